@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * access_policy.h: access.json, one security descriptor per container, and its evaluation.
+ *
+ * Evaluation is WFP's: a container's own entries first, then those inherited from the engine, each
+ * list in canonical order (deny before allow, else as written); for each right the first entry that
+ * matches the caller and names the right decides.  A right nobody decides is not granted. */
+#pragma once
+
+#include "auth/identity.h"
+#include "engine/base/access.h"
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+
+/* Immutable, shared by reference count, any thread. */
+struct access_policy;
+
+/* Reads the file.  Unknown containers, members, rights or principal forms, a duplicate member, a
+ * wildcard anywhere but at the end of a URI: each is an error that names file, place and cause, never
+ * ignored.  A container that is absent has an empty list of its own. */
+NODISCARD enum ipsec_status access_policy_load(const char *file,
+                                               struct ipsec_fault *fault,
+                                               struct access_policy **policy_out);
+struct access_policy *access_policy_ref(struct access_policy *policy);
+void access_policy_unref(struct access_policy *policy); /* accepts null */
+
+/* What 'identity' may do.  A null identity (no certificate) may do nothing. */
+void access_policy_rights(const struct access_policy *policy,
+                          const struct auth_identity *identity,
+                          struct ipsec_rights *rights_out);
