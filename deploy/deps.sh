@@ -86,14 +86,14 @@ done
 
 # The packages of the arguments that are not installed, one a line.
 missing_packages() {
-    local -A installed=()
-    local package
-    while read -r package; do
-        installed[$package]=1
-    done < <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
-        sed -n 's/^installed //p')
+    local package installed
+
+    installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
     for package in "$@"; do
-        if [ -z "${installed[$package]:-}" ]; then printf '%s\n' "$package"; fi
+        case $'\n'$installed$'\n' in
+        *$'\n'"installed $package"$'\n'*) ;;
+        *) printf '%s\n' "$package" ;;
+        esac
     done
 }
 
@@ -128,7 +128,8 @@ install_packages() {
     fi
 }
 
-mapfile -t missing < <(missing_packages "${packages[@]}")
+missing=()
+for package in $(missing_packages "${packages[@]}"); do missing+=("$package"); done
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ]; then
         say "not installed: ${missing[*]}" >&2
@@ -227,7 +228,7 @@ install_libmicrohttpd() {
 
     scratch=$(mktemp -d)
     chmod 755 "$scratch"
-    while read -r archive; do
+    for archive in $(debian_archives || true); do
         fetch_source "$archive" || continue
         version=$(sed -n 's/^Version: *//p' "$scratch"/source/libmicrohttpd_*.dsc | head -n 1)
         if dpkg --compare-versions "$version" ge "$minimum"; then
@@ -240,7 +241,7 @@ install_libmicrohttpd() {
             return
         fi
         newest=$version
-    done < <(debian_archives || true)
+    done
 
     [ -z "$newest" ] ||
         die "libmicrohttpd $minimum or newer is needed, this machine's Debian mirror has $newest"
