@@ -30,8 +30,21 @@ begin() {
     printf '%s\n' "--- $step"
 }
 
-store=(--root "$cache/storage" --runroot "$cache/run" --storage-driver vfs)
-pod() { podman "${store[@]}" --runtime runc --cgroup-manager cgroupfs --events-backend file "$@"; }
+store=()
+engine=()
+pod() { "${engine[@]}" "$@"; }
+
+# Chooses the storage: overlay, or whole copies of each layer where overlays cannot be mounted.
+open_storage() {
+    local driver
+
+    for driver in overlay vfs; do
+        store=(--root "$cache/$driver" --runroot "$cache/run" --storage-driver "$driver")
+        engine=(podman "${store[@]}" --runtime runc --cgroup-manager cgroupfs --events-backend file)
+        if pod info >"$cache/info.log" 2>&1; then return; fi
+    done
+    skip "no container storage can be opened here: $(tail -n 1 "$cache/info.log")"
+}
 
 cleanup() {
     local status=$?
@@ -67,6 +80,17 @@ make_base() {
     rm -rf "$tree" "$tree.tar"
 }
 
+# build TAG ARGUMENT…
+build() {
+    local tag=$1
+    shift
+    buildah "${store[@]}" bud --isolation chroot --format docker --layers --pull-never \
+        --file "$root/deploy/Dockerfile" --tag "$tag" "$@" "$root" >"$work/build.log" 2>&1 || {
+        tail -n 30 "$work/build.log" >&2
+        fail "buildah failed"
+    }
+}
+
 # --- Requests -------------------------------------------------------------------------------------
 
 free_port() {
@@ -91,6 +115,7 @@ request() {
 start_container() {
     pod run --detach --name "$name" --network host \
         --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
+        --health-interval disable \
         --cap-drop all --read-only --read-only-tmpfs=false --security-opt no-new-privileges \
         --volume "$work/secrets:/etc/sa-contextd/pki:ro" \
         --volume "$work/access.json:/etc/sa-contextd/access.json:ro" \
@@ -109,8 +134,7 @@ start_container() {
 
 stop_container() {
     pod kill --signal TERM "$name" >/dev/null
-    status=$(timeout 60 podman "${store[@]}" --runtime runc --cgroup-manager cgroupfs \
-        --events-backend file wait "$name") || fail "it does not end"
+    status=$(timeout 60 "${engine[@]}" wait "$name") || fail "it does not end"
     [ "$status" = 0 ] || fail "exit status $status"
     pod rm "$name" >/dev/null
 }
@@ -120,6 +144,7 @@ stop_container() {
 [ "$(id -u)" -eq 0 ] || skip "building and running a container here needs root"
 "$root/deploy/deps.sh" --container || skip "the container tools cannot be installed"
 mkdir -p "$cache"
+open_storage
 work=$(mktemp -d)
 chmod 755 "$work"
 trap cleanup EXIT
@@ -127,12 +152,11 @@ trap cleanup EXIT
 begin "base image $base"
 pod image exists "$base" || make_base
 
+# The dependencies have a name of their own, so that pruning what is left of earlier builds keeps them.
 begin "building the image"
-buildah "${store[@]}" bud --isolation chroot --format docker --layers --pull-never \
-    --file "$root/deploy/Dockerfile" --tag "$image" "$root" >"$work/build.log" 2>&1 || {
-    tail -n 30 "$work/build.log" >&2
-    fail "buildah failed"
-}
+build "$image-dependencies" --target dependencies
+build "$image"
+pod image prune --force >/dev/null
 
 begin "what the image says of itself"
 pod image inspect "$image" >"$work/inspect.json"
