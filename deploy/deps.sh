@@ -115,12 +115,12 @@ install_packages() {
         policy_rc_d=
     fi
 
-    if command -v systemctl >/dev/null; then
+    if command -v deb-systemd-helper >/dev/null; then
         for unit in "${service_units[@]}"; do
             for package in "$@"; do
                 case $package in
                 "$unit" | "$unit"-light | "$unit"-server)
-                    systemctl --quiet disable "$unit.service" 2>/dev/null || true
+                    deb-systemd-helper --quiet disable "$unit.service" || true
                     ;;
                 esac
             done
