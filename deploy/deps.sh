@@ -120,7 +120,8 @@ install_packages() {
             for package in "$@"; do
                 case $package in
                 "$unit" | "$unit"-light | "$unit"-server)
-                    deb-systemd-helper --quiet disable "$unit.service" || true
+                    DPKG_MAINTSCRIPT_PACKAGE=$package \
+                        deb-systemd-helper disable "$unit.service" || true
                     ;;
                 esac
             done
