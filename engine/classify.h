@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * classify.h: which inbound IPsec filter would classify a flow.
+ *
+ * Tuple-space search: filters whose conditions have the same shape (layer, prefix lengths, which of
+ * protocol and ports) form a tuple; within it a filter is found by one hash of the masked flow.  So
+ * a look-up costs as many hashes as there are shapes, not as there are filters.  Before that stands
+ * a small cache of flows, forgotten whenever a filter comes or goes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/attributes.h"
+#include "engine/hash_index.h"
+#include "engine/types.h"
+
+struct classify_tuple;
+struct classify_cell;
+
+/* A flow as filters see it; a protocol or port of 0 is not known, and a condition on it does not
+ * match. */
+struct classify_flow {
+    struct ipsec_address local_address;
+    struct ipsec_address remote_address;
+    uint16_t local_port;
+    uint16_t remote_port;
+    uint8_t ip_protocol;
+    uint8_t ip_version;
+};
+
+/* A filter's place, inside the engine's entry for it.  Zeroed: not in the classifier. */
+struct classify_node {
+    struct classify_node *previous;
+    struct classify_node *next;
+    struct classify_cell *cell;
+    uint64_t id;
+    uint64_t weight;
+};
+
+struct classify_slot {
+    uint64_t generation; /* of the cache when the slot was filled */
+    uint64_t filter_id;
+    struct classify_flow flow;
+};
+
+struct classify {
+    struct hash_index cells;
+    struct classify_tuple *tuples[IPSEC_LAYER_COUNT];
+    struct classify_slot *slots;
+    uint64_t generation;
+};
+
+/* False: no memory. */
+NODISCARD bool classify_init(struct classify *classify);
+void classify_clear(struct classify *classify);
+
+/* Adds a filter, which must be an inbound IPsec transport filter.  False: no memory. */
+NODISCARD bool classify_add(struct classify *classify,
+                            struct classify_node *node,
+                            const struct ipsec_filter *filter);
+/* Takes the filter out of every answer; its place is kept until classify_release(). */
+void classify_remove(struct classify *classify, struct classify_node *node);
+/* Undoes classify_remove(); can't fail. */
+void classify_restore(struct classify *classify, struct classify_node *node);
+/* Ends what classify_add() began, after classify_remove(). */
+void classify_release(struct classify *classify, struct classify_node *node);
+
+/* The id of the filter with the highest effective weight that matches, the lower id when weights
+ * are equal; 0 when none matches. */
+uint64_t classify_flow(struct classify *classify, const struct classify_flow *flow);
+
+/* --- Prefixes, shared with the checks of filters --- */
+
+/* Zeroes all but the first 'prefix_length' bits. */
+void address_mask(struct ipsec_address *address, unsigned prefix_length);
+bool address_matches(const struct ipsec_address *address,
+                     const struct ipsec_address *prefix,
+                     unsigned prefix_length);

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine.c: the engine thread: takes calls, runs them in batches, commits, gives them back.
+ *
+ * While the store fails the engine is read-only: calls that change something are undone and refused
+ * with the store's status, reads are answered from memory, and a probe write from time to time
+ * tells when the store is well again. */
+#include "engine/engine_internal.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/figures.h"
+#include "engine/handover.h"
+#include "engine/session.h"
+#include "engine/state.h"
+
+#define SHORTEST_PROBE_INTERVAL_MS 10
+
+/* One call of the batch under way. */
+struct batch_call {
+    struct ipsec_call *call;
+    bool exposed; /* it may have seen changes that are not committed yet */
+};
+
+struct ipsec_engine {
+    struct ipsec_engine_options options;
+    struct handover handover;
+    struct figures figures;
+    const struct store_ops *store_ops;
+    pthread_t thread;
+
+    /* The engine thread's; names of principals are for all. */
+    struct engine_state state;
+    struct store *store;
+    struct batch_call *batch_calls; /* 'options.max_batch' places */
+    struct ipsec_call *waiting;     /* taken from the queue, for the next batches */
+    struct ipsec_fault store_fault; /* why the engine is read-only; status IPSEC_OK: it is not */
+    int64_t next_probe_ms;
+};
+
+static enum ipsec_status check_options(const struct ipsec_engine_options *options,
+                                       struct ipsec_fault *fault);
+static enum ipsec_status
+open_state(struct ipsec_engine *engine, const char *path, struct ipsec_fault *fault);
+static enum ipsec_status start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault);
+static void free_engine(struct ipsec_engine *engine);
+static void *engine_thread(void *argument);
+static int64_t time_to_wait(const struct ipsec_engine *engine);
+static void run_batch(struct ipsec_engine *engine);
+static bool run_call(struct ipsec_engine *engine, struct ipsec_call *call);
+static bool was_abandoned(const struct ipsec_engine *engine, const struct ipsec_call *call);
+static enum ipsec_status
+run_operation(struct ipsec_engine *engine, struct ipsec_call *call, struct ipsec_session *session);
+static enum ipsec_status repeat_answer(struct ipsec_engine *engine,
+                                       struct ipsec_call *call,
+                                       const struct replay_record *record);
+static enum ipsec_status keep_answer(struct ipsec_engine *engine, struct ipsec_call *call);
+static enum ipsec_status
+fail(struct ipsec_call *call, enum ipsec_status status, const char *detail);
+static void commit(struct ipsec_engine *engine, size_t call_count);
+static void fail_exposed_calls(struct ipsec_engine *engine, size_t call_count);
+static void become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault);
+static void probe_store(struct ipsec_engine *engine);
+
+enum ipsec_status
+ipsec_engine_open(const struct ipsec_engine_options *options,
+                  struct ipsec_fault *fault,
+                  struct ipsec_engine **engine_out)
+{
+    const char *path;
+    const struct store_ops *ops = store_find(options->store_uri, &path);
+
+    *engine_out = NULL;
+    if (ops == NULL)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
+                               "\"%s\" names no store, such as memory: or sqlite:PATH",
+                               options->store_uri);
+    return ipsec_engine_open_with(options, ops, path, fault, engine_out);
+}
+
+enum ipsec_status
+ipsec_engine_open_with(const struct ipsec_engine_options *options,
+                       const struct store_ops *ops,
+                       const char *path,
+                       struct ipsec_fault *fault,
+                       struct ipsec_engine **engine_out)
+{
+    enum ipsec_status status = check_options(options, fault);
+
+    *engine_out = NULL;
+    if (status != IPSEC_OK)
+        return status;
+    struct ipsec_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory for the engine");
+    engine->options = *options;
+    engine->options.store_uri = NULL; /* borrowed for the call only */
+    engine->store_ops = ops;
+    handover_init(&engine->handover, options->queue_depth);
+
+    status = open_state(engine, path, fault);
+    if (status == IPSEC_OK)
+        status = start_thread(engine, fault);
+    if (status != IPSEC_OK) {
+        free_engine(engine);
+        return status;
+    }
+    *engine_out = engine;
+    return IPSEC_OK;
+}
+
+void
+ipsec_engine_close(struct ipsec_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    handover_close(&engine->handover);
+    if (pthread_join(engine->thread, NULL) != 0)
+        abort();
+    free_engine(engine);
+}
+
+void
+ipsec_engine_read_figures(const struct ipsec_engine *engine,
+                          struct ipsec_engine_figures *figures_out)
+{
+    figures_read(&engine->figures, figures_out);
+    figures_out->queue_length =
+        atomic_load_explicit(&engine->handover.reserved, memory_order_relaxed);
+    (void)snprintf(figures_out->store_name, sizeof figures_out->store_name, "%s",
+                   engine->store_ops->name);
+}
+
+bool
+ipsec_engine_reserve(struct ipsec_engine *engine)
+{
+    return handover_reserve(&engine->handover);
+}
+
+void
+ipsec_engine_unreserve(struct ipsec_engine *engine)
+{
+    handover_release(&engine->handover, 1);
+}
+
+void
+ipsec_engine_submit(struct ipsec_engine *engine, struct ipsec_call *first)
+{
+    handover_submit(&engine->handover, first);
+}
+
+enum ipsec_status
+ipsec_engine_call(struct ipsec_engine *engine, struct ipsec_call *call)
+{
+    struct ipsec_completion *completion;
+    enum ipsec_status status = ipsec_completion_open(&completion);
+
+    if (status != IPSEC_OK)
+        return fail(call, status, "no eventfd for the call");
+    if (!ipsec_engine_reserve(engine)) {
+        ipsec_completion_close(completion);
+        return fail(call, IPSEC_RPC_CANTTRANSMIT_CALL, "the engine's queue is full");
+    }
+    call->completion = completion;
+    call->next = NULL;
+    ipsec_engine_submit(engine, call);
+
+    struct pollfd event = { .fd = ipsec_completion_fd(completion), .events = POLLIN };
+    while (ipsec_completion_take(completion) == NULL)
+        (void)poll(&event, 1, -1);
+    ipsec_completion_close(completion);
+    call->completion = NULL;
+    return call->status;
+}
+
+const char *
+ipsec_principal_name(const struct ipsec_engine *engine, uint32_t principal)
+{
+    return principal_name(&engine->state.principals, principal);
+}
+
+static enum ipsec_status
+check_options(const struct ipsec_engine_options *options, struct ipsec_fault *fault)
+{
+    if (options->queue_depth == 0)
+        return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_SERVICE, "queue-depth",
+                               "the queue needs at least one place");
+    if (options->max_batch == 0)
+        return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_SERVICE, "max-batch",
+                               "a batch needs at least one place");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+open_state(struct ipsec_engine *engine, const char *path, struct ipsec_fault *fault)
+{
+    const struct ipsec_engine_options *options = &engine->options;
+    bool has_state = state_init(&engine->state, options->max_contexts, options->max_replay_records,
+                                options->max_batch);
+
+    engine->batch_calls = calloc(options->max_batch, sizeof *engine->batch_calls);
+    if (!has_state || engine->batch_calls == NULL)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory for the engine's tables");
+    enum ipsec_status status = engine->store_ops->open(path, fault, &engine->store);
+    if (status != IPSEC_OK)
+        return status;
+    status = state_load(&engine->state, engine->store_ops, engine->store, fault);
+    if (status != IPSEC_OK)
+        return status;
+    figures_publish(&engine->figures, &engine->state);
+    return IPSEC_OK;
+}
+
+/* Signals are for other threads. */
+static enum ipsec_status
+start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault)
+{
+    sigset_t all;
+    sigset_t before;
+
+    if (sigfillset(&all) != 0 || pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
+        abort();
+    int error = pthread_create(&engine->thread, NULL, engine_thread, engine);
+    if (pthread_sigmask(SIG_SETMASK, &before, NULL) != 0)
+        abort();
+    if (error != 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "the engine thread can't be started: errno %d", error);
+    (void)pthread_setname_np(engine->thread, "engine");
+    return IPSEC_OK;
+}
+
+static void
+free_engine(struct ipsec_engine *engine)
+{
+    engine->store_ops->close(engine->store);
+    state_clear(&engine->state);
+    handover_clear(&engine->handover);
+    free(engine->batch_calls);
+    free(engine);
+}
+
+static void *
+engine_thread(void *argument)
+{
+    struct ipsec_engine *engine = argument;
+    bool closed = false;
+
+    while (!closed || engine->waiting != NULL) {
+        if (engine->waiting == NULL)
+            engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
+        if (engine->store_fault.status != IPSEC_OK && clock_monotonic_ms() >= engine->next_probe_ms)
+            probe_store(engine);
+        if (engine->waiting != NULL) {
+            run_batch(engine);
+            closed = false; /* something may have come behind it */
+        }
+    }
+    return NULL;
+}
+
+/* For ever, or until the next probe of a failed store. */
+static int64_t
+time_to_wait(const struct ipsec_engine *engine)
+{
+    if (engine->store_fault.status == IPSEC_OK)
+        return -1;
+    int64_t left_ms = engine->next_probe_ms - clock_monotonic_ms();
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+static void
+run_batch(struct ipsec_engine *engine)
+{
+    struct engine_state *state = &engine->state;
+    struct handover_results results = { .touched = NULL };
+    size_t call_count = 0;
+
+    state->now_ms = clock_wall_ms();
+    uint64_t expired_below = replay_expire(&state->replays, state->now_ms);
+    while (engine->waiting != NULL && call_count < engine->options.max_batch) {
+        struct ipsec_call *call = engine->waiting;
+
+        engine->waiting = call->next;
+        bool has_run = run_call(engine, call);
+        engine->batch_calls[call_count++] = (struct batch_call){
+            .call = call,
+            .exposed = has_run && state->batch.change_count > 0,
+        };
+    }
+    handover_release(&engine->handover, (uint32_t)call_count);
+
+    if (state->batch.change_count > 0) {
+        /* Without memory for this change the old records merely stay for longer. */
+        if (expired_below != 0)
+            (void)!batch_delete_replays_below(&state->batch, expired_below);
+        commit(engine, call_count);
+    }
+    figures_count_batch(&engine->figures, call_count);
+    figures_publish(&engine->figures, state);
+    for (size_t i = 0; i < call_count; i++)
+        handover_collect(&results, engine->batch_calls[i].call);
+    handover_deliver(&results);
+}
+
+/* Leaves status and fault in the call.  False: it was refused without a look at the objects. */
+static bool
+run_call(struct ipsec_engine *engine, struct ipsec_call *call)
+{
+    struct engine_state *state = &engine->state;
+    struct ipsec_session session = {
+        .state = state,
+        .caller = &call->caller,
+        .fault = &call->fault,
+    };
+    size_t savepoint = state->batch.change_count;
+
+    call->status = IPSEC_OK;
+    call->fault.status = IPSEC_OK;
+    call->replay.replayed = false;
+    if (was_abandoned(engine, call)) {
+        figures_count_abandoned(&engine->figures);
+        (void)fail(call, IPSEC_RPC_CALL_CANCELED, "the caller went away before the call ran");
+        return false;
+    }
+    call->status = session_check_right(&session, call->container, call->right);
+    if (call->status != IPSEC_OK)
+        return false;
+
+    call->status = run_operation(engine, call, &session);
+    if (call->status == IPSEC_OK && state->batch.change_count > savepoint &&
+        engine->store_fault.status != IPSEC_OK) {
+        call->fault = engine->store_fault;
+        call->status = engine->store_fault.status;
+    }
+    if (call->status != IPSEC_OK) {
+        state_undo(state, savepoint);
+        if (call->replay.wanted)
+            buffer_reset(&call->replay.answer);
+        if (call->fault.status != call->status)
+            (void)fail(call, call->status, ipsec_status_text(call->status));
+    }
+    return true;
+}
+
+static bool
+was_abandoned(const struct ipsec_engine *engine, const struct ipsec_call *call)
+{
+    if (call->abandoned == NULL)
+        return false;
+    int64_t waited_us = clock_monotonic_us() - call->queued_at_us;
+    return waited_us > (int64_t)engine->options.abandoned_after_ms * 1000 && call->abandoned(call);
+}
+
+/* Runs the call, or gives the answer that it got before. */
+static enum ipsec_status
+run_operation(struct ipsec_engine *engine, struct ipsec_call *call, struct ipsec_session *session)
+{
+    struct engine_state *state = &engine->state;
+
+    if (!call->replay.wanted)
+        return call->run(call, session);
+
+    const struct replay_record *record =
+        replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+    if (record != NULL)
+        return repeat_answer(engine, call, record);
+    if (replay_is_full(&state->replays))
+        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES,
+                    "no room to remember another Idempotency-Key");
+    enum ipsec_status status = call->run(call, session);
+    if (status != IPSEC_OK)
+        return status;
+    return keep_answer(engine, call);
+}
+
+static enum ipsec_status
+repeat_answer(struct ipsec_engine *engine,
+              struct ipsec_call *call,
+              const struct replay_record *record)
+{
+    struct replay_index *replays = &engine->state.replays;
+
+    if (memcmp(record->request_digest, call->replay.request_digest, REPLAY_DIGEST_SIZE) != 0)
+        return ipsec_fault_set(&call->fault, IPSEC_HTTP_KEY_REUSED, IPSEC_FAULT_HEADER,
+                               "Idempotency-Key", "the key was used with another request");
+
+    if (replay_is_pending(replays, record)) {
+        const struct store_replay *pending = &engine->state.batch.changes[record->change].replay;
+
+        buffer_append(&call->replay.answer, pending->answer, pending->answer_size);
+    } else {
+        void *answer = NULL;
+        size_t answer_size = 0;
+        enum ipsec_status status = engine->store_ops->read_replay(
+            engine->store, record->number, &call->fault, &answer, &answer_size);
+
+        if (status != IPSEC_OK)
+            return status;
+        buffer_append(&call->replay.answer, answer, answer_size);
+        free(answer);
+    }
+    if (call->replay.answer.failed)
+        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES, "no room for the answer given before");
+    call->replay.replayed = true;
+    return IPSEC_OK;
+}
+
+/* The answer and its record go into the commit of the change they belong to. */
+static enum ipsec_status
+keep_answer(struct ipsec_engine *engine, struct ipsec_call *call)
+{
+    struct engine_state *state = &engine->state;
+    struct ipsec_replay *replay = &call->replay;
+
+    if (!call->encode(call, &replay->answer) || replay->answer.failed)
+        return fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, "the answer can't be encoded");
+
+    const struct replay_record *record =
+        replay_add(&state->replays, replay->key_digest, replay->request_digest, state->now_ms,
+                   (uint32_t)state->batch.change_count);
+    struct store_replay stored = {
+        .number = record->number,
+        .created_at_ms = record->created_at_ms,
+        .answer = replay->answer.data,
+        .answer_size = replay->answer.size,
+    };
+    memcpy(stored.key_digest, replay->key_digest, sizeof stored.key_digest);
+    memcpy(stored.request_digest, replay->request_digest, sizeof stored.request_digest);
+    if (!batch_put_replay(&state->batch, &stored)) {
+        replay_undo(&state->replays);
+        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES, "the service is out of memory");
+    }
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+fail(struct ipsec_call *call, enum ipsec_status status, const char *detail)
+{
+    call->status = ipsec_fault_set(&call->fault, status, IPSEC_FAULT_SERVICE, NULL, "%s", detail);
+    return status;
+}
+
+static void
+commit(struct ipsec_engine *engine, size_t call_count)
+{
+    struct engine_state *state = &engine->state;
+    struct store_marks marks = state_marks(state);
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+    int64_t started_us = clock_monotonic_us();
+    enum ipsec_status status = engine->store_ops->commit(engine->store, state->batch.changes,
+                                                         state->batch.change_count, &marks, &fault);
+
+    if (status == IPSEC_OK) {
+        figures_count_commit(&engine->figures, clock_monotonic_us() - started_us);
+        state_settle(state);
+        return;
+    }
+    if (fault.status != status)
+        (void)!ipsec_fault_set(&fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
+                               ipsec_status_text(status));
+    figures_count_commit_failure(&engine->figures);
+    state_undo(state, 0);
+    become_read_only(engine, &fault);
+    fail_exposed_calls(engine, call_count);
+}
+
+/* What these calls did is gone, and what they saw or said may be. */
+static void
+fail_exposed_calls(struct ipsec_engine *engine, size_t call_count)
+{
+    for (size_t i = 0; i < call_count; i++) {
+        struct ipsec_call *call = engine->batch_calls[i].call;
+
+        if (!engine->batch_calls[i].exposed)
+            continue;
+        call->fault = engine->store_fault;
+        call->status = engine->store_fault.status;
+        if (call->replay.wanted)
+            buffer_reset(&call->replay.answer);
+        call->replay.replayed = false;
+    }
+}
+
+static void
+become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault)
+{
+    log_error("commit failed, refusing changes until the store takes writes again",
+              LOG_TEXT("store", engine->store_ops->name),
+              LOG_TEXT("code", ipsec_status_name(fault->status)),
+              LOG_TEXT("reason", fault->detail));
+    engine->store_fault = *fault;
+    engine->next_probe_ms = clock_monotonic_ms();
+    if (engine->options.probe_interval_ms > SHORTEST_PROBE_INTERVAL_MS)
+        engine->next_probe_ms += engine->options.probe_interval_ms;
+    else
+        engine->next_probe_ms += SHORTEST_PROBE_INTERVAL_MS;
+    figures_set_store_status(&engine->figures, fault->status);
+}
+
+static void
+probe_store(struct ipsec_engine *engine)
+{
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+
+    if (engine->store_ops->probe(engine->store, &fault) != IPSEC_OK) {
+        int64_t interval_ms = engine->options.probe_interval_ms;
+
+        if (interval_ms < SHORTEST_PROBE_INTERVAL_MS)
+            interval_ms = SHORTEST_PROBE_INTERVAL_MS;
+        engine->next_probe_ms = clock_monotonic_ms() + interval_ms;
+        return;
+    }
+    engine->store_fault = (struct ipsec_fault){ .status = IPSEC_OK };
+    figures_set_store_status(&engine->figures, IPSEC_OK);
+    log_info("store takes writes again", LOG_TEXT("store", engine->store_ops->name));
+}

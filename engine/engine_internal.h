@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine_internal.h: what the engine offers to its own tests. */
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/store/store.h"
+
+/* As ipsec_engine_open() with a given backend instead of the one that 'options->store_uri' names.
+ */
+NODISCARD enum ipsec_status ipsec_engine_open_with(const struct ipsec_engine_options *options,
+                                                   const struct store_ops *ops,
+                                                   const char *path,
+                                                   struct ipsec_fault *fault,
+                                                   struct ipsec_engine **engine_out);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * replay.c: see replay.h. */
+#include "engine/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/clock.h"
+#include "engine/hash_index.h"
+
+#define EXPIRED_WORTH_A_CHANGE 256
+
+static uint32_t *bucket_of(const struct replay_index *index, const uint8_t *key_digest);
+static struct replay_record *record_at(const struct replay_index *index, size_t position);
+static void append(struct replay_index *index, const struct replay_record *record);
+static void unlink_record(struct replay_index *index, const struct replay_record *record);
+static void drop_oldest(struct replay_index *index);
+static bool expired(const struct replay_record *record, int64_t now_ms);
+
+bool
+replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch)
+{
+    *index = (struct replay_index){
+        .capacity = (size_t)maximum + batch,
+        .bucket_count = 64,
+        .maximum = maximum,
+    };
+    while (index->bucket_count < maximum)
+        index->bucket_count *= 2;
+    if (index->capacity >= UINT32_MAX)
+        return false;
+    index->records = calloc(index->capacity, sizeof *index->records);
+    index->buckets = calloc(index->bucket_count, sizeof *index->buckets);
+    random_bytes(&index->seed, sizeof index->seed);
+    return index->records != NULL && index->buckets != NULL;
+}
+
+void
+replay_index_clear(struct replay_index *index)
+{
+    free(index->records);
+    free(index->buckets);
+    *index = (struct replay_index){ .count = 0 };
+}
+
+const struct replay_record *
+replay_find(const struct replay_index *index, const uint8_t *key_digest, int64_t now_ms)
+{
+    uint32_t link = *bucket_of(index, key_digest);
+
+    while (link != 0) {
+        const struct replay_record *record = &index->records[link - 1];
+
+        if (memcmp(record->key_digest, key_digest, REPLAY_DIGEST_SIZE) == 0 &&
+            !expired(record, now_ms))
+            return record;
+        link = record->next;
+    }
+    return NULL;
+}
+
+bool
+replay_is_pending(const struct replay_index *index, const struct replay_record *record)
+{
+    return record->number > index->committed_number;
+}
+
+bool
+replay_is_full(const struct replay_index *index)
+{
+    return index->count - index->dropped >= index->maximum || index->count >= index->capacity;
+}
+
+const struct replay_record *
+replay_add(struct replay_index *index,
+           const uint8_t *key_digest,
+           const uint8_t *request_digest,
+           int64_t now_ms,
+           uint32_t change)
+{
+    struct replay_record record = {
+        .number = ++index->last_number,
+        .created_at_ms = now_ms,
+        .change = change,
+    };
+
+    memcpy(record.key_digest, key_digest, REPLAY_DIGEST_SIZE);
+    memcpy(record.request_digest, request_digest, REPLAY_DIGEST_SIZE);
+    append(index, &record);
+    return record_at(index, index->count - 1);
+}
+
+void
+replay_undo(struct replay_index *index)
+{
+    unlink_record(index, record_at(index, index->count - 1));
+    index->count--;
+}
+
+bool
+replay_load(struct replay_index *index,
+            uint64_t number,
+            const uint8_t *key_digest,
+            const uint8_t *request_digest,
+            int64_t created_at_ms)
+{
+    struct replay_record record = { .number = number, .created_at_ms = created_at_ms };
+
+    if (number <= index->last_number)
+        return false;
+    index->last_number = number;
+    index->committed_number = number;
+    if (index->maximum == 0)
+        return true;
+    if (index->count >= index->maximum)
+        drop_oldest(index);
+    memcpy(record.key_digest, key_digest, REPLAY_DIGEST_SIZE);
+    memcpy(record.request_digest, request_digest, REPLAY_DIGEST_SIZE);
+    append(index, &record);
+    return true;
+}
+
+uint64_t
+replay_expire(struct replay_index *index, int64_t now_ms)
+{
+    while (index->dropped < index->count && expired(record_at(index, index->dropped), now_ms))
+        index->dropped++;
+    if (index->dropped == 0 ||
+        (index->dropped < EXPIRED_WORTH_A_CHANGE && index->count < index->maximum))
+        return 0;
+    return record_at(index, index->dropped - 1)->number + 1;
+}
+
+void
+replay_commit(struct replay_index *index, bool removed)
+{
+    index->committed_number = index->last_number;
+    while (removed && index->dropped > 0) {
+        drop_oldest(index);
+        index->dropped--;
+    }
+}
+
+static uint32_t *
+bucket_of(const struct replay_index *index, const uint8_t *key_digest)
+{
+    uint64_t hash = hash_bytes(index->seed, key_digest, REPLAY_DIGEST_SIZE);
+
+    return &index->buckets[hash & (index->bucket_count - 1)];
+}
+
+/* The record at 'position' counted from the oldest. */
+static struct replay_record *
+record_at(const struct replay_index *index, size_t position)
+{
+    size_t place = index->first + position;
+
+    return &index->records[place < index->capacity ? place : place - index->capacity];
+}
+
+/* Newest first in its chain: a key that was used again after it expired is found with its newer
+ * record. */
+static void
+append(struct replay_index *index, const struct replay_record *record)
+{
+    struct replay_record *target = record_at(index, index->count);
+    uint32_t *bucket = bucket_of(index, record->key_digest);
+
+    *target = *record;
+    target->next = *bucket;
+    *bucket = (uint32_t)(target - index->records) + 1;
+    index->count++;
+}
+
+static void
+unlink_record(struct replay_index *index, const struct replay_record *record)
+{
+    uint32_t link = (uint32_t)(record - index->records) + 1;
+    uint32_t *place = bucket_of(index, record->key_digest);
+
+    while (*place != link)
+        place = &index->records[*place - 1].next;
+    *place = record->next;
+}
+
+static void
+drop_oldest(struct replay_index *index)
+{
+    unlink_record(index, record_at(index, 0));
+    index->first = index->first + 1 < index->capacity ? index->first + 1 : 0;
+    index->count--;
+}
+
+static bool
+expired(const struct replay_record *record, int64_t now_ms)
+{
+    return now_ms - record->created_at_ms >= REPLAY_LIFETIME_MS;
+}

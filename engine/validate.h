@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * validate.h: checks that need nothing but their argument.
+ *
+ * Each returns the first failure in the order members, values, meaning, and describes it in 'fault'
+ * with a pointer into the request's body. */
+#pragma once
+
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+#include "engine/types.h"
+
+/* The outbound traffic of a new SA context. */
+NODISCARD enum ipsec_status validate_traffic(const struct ipsec_traffic *traffic,
+                                             struct ipsec_fault *fault);
+
+/* Whether 'traffic', already valid by itself, is traffic of the transport filter it names: an
+ * outbound filter of its IP version with the IPsec transport callout, and no condition that it
+ * contradicts. */
+NODISCARD enum ipsec_status validate_traffic_filter(const struct ipsec_traffic *traffic,
+                                                    const struct ipsec_filter *filter,
+                                                    struct ipsec_fault *fault);
+
+/* A filter to be added. */
+NODISCARD enum ipsec_status validate_filter(const struct ipsec_filter *filter,
+                                            struct ipsec_fault *fault);
+
+/* What a layer is for. */
+uint8_t layer_ip_version(enum ipsec_layer layer);
+enum ipsec_direction layer_direction(enum ipsec_layer layer);
