@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <math.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ struct options {
     double requests_per_connection;
     double expected_status;
     double server_pid;
+    clockid_t server_clock; /* CPU time of 'server_pid' */
     bool resume;
 };
 
@@ -63,6 +65,8 @@ static double parse_number(const char *name, const char *text);
 static void parse_url(const char *url, struct target *target);
 static void resolve(const struct target *target, struct load_plan *plan);
 static SSL_CTX *open_tls(const struct options *options, const struct target *target);
+static const char *
+configure_tls(SSL_CTX *tls, const struct options *options, const struct target *target);
 static char *format_head(const struct options *options, const struct target *target);
 static int run_load(const struct options *options, const struct load_plan *plan);
 static bool await_connections(struct load_run *run);
@@ -76,7 +80,7 @@ static void print_statuses(const struct load_tally *tally);
 static double percentile_us(const struct histogram *histogram, double percent);
 static void raise_descriptor_limit(void);
 static _Noreturn void usage(const char *problem, const char *detail);
-static _Noreturn void die(const char *what);
+static _Noreturn void die_of_memory(void);
 
 int
 main(int argc, char **argv)
@@ -90,6 +94,7 @@ main(int argc, char **argv)
     parse_options(argc, argv, &options);
     parse_url(options.url, &target);
     raise_descriptor_limit();
+    (void)signal(SIGPIPE, SIG_IGN);
     resolve(&target, &plan);
     plan.tls = open_tls(&options, &target);
     plan.connections = (size_t)options.connections;
@@ -170,6 +175,9 @@ parse_options(int argc, char **argv, struct options *options)
         usage("unexpected argument", argv[optind]);
     if (options->url == NULL || options->ca == NULL)
         usage("--url and --ca are needed", NULL);
+    if (options->server_pid > 0 &&
+        clock_getcpuclockid((pid_t)options->server_pid, &options->server_clock) != 0)
+        usage("no process has this id", "server-pid");
     if (options->threads > options->connections)
         usage("more threads than connections", NULL);
 }
@@ -227,22 +235,36 @@ static SSL_CTX *
 open_tls(const struct options *options, const struct target *target)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+    const char *refused = tls == NULL ? "TLS" : configure_tls(tls, options, target);
 
-    if (tls == NULL || SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
-        die("TLS");
+    if (refused != NULL) {
+        (void)fprintf(stderr, "load: %s\n", refused);
+        ERR_print_errors_fp(stderr);
+        SSL_CTX_free(tls);
+        exit(1);
+    }
+    return tls;
+}
+
+/* Null, or what could not be used. */
+static const char *
+configure_tls(SSL_CTX *tls, const struct options *options, const struct target *target)
+{
+    if (SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) != 1)
+        return "TLS 1.3";
     if (SSL_CTX_load_verify_locations(tls, options->ca, NULL) != 1)
-        die(options->ca);
+        return options->ca;
     if (options->certificate != NULL &&
         SSL_CTX_use_certificate_chain_file(tls, options->certificate) != 1)
-        die(options->certificate);
+        return options->certificate;
     if (options->key != NULL &&
         SSL_CTX_use_PrivateKey_file(tls, options->key, SSL_FILETYPE_PEM) != 1)
-        die(options->key);
+        return options->key;
 
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(tls);
     if (X509_VERIFY_PARAM_set1_ip_asc(param, target->host) != 1 &&
         X509_VERIFY_PARAM_set1_host(param, target->host, 0) != 1)
-        die(target->host);
+        return target->host;
     ERR_clear_error();
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE);
@@ -255,7 +277,7 @@ open_tls(const struct options *options, const struct target *target)
     } else {
         (void)SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
     }
-    return tls;
+    return NULL;
 }
 
 static char *
@@ -266,7 +288,7 @@ format_head(const struct options *options, const struct target *target)
     FILE *stream = open_memstream(&head, &size);
 
     if (stream == NULL)
-        die("memory");
+        die_of_memory();
     (void)fprintf(stream, "%s %s HTTP/1.1\r\nHost: %s\r\n", options->method, target->path,
                   target->authority);
     for (size_t i = 0; i < options->header_count; i++)
@@ -276,7 +298,7 @@ format_head(const struct options *options, const struct target *target)
     else
         (void)fputs("\r\n", stream);
     if (fclose(stream) != 0)
-        die("memory");
+        die_of_memory();
     return head;
 }
 
@@ -327,17 +349,12 @@ await_connections(struct load_run *run)
 static void
 measure(const struct options *options, struct load_run *run, struct measurement *out)
 {
-    clockid_t server_clock = CLOCK_PROCESS_CPUTIME_ID;
-
-    if (options->server_pid > 0 &&
-        clock_getcpuclockid((pid_t)options->server_pid, &server_clock) != 0)
-        usage("no process has this id", "server-pid");
     if (options->warm_up > 0) {
         atomic_store(&run->phase, LOAD_WARM_UP);
         pause_seconds(options->warm_up);
     }
 
-    double server_cpu_us = cpu_us(server_clock);
+    double server_cpu_us = cpu_us(options->server_clock);
     double client_cpu_us = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t start_ns = load_now_ns();
     atomic_store(&run->phase, LOAD_MEASURE);
@@ -349,8 +366,10 @@ measure(const struct options *options, struct load_run *run, struct measurement 
     atomic_store(&run->phase, LOAD_STOP);
     out->seconds = (double)(load_now_ns() - start_ns) / 1e9;
     out->client_cpu_us = cpu_us(CLOCK_PROCESS_CPUTIME_ID) - client_cpu_us;
-    if (options->server_pid > 0)
-        out->server_cpu_us = cpu_us(server_clock) - server_cpu_us;
+    /* The clock of a server that has ended reads zero. */
+    double server_cpu_now_us = cpu_us(options->server_clock);
+    if (options->server_pid > 0 && server_cpu_now_us > server_cpu_us)
+        out->server_cpu_us = server_cpu_now_us - server_cpu_us;
 }
 
 static double
@@ -468,9 +487,8 @@ usage(const char *problem, const char *detail)
 }
 
 static void
-die(const char *what)
+die_of_memory(void)
 {
-    (void)fprintf(stderr, "load: %s\n", what);
-    ERR_print_errors_fp(stderr);
+    perror("load");
     exit(1);
 }
