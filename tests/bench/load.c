@@ -79,6 +79,7 @@ static void report(const struct load_plan *plan,
 static void print_statuses(const struct load_tally *tally);
 static double percentile_us(const struct histogram *histogram, double percent);
 static void raise_descriptor_limit(void);
+static void print_usage(FILE *stream);
 static _Noreturn void usage(const char *problem, const char *detail);
 static _Noreturn void die_of_memory(void);
 
@@ -154,8 +155,12 @@ parse_options(int argc, char **argv, struct options *options)
     names[HELP] = (struct option){ "help", no_argument, NULL, HELP };
 
     for (int i; (i = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        if (i == '?' || i == HELP)
+        if (i == '?')
             usage(NULL, NULL);
+        if (i == HELP) {
+            print_usage(stdout);
+            exit(0);
+        }
         if (i == RESUME) {
             options->resume = true;
         } else if (i == HEADER) {
@@ -473,6 +478,13 @@ usage(const char *problem, const char *detail)
     if (problem != NULL)
         (void)fprintf(stderr, "load: %s%s%s\n", problem, detail != NULL ? ": " : "",
                       detail ? detail : "");
+    print_usage(stderr);
+    exit(2);
+}
+
+static void
+print_usage(FILE *stream)
+{
     (void)fputs(
         "usage: load --url https://HOST:PORT/PATH --ca FILE [--cert FILE --key FILE]\n"
         "  --method GET --body TEXT --header 'NAME: VALUE'   {i}, {addr}, {key} differ by request\n"
@@ -482,8 +494,7 @@ usage(const char *problem, const char *detail)
         "  --requests-per-connection 0 then a new connection; --resume offers its ticket\n"
         "  --expect STATUS             else any 2xx\n"
         "  --server-pid PID            whose CPU time is reported\n",
-        stderr);
-    exit(2);
+        stream);
 }
 
 static void

@@ -15,7 +15,8 @@ make_pki() {
     local folder=$1
 
     mkdir -p "$folder"
-    make_certificate "$folder" ca "basicConstraints=critical,CA:TRUE" "keyUsage=critical,keyCertSign,cRLSign"
+    make_certificate "$folder" ca "basicConstraints=critical,CA:TRUE" \
+        "keyUsage=critical,keyCertSign,cRLSign"
     make_certificate "$folder" server "subjectAltName=IP:127.0.0.1,DNS:localhost" \
         "extendedKeyUsage=serverAuth,clientAuth" "keyUsage=critical,digitalSignature"
     make_certificate "$folder" client "subjectAltName=URI:spiffe://example.org/orchestrator/1" \
@@ -25,13 +26,15 @@ make_pki() {
 # make_certificate FOLDER NAME EXTENSION...: signed by the CA there, or by itself if it is the CA.
 make_certificate() {
     local folder=$1 name=$2
-    local issuer=(-CA "$folder/ca.crt" -CAkey "$folder/ca.key" -set_serial "0x$(openssl rand -hex 8)")
+    local issuer=(-CA "$folder/ca.crt" -CAkey "$folder/ca.key")
 
     shift 2
     [ "$name" != ca ] || issuer=(-signkey "$folder/ca.key")
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=benchmark/CN=$name" \
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+        -subj "/O=benchmark/CN=$name" \
         -keyout "$folder/$name.key" -out "$folder/$name.csr" 2>"$folder/log"
     openssl x509 -req -in "$folder/$name.csr" -days 2 -sha256 "${issuer[@]}" \
+        -set_serial "0x1$(openssl rand -hex 8)" \
         -extfile <(printf '%s\n' "$@") -out "$folder/$name.crt" 2>>"$folder/log"
 }
 
@@ -87,7 +90,8 @@ start_etcd() {
         etcd --name bench --data-dir "$folder/data" --logger zap --log-level error \
         --listen-client-urls "https://127.0.0.1:$etcd_port" \
         --advertise-client-urls "https://127.0.0.1:$etcd_port" \
-        --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "bench=$peer" \
+        --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
+        --initial-cluster "bench=$peer" \
         --cert-file "$pki/server.crt" --key-file "$pki/server.key" \
         --client-cert-auth --trusted-ca-file "$pki/ca.crt" >"$folder/log" 2>&1 &
     etcd_pid=$!
@@ -121,7 +125,8 @@ start_daemon() {
 
 # Who may do everything: the client certificate of make_pki.
 write_access() {
-    local all='{"dacl":[{"type":"allow","principal":"uri:spiffe://example.org/orchestrator/*","rights":["GENERIC_ALL"]}]}'
+    local all='{"dacl":[{"type":"allow","principal":"uri:spiffe://example.org/orchestrator/*",
+        "rights":["GENERIC_ALL"]}]}'
 
     printf '{"engine":%s,"saDatabase":%s,"filters":%s,"providerContexts":%s}\n' \
         "$all" "$all" "$all" "$all" >"$work/access.json"
@@ -134,18 +139,20 @@ add_filters() {
 }
 
 add_filter() {
-    local url=$1 layer=$2 callout=$3
+    local url=$1 layer=$2 callout=$3 body
 
-    member id "$(request "$url" "{\"displayData\":{\"name\":\"$layer\"},\"layer\":\"$layer\",
-        \"conditions\":[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":\"192.0.2.1\"},
-                      {\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":\"10.0.0.0/8\"}],
-        \"action\":{\"type\":\"calloutTerminating\",\"callout\":\"$callout\"}}")"
+    printf -v body '{"displayData":{"name":"%s"},"layer":"%s","conditions":[
+        {"field":"ipLocalAddress","match":"equal","value":"192.0.2.1"},
+        {"field":"ipRemoteAddress","match":"equal","value":"10.0.0.0/8"}],
+        "action":{"type":"calloutTerminating","callout":"%s"}}' "$layer" "$layer" "$callout"
+    member id "$(request "$url" "$body")"
 }
 
 # request URL BODY: one POST with curl; the answer's body is printed.
 request() {
-    curl -sS --fail-with-body --cacert "$pki/ca.crt" --cert "$pki/client.crt" --key "$pki/client.key" \
-        -H 'Content-Type: application/json' -d "$2" "$1" || die "POST $1 was refused"
+    curl -sS --fail-with-body -H 'Content-Type: application/json' -d "$2" "$1" \
+        --cacert "$pki/ca.crt" --cert "$pki/client.crt" --key "$pki/client.key" ||
+        die "POST $1 was refused"
 }
 
 # stop PID [SIGNAL]: and wait until it is gone; after ten seconds by force.

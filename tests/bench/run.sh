@@ -11,8 +11,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 usage() {
     cat <<'END'
-usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinned] [--folder FOLDER]
-                          [-- DAEMON OPTIONS]
+usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinned]
+                          [--folder FOLDER] [-- DAEMON OPTIONS]
   --quick       a few seconds: shows that everything works, measures nothing worth keeping
   --full        also 1, 16 and 256 connections, and handshakes
   --assert      exit status 1 when a bound is missed
@@ -55,6 +55,7 @@ case $mode in
 quick) rounds=1 seconds=0.4 warm_up=0.1 contexts=20000 batch=2000 batches=3 appends=100 ;;
 *) rounds=5 seconds=3 warm_up=0.5 contexts=1000000 batch=10000 batches=9 appends=500 ;;
 esac
+span=(--seconds "$seconds" --warm-up "$warm_up")
 few_contexts=1000
 load_average=$(cut -d' ' -f1 /proc/loadavg)
 missed=0
@@ -64,6 +65,8 @@ table=()
 . "$here/peers.sh"
 
 main() {
+    trap 'exit 130' INT
+    trap 'exit 1' TERM
     install_peers
     build
     choose_cpus
@@ -97,27 +100,26 @@ main() {
 
 # Requests a second and CPU time, the targets taking turns.
 compare_rates() {
-    local connections=$1 target round
+    local connections=$1 target round bound_nginx='' bound_etcd=''
 
     for ((round = 1; round <= rounds; round++)); do
         for target in nginx daemon etcd; do
             progress "$target, $connections connections, round $round of $rounds"
-            load_target "$target" --connections "$connections" --seconds "$seconds" --warm-up "$warm_up"
+            load_target "$target" --connections "$connections" "${span[@]}"
             sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
             sample "$target-cpu-$connections" "$(member serverCpuUs "$result")"
             sample "$target-p50-$connections" "$(member p50Us "$result")"
             sample "$target-p99-$connections" "$(member p99Us "$result")"
         done
     done
-    local bound_nginx='' bound_etcd=''
     if [ "$connections" = 64 ]; then
         bound_nginx='>= 0.5' bound_etcd='>= 10'
     fi
-    add_samples "requests/s, $connections connections, to nginx" rate "$connections" nginx "$bound_nginx"
-    add_samples "requests/s, $connections connections, to etcd" rate "$connections" etcd "$bound_etcd"
-    add_samples "CPU us a request, $connections connections, to nginx" cpu "$connections" nginx ''
-    add_samples "CPU us a request, $connections connections, to etcd" cpu "$connections" etcd ''
-    add_samples "p99 us, $connections connections, to nginx" p99 "$connections" nginx ''
+    add_samples "requests/s to nginx" rate "$connections" nginx "$bound_nginx"
+    add_samples "requests/s to etcd" rate "$connections" etcd "$bound_etcd"
+    add_samples "CPU us a request to nginx" cpu "$connections" nginx ''
+    add_samples "CPU us a request to etcd" cpu "$connections" etcd ''
+    add_samples "p99 us to nginx" p99 "$connections" nginx ''
 }
 
 # The median with one connection against what the disk and the protocol take anyway.
@@ -128,29 +130,29 @@ compare_latency() {
         probe_disk
         for target in nginx daemon; do
             progress "$target, latency, round $round of $rounds"
-            load_target "$target" --connections 1 --seconds "$seconds" --warm-up "$warm_up"
+            load_target "$target" --connections 1 "${span[@]}"
             sample "$target-latency" "$(member p50Us "$result")"
         done
     done
     floor=$(calculate "$(median fdatasync) + $(median nginx-latency)")
-    add_row "median us, 1 connection, to fdatasync + nginx" "$(median daemon-latency)" "$floor" '<= 2'
+    add_row "median us to fdatasync + nginx, connections: 1" \
+        "$(median daemon-latency)" "$floor" '<= 2'
 }
 
 # New connections, one request each.
 compare_handshakes() {
-    local kind=$1 round target
+    local kind=$1 round target count
 
     shift
     for ((round = 1; round <= rounds; round++)); do
         for target in nginx daemon; do
             progress "$target, $kind handshakes, round $round of $rounds"
-            load_target "$target" --connections 16 --seconds "$seconds" --warm-up "$warm_up" \
-                --requests-per-connection 1 "$@"
-            sample "$target-$kind-16" \
-                "$(calculate "$(member "${kind}Handshakes" "$result") / $(member seconds "$result")")"
+            load_target "$target" --connections 16 "${span[@]}" --requests-per-connection 1 "$@"
+            count=$(member "${kind}Handshakes" "$result")
+            sample "$target-$kind-16" "$(calculate "$count / $(member seconds "$result")")"
         done
     done
-    add_samples "handshakes/s, $kind, 16 at a time, to nginx" "$kind" 16 nginx ''
+    add_samples "handshakes/s to nginx, $kind" "$kind" 16 nginx ''
 }
 
 # One daemon with few contexts and one with many: memory, the cost of a create, restart.
@@ -176,7 +178,8 @@ compare_sizes() {
         "$(median many-us)" "$(median few-us)" '<= 1.2'
     add_row "CPU us a create, among $contexts to among $few_contexts" \
         "$(median many-cpu)" "$(median few-cpu)" ''
-    add_row "resident bytes a context, $contexts contexts" "$(calculate "$rss / $contexts")" 1 '<= 300'
+    add_row "resident bytes a context, $contexts contexts" \
+        "$(calculate "$rss / $contexts")" 1 '<= 300'
 
     restart many TERM "seconds to restart, $contexts contexts"
     restart many KILL "seconds to restart after kill -9"
@@ -192,7 +195,7 @@ sample_create() {
     sample "$1-cpu" "$(member serverCpuUs "$result")"
 }
 
-# Identifiers are given in order, so those of a batch lie between those of a create before and after.
+# Identifiers are given in order: a batch's lie between those of a create before and one after it.
 create_and_delete() {
     local target=$1 from to
 
@@ -226,16 +229,16 @@ measure_peers() {
         for target in nginx etcd; do
             for connections in 1 64; do
                 progress "$target, $connections connections, round $round of $rounds"
-                load_target "$target" --connections "$connections" --seconds "$seconds" --warm-up "$warm_up"
+                load_target "$target" --connections "$connections" "${span[@]}"
                 sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
                 sample "$target-p50-$connections" "$(member p50Us "$result")"
             done
         done
     done
     for connections in 1 64; do
-        add_row "nginx to etcd: requests/s, $connections connections" \
+        add_row "requests/s, nginx to etcd, connections: $connections" \
             "$(median "nginx-rate-$connections")" "$(median "etcd-rate-$connections")" ''
-        add_row "nginx to etcd: median us, $connections connections" \
+        add_row "median us, nginx to etcd, connections: $connections" \
             "$(median "nginx-p50-$connections")" "$(median "etcd-p50-$connections")" ''
     done
 }
@@ -252,13 +255,17 @@ declare -A server_pid target_url target_body target_status target_next
 add_target() {
     local target=$1
 
-    server_pid[$target]=$2 target_url[$target]=$3 target_body[$target]=$4 target_status[$target]=$5
+    server_pid[$target]=$2
+    target_url[$target]=$3
+    target_body[$target]=$4
+    target_status[$target]=$5
     target_next[$target]=256
 }
 
 add_peers() {
     start_nginx
-    add_target nginx "$nginx_worker_pid" "https://127.0.0.1:$nginx_port/sa-contexts" "$(traffic 1)" 201
+    add_target nginx "$nginx_worker_pid" "https://127.0.0.1:$nginx_port/sa-contexts" \
+        "$(traffic 1)" 201
     start_etcd
     add_target etcd "$etcd_pid" "https://127.0.0.1:$etcd_port/v3/kv/put" \
         "{\"key\":\"{key}\",\"value\":\"$(traffic 1 | base64 -w0)\"}" 200
@@ -300,8 +307,8 @@ $(tail -n 1 "$work/load.log")"
 }
 
 load_leniently() {
-    result=$("${on_client_cpu[@]}" "$build/load" --ca "$pki/ca.crt" --cert "$pki/client.crt" --key "$pki/client.key" "$@" \
-        2>>"$work/load.log") || [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
+    result=$("${on_client_cpu[@]}" "$build/load" --ca "$pki/ca.crt" \
+        --cert "$pki/client.crt" --key "$pki/client.key" "$@" 2>>"$work/load.log") || [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
 }
 
 # --- Numbers and the table -----------------------------------------------------------------------
@@ -324,7 +331,7 @@ sample() {
 
 median() {
     sort -g "$work/samples/$1" |
-        awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+        awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
 resident_bytes() {
@@ -333,7 +340,7 @@ resident_bytes() {
 
 # add_samples TITLE METRIC CONNECTIONS PEER BOUND: medians of the daemon and of a peer.
 add_samples() {
-    add_row "$1" "$(median "daemon-$2-$3")" "$(median "$4-$2-$3")" "$5"
+    add_row "$1, connections: $3" "$(median "daemon-$2-$3")" "$(median "$4-$2-$3")" "$5"
 }
 
 # add_row TITLE OURS THEIRS BOUND: BOUND is on the ratio, '<= 2' or '>= 10', or empty.
@@ -357,8 +364,8 @@ short() {
 }
 
 print_table() {
-    printf '\n%s CPUs (load average before: %s), %s, nginx %s, etcd %s, %s\n' "$(nproc)" "$load_average" \
-        "$(stat -f -c %T "$work")" \
+    printf '\n%s CPUs (load average before: %s), %s, nginx %s, etcd %s, %s\n' \
+        "$(nproc)" "$load_average" "$(stat -f -c %T "$work")" \
         "$(nginx -v 2>&1 | sed 's,.*/,,')" "$(etcd --version | sed -n 's/etcd Version: //p')" \
         "$(openssl version | cut -d' ' -f1-2)"
     if [ -f "$work/samples/fdatasync" ]; then
@@ -389,6 +396,7 @@ build() {
 
     ! $with_daemon || targets+=(sa-contextd)
     progress "building"
+    mkdir -p "$root/build"
     (cd "$root" && cmake --preset release && cmake --build build/release --target "${targets[@]}") \
         >"$root/build/bench.log" 2>&1 || die "the build failed, see build/bench.log"
     build=$root/build/release/tests/bench
@@ -413,8 +421,6 @@ choose_cpus() {
 prepare_folder() {
     work=$(mktemp -d "$parent/sa-contextd-bench.XXXXXX")
     trap 'stop_all; rm -rf "$work"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 1' TERM
     case $(stat -f -c %T "$work") in
     tmpfs | ramfs) die "$parent is in memory: name a folder on a disk with --folder" ;;
     esac
