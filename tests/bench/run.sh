@@ -308,7 +308,8 @@ $(tail -n 1 "$work/load.log")"
 
 load_leniently() {
     result=$("${on_client_cpu[@]}" "$build/load" --ca "$pki/ca.crt" \
-        --cert "$pki/client.crt" --key "$pki/client.key" "$@" 2>>"$work/load.log") || [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
+        --cert "$pki/client.crt" --key "$pki/client.key" "$@" 2>>"$work/load.log") ||
+        [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
 }
 
 # --- Numbers and the table -----------------------------------------------------------------------
