@@ -23,6 +23,18 @@ static const char *const name_prefixes[AUTH_NAME_KIND_COUNT] = {
     [AUTH_NAME_EVERYONE] = "everyone",
 };
 
+void
+auth_name_show(const X509_NAME *name, char *text, size_t size)
+{
+    BIO *printed = BIO_new(BIO_s_mem());
+    int length = -1;
+
+    if (printed != NULL && X509_NAME_print_ex(printed, name, 0, XN_FLAG_RFC2253) >= 0)
+        length = BIO_read(printed, text, (int)size - 1);
+    text[length < 0 ? 0 : length] = '\0';
+    BIO_free(printed);
+}
+
 static enum auth_verdict
 read_alternative_names(X509 *certificate, struct auth_identity *identity, const char **cause_out);
 static enum auth_verdict
