@@ -296,7 +296,7 @@ below(const struct place *place, const char *name)
         bool special = *name == '~' || *name == '/';
         deeper.pointer[length++] = special ? '~' : *name;
         if (special)
-            deeper.pointer[length++] = *name == '~' ? '0' : '1';
+            deeper.pointer[length++] = (char)(*name == '~' ? '0' : '1');
     }
     deeper.pointer[length] = '\0';
     return deeper;

@@ -296,7 +296,7 @@ read_fingerprint(const X509 *certificate, char text[65])
 
     if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1)
         return false;
-    for (unsigned i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 32; i++) {
         text[2 * i] = digits[digest[i] >> 4];
         text[2 * i + 1] = digits[digest[i] & 0xf];
     }
