@@ -288,10 +288,8 @@ a_corrupt_store_is_refused(void **state)
     struct ipsec_fault fault;
 
     assert_int_equal(do_operation(CREATE_CONTEXT, filter_id), IPSEC_OK);
-    struct fake_row *filter = fake_find(STORE_PUT_FILTER, filter_id);
-    struct fake_row *context = fake_find(STORE_PUT_SA_CONTEXT, filter_id + 1);
-    assert_non_null(filter);
-    assert_non_null(context);
+    struct fake_row *filter = fake_get(STORE_PUT_FILTER, filter_id);
+    struct fake_row *context = fake_get(STORE_PUT_SA_CONTEXT, filter_id + 1);
     const struct fake_row good_filter = *filter;
     const struct fake_row good_context = *context;
     const struct store_marks good_marks = fake.marks;
