@@ -14,6 +14,10 @@
  * already mapped.  False for a name that is none. */
 bool rights_find(const char *name, uint32_t *mask_out);
 
+/* Why a right of Win32 that exists cannot stand in a descriptor here ("MAXIMUM_ALLOWED"); null for
+ * any other name. */
+const char *rights_why_ungrantable(const char *name);
+
 /* The single rights of a mask, one after another: start with '*position' 0; null at the end. */
 const char *rights_next_name(uint32_t mask, size_t *position);
 

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * call.c: the life of one request, see api.h.
+ *
+ * The order of checks on the headers: authenticated, route and method known, session known, right
+ * there, object's id well-formed, answer acceptable, body as the operation wants it, query. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/headers.h"
+#include "api/idempotency.h"
+#include "api/problem.h"
+#include "api/query.h"
+#include "api/router.h"
+#include "api/text.h"
+#include "auth/rights.h"
+
+/* The longest answer: a full page of filters with the longest texts, each byte escaped. */
+enum { ANSWER_MAXIMUM = 16 << 20, REPLAY_MAXIMUM = 1 << 16 };
+enum { IDEMPOTENCY_DETAIL = 255 };
+
+const char *const api_header_names[API_HEADER_COUNT] = {
+    [API_HEADER_ACCEPT] = "Accept",
+    [API_HEADER_CONTENT_TYPE] = "Content-Type",
+    [API_HEADER_CONTENT_ENCODING] = "Content-Encoding",
+    [API_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+    [API_HEADER_ENGINE_SESSION] = "Engine-Session",
+    [API_HEADER_REQUEST_ID] = "X-Request-Id",
+    [API_HEADER_TRACEPARENT] = "traceparent",
+};
+
+static const char type_json[] = "application/json";
+static const char type_problem[] = "application/problem+json";
+
+static void open_call(struct api_call *call);
+static enum ipsec_status check_route(struct api_call *call);
+static enum ipsec_status check_caller(struct api_call *call);
+static enum ipsec_status check_path_id(struct api_call *call, const char *argument);
+static enum ipsec_status check_headers(struct api_call *call, bool has_body);
+static enum ipsec_status refuse_right(struct api_call *call, uint32_t missing);
+static enum ipsec_status reserve_memory(struct api_call *call);
+static enum ipsec_status run_local(struct api_call *call);
+static void prepare_engine(struct api_call *call);
+static enum ipsec_status run_handler(struct ipsec_call *base, struct ipsec_session *session);
+static bool encode_answer(struct ipsec_call *base, struct buffer *answer);
+static void answer_success(struct api_call *call);
+static void answer_replay(struct api_call *call);
+static void answer_fault(struct api_call *call);
+static void begin_answer(struct api_call *call);
+static void add_header(struct api_call *call, const char *name, const char *value);
+static void format_location(const struct api_call *call, char *location, size_t size);
+
+enum api_next
+api_call_start(struct api_call *call, bool has_body)
+{
+    const char *argument = NULL;
+
+    open_call(call);
+    begin_answer(call);
+    call->route = router_match(call->method, call->path, &argument);
+
+    enum ipsec_status status = check_route(call);
+    if (status == IPSEC_OK)
+        status = check_caller(call);
+    if (status == IPSEC_OK)
+        status = check_path_id(call, argument);
+    if (status == IPSEC_OK)
+        status = check_headers(call, has_body);
+    if (status == IPSEC_OK)
+        status = reserve_memory(call);
+    if (status == IPSEC_OK)
+        status = query_decode(call->route->query, call->query, call->in, &call->base.fault);
+    if (status != IPSEC_OK) {
+        answer_fault(call);
+        return API_NEXT_ANSWER;
+    }
+
+    if (call->route->body != NULL) {
+        call->body_maximum = call->service->max_body_bytes;
+        return has_body ? API_NEXT_BODY : api_call_body(call, "", 0);
+    }
+    if (!call->route->local) {
+        prepare_engine(call);
+        return API_NEXT_ENGINE;
+    }
+    if (run_local(call) == IPSEC_OK)
+        answer_success(call);
+    else
+        answer_fault(call);
+    return API_NEXT_ANSWER;
+}
+
+enum api_next
+api_call_body(struct api_call *call, const char *body, size_t size)
+{
+    struct ipsec_fault *fault = &call->base.fault;
+    enum ipsec_status status = IPSEC_OK;
+
+    if (size > call->body_maximum)
+        status = ipsec_fault_set(fault, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL,
+                                 "the body may have %zu bytes at most", call->body_maximum);
+    if (status == IPSEC_OK)
+        status = codec_decode(call->route->body, body, size, call->in, fault);
+    if (status == IPSEC_OK && call->headers[API_HEADER_IDEMPOTENCY_KEY] != NULL)
+        status = idempotency_want(call, body, size);
+    if (status != IPSEC_OK) {
+        answer_fault(call);
+        return API_NEXT_ANSWER;
+    }
+    prepare_engine(call);
+    return API_NEXT_ENGINE;
+}
+
+void
+api_call_finish(struct api_call *call)
+{
+    if (call->base.status != IPSEC_OK) {
+        if (call->base.fault.status != call->base.status)
+            call->base.fault = (struct ipsec_fault){ .status = call->base.status };
+        answer_fault(call);
+    } else if (call->base.replay.wanted) {
+        answer_replay(call);
+    } else {
+        answer_success(call);
+    }
+}
+
+void
+api_call_fail(struct api_call *call,
+              enum ipsec_status status,
+              enum ipsec_fault_place place,
+              const char *pointer,
+              const char *detail)
+{
+    open_call(call); /* a malformed request fails before it starts */
+    /* The fault is filled; its status is what is returned. */
+    (void)!ipsec_fault_set(&call->base.fault, status, place, pointer, "%s",
+                           detail == NULL ? "" : detail);
+    answer_fault(call);
+}
+
+void
+api_call_clear(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+
+    if (call->in != NULL && route->body != NULL)
+        codec_clear(route->body, call->in);
+    if (call->out != NULL && route->clear_out != NULL)
+        route->clear_out(call->out);
+    free(call->in);
+    free(call->out);
+    buffer_clear(&call->answer.body);
+    buffer_clear(&call->base.replay.answer);
+    *call = (struct api_call){ .service = NULL };
+}
+
+const char *
+api_call_operation(const struct api_call *call)
+{
+    return call->route == NULL ? "none" : call->route->operation;
+}
+
+size_t
+api_operation_count(void)
+{
+    return router_route_count();
+}
+
+const char *
+api_operation_name(size_t index)
+{
+    return index < router_route_count() ? router_route(index)->operation : "none";
+}
+
+size_t
+api_call_operation_index(const struct api_call *call)
+{
+    return call->route == NULL ? router_route_count() : (size_t)(call->route - router_route(0));
+}
+
+void
+api_problem_for_http_status(int http_status, const char *detail, struct buffer *body)
+{
+    struct ipsec_fault fault;
+    char request_id[REQUEST_ID_SIZE];
+
+    (void)!ipsec_fault_set(&fault, problem_status_of_http(http_status), IPSEC_FAULT_SERVICE, NULL,
+                           "%s", detail == NULL ? "" : detail);
+    headers_request_id(NULL, request_id);
+    problem_encode(&fault, http_status, request_id, body);
+}
+
+/* What every answer needs, once a call. */
+static void
+open_call(struct api_call *call)
+{
+    if (call->request_id[0] != '\0')
+        return;
+    headers_request_id(call->headers[API_HEADER_REQUEST_ID], call->request_id);
+    headers_trace_id(call->headers[API_HEADER_TRACEPARENT], call->trace_id);
+    buffer_init(&call->answer.body, ANSWER_MAXIMUM);
+}
+
+/* A caller without a certificate learns nothing, not even which paths there are. */
+static enum ipsec_status
+check_route(struct api_call *call)
+{
+    struct ipsec_fault *fault = &call->base.fault;
+    char methods[sizeof call->answer.headers->value];
+
+    if (call->identity == NULL)
+        return ipsec_fault_set(fault, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_SERVICE, NULL,
+                               "connect with a client certificate");
+    if (call->route != NULL)
+        return IPSEC_OK;
+    if (!router_allowed(call->path, methods, sizeof methods))
+        return ipsec_fault_set(fault, IPSEC_HTTP_NOT_FOUND, IPSEC_FAULT_PATH, NULL,
+                               "nothing is at %s", call->path);
+    (void)!ipsec_fault_set(fault, IPSEC_HTTP_BAD_METHOD, IPSEC_FAULT_PATH, NULL,
+                           "%s is possible here", methods);
+    return fault->status;
+}
+
+static enum ipsec_status
+check_caller(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+    uint32_t missing = route->right & ~call->rights.granted[route->container];
+
+    call->base.container = route->container;
+    call->base.right = route->right;
+    if (call->headers[API_HEADER_ENGINE_SESSION] != NULL)
+        return ipsec_fault_set(&call->base.fault, IPSEC_INVALID_HANDLE, IPSEC_FAULT_HEADER,
+                               api_header_names[API_HEADER_ENGINE_SESSION],
+                               "no session has this key; leave the header out to have one for "
+                               "this request");
+    return missing == 0 ? IPSEC_OK : refuse_right(call, missing);
+}
+
+static enum ipsec_status
+check_path_id(struct api_call *call, const char *argument)
+{
+    if (argument == NULL || strstr(call->route->path, "{id}") == NULL)
+        return IPSEC_OK;
+    if (text_parse_unsigned(argument, strcspn(argument, "/"), &call->path_id) &&
+        call->path_id >= 1 && call->path_id <= IPSEC_LUID_MAX) {
+        call->object_id = call->path_id;
+        return IPSEC_OK;
+    }
+    call->path_id = 0;
+    return ipsec_fault_set(&call->base.fault, call->route->not_found, IPSEC_FAULT_PATH, NULL,
+                           "an id is an integer from 1 to 2^53-1");
+}
+
+static enum ipsec_status
+check_headers(struct api_call *call, bool has_body)
+{
+    struct ipsec_fault *fault = &call->base.fault;
+    const char *const *headers = call->headers;
+    enum api_header about = API_HEADER_ACCEPT;
+
+    if (!headers_accept_json(headers[about]))
+        return ipsec_fault_set(fault, IPSEC_HTTP_NOT_ACCEPTABLE, IPSEC_FAULT_HEADER,
+                               api_header_names[about], "only application/json is available");
+    if (call->route->body == NULL && has_body)
+        return ipsec_fault_set(fault, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_BODY, NULL,
+                               "this operation takes no body");
+    about = API_HEADER_CONTENT_TYPE;
+    if (has_body && !headers_is_json(headers[about]))
+        return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,
+                               api_header_names[about], "the body must be application/json");
+    about = API_HEADER_CONTENT_ENCODING;
+    if (has_body && !headers_is_plain(headers[about]))
+        return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,
+                               api_header_names[about], "the body must not be encoded");
+    about = API_HEADER_IDEMPOTENCY_KEY;
+    if (call->route->body != NULL && headers[about] != NULL &&
+        !headers_is_idempotency_key(headers[about]))
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
+                               api_header_names[about], "must be 1 to %d visible ASCII characters",
+                               IDEMPOTENCY_DETAIL);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+refuse_right(struct api_call *call, uint32_t missing)
+{
+    AUTO(buffer) names;
+    size_t position = 0;
+    const char *name;
+
+    buffer_init(&names, sizeof call->base.fault.detail);
+    while ((name = rights_next_name(missing, &position)) != NULL) {
+        if (names.size > 0)
+            buffer_append_text(&names, " and ");
+        buffer_append_text(&names, name);
+    }
+    const char *text = buffer_text(&names);
+    return ipsec_fault_set(&call->base.fault, IPSEC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                           "needs %s on %s", text == NULL ? "a right" : text,
+                           container_name(call->route->container));
+}
+
+static enum ipsec_status
+reserve_memory(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+
+    if (route->in_size > 0)
+        call->in = calloc(1, route->in_size);
+    if (route->out_size > 0)
+        call->out = calloc(1, route->out_size);
+    if ((route->in_size > 0 && call->in == NULL) || (route->out_size > 0 && call->out == NULL))
+        return ipsec_fault_set(&call->base.fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
+                               NULL, "no memory for the call");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+run_local(struct api_call *call)
+{
+    enum ipsec_status status = call->route->handler(call, NULL);
+
+    if (status != IPSEC_OK && call->base.fault.status != status)
+        call->base.fault = (struct ipsec_fault){ .status = status };
+    return status;
+}
+
+static void
+prepare_engine(struct api_call *call)
+{
+    struct ipsec_call *base = &call->base;
+
+    base->caller.principal = call->identity->principal;
+    base->caller.rights = call->rights;
+    base->run = run_handler;
+    if (base->replay.wanted) {
+        base->encode = encode_answer;
+        buffer_init(&base->replay.answer, REPLAY_MAXIMUM);
+    }
+}
+
+static enum ipsec_status
+run_handler(struct ipsec_call *base, struct ipsec_session *session)
+{
+    struct api_call *call = (struct api_call *)base;
+
+    return call->route->handler(call, session);
+}
+
+/* On the engine thread, of operations that make something. */
+static bool
+encode_answer(struct ipsec_call *base, struct buffer *answer)
+{
+    const struct api_call *call = (const struct api_call *)base;
+    struct codec_encoder encoder = { .out = answer, .engine = call->service->engine };
+    char location[sizeof call->answer.headers->value];
+
+    format_location(call, location, sizeof location);
+    idempotency_append_head(call->route->success, location, answer);
+    codec_encode(&encoder, call->route->out, call->out);
+    return !answer->failed;
+}
+
+static void
+answer_success(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+    struct api_answer *answer = &call->answer;
+
+    if (route->conclude != NULL)
+        route->conclude(call);
+    answer->status = route->success;
+    if (answer->static_body != NULL)
+        answer->content_type = type_json;
+    if (route->out != NULL) {
+        struct codec_encoder encoder = { .out = &answer->body, .engine = call->service->engine };
+        codec_encode(&encoder, route->out, call->out);
+        answer->content_type = type_json;
+    }
+    if (answer->body.failed) {
+        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "no memory for the answer");
+        return;
+    }
+    if (route->location != NULL) {
+        char location[sizeof answer->headers->value];
+        format_location(call, location, sizeof location);
+        add_header(call, "Location", location);
+        call->object_id = *(const uint64_t *)call->out;
+    }
+}
+
+/* First answers go this way too, so that they are the bytes that repeats get. */
+static void
+answer_replay(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+    struct idempotent_answer record;
+
+    if (!idempotency_read(&call->base.replay.answer, &record)) {
+        api_call_fail(call, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "the remembered answer cannot be read");
+        return;
+    }
+    buffer_append(&answer->body, record.body, record.body_size);
+    if (answer->body.failed) {
+        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "no memory for the answer");
+        return;
+    }
+    answer->status = record.status;
+    answer->content_type = type_json;
+    add_header(call, "Location", record.location);
+    const char *id = strrchr(record.location, '/');
+    if (id == NULL || !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
+        call->object_id = 0;
+    if (call->base.replay.replayed)
+        add_header(call, "Idempotent-Replay", "true");
+}
+
+/* Answers with the problem in 'call->base.fault'. */
+static void
+answer_fault(struct api_call *call)
+{
+    const struct ipsec_fault *fault = &call->base.fault;
+    char methods[sizeof call->answer.headers->value];
+
+    call->base.status = fault->status;
+    begin_answer(call);
+    call->answer.status = problem_http_status(fault->status, fault->place);
+    call->answer.content_type = type_problem;
+    if (fault->status == IPSEC_HTTP_BAD_METHOD &&
+        router_allowed(call->path, methods, sizeof methods))
+        add_header(call, "Allow", methods);
+    if (problem_rows[fault->status].retryable &&
+        (call->answer.status == 503 || call->answer.status == 429))
+        add_header(call, "Retry-After", "1");
+    problem_encode(fault, call->answer.status, call->request_id, &call->answer.body);
+}
+
+/* Forgets an answer that was begun; every answer has these two headers. */
+static void
+begin_answer(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+
+    buffer_reset(&answer->body);
+    answer->static_body = NULL;
+    answer->static_body_size = 0;
+    answer->header_count = 0;
+    add_header(call, api_header_names[API_HEADER_REQUEST_ID], call->request_id);
+    add_header(call, "Cache-Control", "no-store");
+}
+
+static void
+add_header(struct api_call *call, const char *name, const char *value)
+{
+    struct api_answer *answer = &call->answer;
+
+    if (answer->header_count >= sizeof answer->headers / sizeof *answer->headers)
+        abort();
+    struct api_answer_header *header = &answer->headers[answer->header_count++];
+    header->name = name;
+    (void)snprintf(header->value, sizeof header->value, "%s", value);
+}
+
+static void
+format_location(const struct api_call *call, char *location, size_t size)
+{
+    (void)snprintf(location, size, "%s%llu", call->route->location,
+                   (unsigned long long)*(const uint64_t *)call->out);
+}

@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codec.c: decodes JSON and query text by field tables.
+ *
+ * Within an object the order of checks is: unknown members, required members, then each value in
+ * the order of the table, then the object's own check; the first failure is the answer. */
+#include "api/codec.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/text.h"
+#include "engine/engine.h"
+
+static const struct codec_name ip_version_rows[] = {
+    { "v4", IPSEC_IP_VERSION_V4, NULL },
+    { "v6", IPSEC_IP_VERSION_V6, NULL },
+};
+const struct codec_names codec_ip_versions = {
+    .rows = ip_version_rows,
+    .count = CODEC_COUNT(ip_version_rows),
+};
+
+static enum ipsec_status refuse_syntax(struct codec_decoder *decoder,
+                                       const json_error_t *error,
+                                       const char *body,
+                                       size_t size);
+static enum ipsec_status refuse_unknown(struct codec_decoder *decoder,
+                                        const struct codec_object *object,
+                                        const char *member);
+static enum ipsec_status decode_value(struct codec_decoder *decoder,
+                                      const struct codec_field *field,
+                                      const json_t *value,
+                                      void *object);
+static enum ipsec_status decode_unsigned(struct codec_decoder *decoder,
+                                         const struct codec_field *field,
+                                         const json_t *value,
+                                         void *member);
+static enum ipsec_status decode_string(struct codec_decoder *decoder,
+                                       const struct codec_field *field,
+                                       const char *text,
+                                       void *object);
+static enum ipsec_status decode_owned_text(struct codec_decoder *decoder,
+                                           const struct codec_field *field,
+                                           const char *text,
+                                           void *member);
+static enum ipsec_status decode_array(struct codec_decoder *decoder,
+                                      const struct codec_field *field,
+                                      const json_t *value,
+                                      void *object);
+static enum ipsec_status
+decode_address(struct codec_decoder *decoder, const char *text, struct ipsec_address *address_out);
+static enum ipsec_status
+decode_subnet(struct codec_decoder *decoder, const char *text, struct ipsec_subnet *subnet_out);
+static enum ipsec_status
+check_range(struct codec_decoder *decoder, const struct codec_field *field, bool fits);
+static bool has_field(const struct codec_object *object, const char *name);
+static void *member_of(void *object, size_t offset);
+static void store_unsigned(void *member, size_t size, uint64_t value);
+static void mark_given(const struct codec_field *field, void *object);
+static void write_pointer(const struct codec_step *step, char *pointer, size_t pointer_size);
+
+enum ipsec_status
+codec_decode(const struct codec_object *object,
+             const char *body,
+             size_t size,
+             void *object_out,
+             struct ipsec_fault *fault)
+{
+    struct codec_decoder decoder = { .fault = fault, .place = IPSEC_FAULT_BODY, .ip_version = -1 };
+    json_error_t error;
+
+    if (size == 0)
+        return codec_refuse(&decoder, IPSEC_NULL_POINTER, "the request needs a body");
+    json_t *body_value = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (body_value == NULL)
+        return refuse_syntax(&decoder, &error, body, size);
+
+    enum ipsec_status status = codec_decode_object(&decoder, object, body_value, object_out);
+    json_decref(body_value);
+    return status;
+}
+
+enum ipsec_status
+codec_decode_object(struct codec_decoder *decoder,
+                    const struct codec_object *object,
+                    const json_t *value,
+                    void *object_out)
+{
+    const struct codec_step *const outer = decoder->step;
+    enum ipsec_status status = IPSEC_OK;
+
+    if (!json_is_object(value))
+        return codec_refuse_type(decoder, value, "an object");
+
+    /* jansson's iterators take the object as not const and do not change it. */
+    json_t *members = (json_t *)(uintptr_t)value;
+    for (void *i = json_object_iter(members); i != NULL; i = json_object_iter_next(members, i)) {
+        if (!has_field(object, json_object_iter_key(i)))
+            return refuse_unknown(decoder, object, json_object_iter_key(i));
+    }
+
+    for (size_t i = 0; i < object->field_count; i++) {
+        const struct codec_field *field = &object->fields[i];
+        const json_t *member = json_object_get(value, field->name);
+        if ((field->flags & CODEC_REQUIRED) == 0 || (member != NULL && !json_is_null(member)))
+            continue;
+        decoder->step = &(struct codec_step){ .parent = outer, .member = field->name };
+        status =
+            codec_refuse(decoder, field->missing == IPSEC_OK ? IPSEC_NULL_POINTER : field->missing,
+                         "%s is required", field->name);
+        decoder->step = outer;
+        return status;
+    }
+
+    for (size_t i = 0; i < object->field_count && status == IPSEC_OK; i++) {
+        const struct codec_field *field = &object->fields[i];
+        const json_t *member = json_object_get(value, field->name);
+        if (member == NULL || json_is_null(member))
+            continue;
+        decoder->step = &(struct codec_step){ .parent = outer, .member = field->name };
+        status = decode_value(decoder, field, member, object_out);
+        decoder->step = outer;
+    }
+    if (status != IPSEC_OK || object->check == NULL)
+        return status;
+    return object->check(decoder, object_out);
+}
+
+enum ipsec_status
+codec_decode_text(struct codec_decoder *decoder,
+                  const struct codec_field *field,
+                  const char *text,
+                  void *object)
+{
+    uint64_t number;
+
+    if (field->kind != CODEC_UNSIGNED)
+        return decode_string(decoder, field, text, object);
+    if (text[0] == '\0' || strspn(text, "-0123456789") != strlen(text))
+        return codec_refuse(decoder, IPSEC_TYPE_MISMATCH, "%s is an integer", field->name);
+
+    bool fits = text_parse_unsigned(text, strlen(text), &number) && number >= field->minimum &&
+                number <= codec_maximum(field);
+    enum ipsec_status status = check_range(decoder, field, fits);
+    if (status != IPSEC_OK)
+        return status;
+    store_unsigned(member_of(object, field->offset), field->size, number);
+    mark_given(field, object);
+    return IPSEC_OK;
+}
+
+void
+codec_clear(const struct codec_object *object, void *decoded)
+{
+    for (size_t i = 0; i < object->field_count; i++) {
+        const struct codec_field *field = &object->fields[i];
+        if (field->kind == CODEC_OBJECT) {
+            codec_clear(field->object, member_of(decoded, field->offset));
+        } else if (field->kind == CODEC_TEXT) {
+            char **text = member_of(decoded, field->offset);
+            free(*text);
+            *text = NULL;
+        }
+    }
+}
+
+enum ipsec_status
+codec_refuse(struct codec_decoder *decoder, enum ipsec_status status, const char *format, ...)
+{
+    char detail[sizeof decoder->fault->detail * 2];
+    char pointer[sizeof decoder->fault->pointer] = "";
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    if (decoder->place == IPSEC_FAULT_QUERY && decoder->step != NULL)
+        (void)snprintf(pointer, sizeof pointer, "%s", decoder->step->member);
+    else
+        write_pointer(decoder->step, pointer, sizeof pointer);
+    return ipsec_fault_set(decoder->fault, status, decoder->place, pointer, "%s", detail);
+}
+
+enum ipsec_status
+codec_refuse_type(struct codec_decoder *decoder, const json_t *value, const char *expected)
+{
+    static const char *const type_names[] = {
+        [JSON_OBJECT] = "an object",
+        [JSON_ARRAY] = "an array",
+        [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "an integer",
+        [JSON_REAL] = "a number with a fraction or exponent",
+        [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",
+        [JSON_NULL] = "null",
+    };
+
+    return codec_refuse(decoder, IPSEC_TYPE_MISMATCH, "expected %s, got %s", expected,
+                        type_names[json_typeof(value)]);
+}
+
+enum ipsec_status
+codec_decode_name(struct codec_decoder *decoder,
+                  const struct codec_names *names,
+                  const char *text,
+                  int *value_out)
+{
+    char listed[sizeof decoder->fault->detail] = "";
+    size_t length = 0;
+
+    for (size_t i = 0; i < names->count; i++) {
+        const struct codec_name *row = &names->rows[i];
+        if (strcmp(row->name, text) == 0 ||
+            (row->guid != NULL && strcasecmp(row->guid, text) == 0)) {
+            *value_out = row->value;
+            return IPSEC_OK;
+        }
+        int added = snprintf(listed + length, sizeof listed - length, "%s%s", i == 0 ? "" : ", ",
+                             row->name);
+        if (added > 0)
+            length += (size_t)added;
+        if (length >= sizeof listed)
+            length = sizeof listed - 1;
+    }
+    for (size_t i = 0; names->not_carried != NULL && names->not_carried[i] != NULL; i++) {
+        if (strcmp(names->not_carried[i], text) == 0)
+            return codec_refuse(decoder, names->not_carried_status,
+                                "this engine does not carry %s, only %s", text, listed);
+    }
+    return codec_refuse(decoder,
+                        names->unknown == IPSEC_OK ? IPSEC_INVALID_ENUMERATOR : names->unknown,
+                        "must be one of %s", listed);
+}
+
+enum ipsec_status
+codec_decode_prefix(struct codec_decoder *decoder,
+                    const char *text,
+                    void *address_out,
+                    uint8_t *prefix_length_out,
+                    uint8_t *version_out)
+{
+    switch (text_parse_prefix(text, address_out, prefix_length_out, version_out)) {
+    case TEXT_PREFIX_GOOD:
+        return codec_agree_ip_version(decoder, *version_out);
+    case TEXT_PREFIX_NO_LENGTH:
+        return codec_refuse(decoder, IPSEC_INVALID_NET_MASK,
+                            "a prefix length is a number from 0 to %u",
+                            text_address_bits(*version_out));
+    case TEXT_PREFIX_HOST_BITS:
+        return codec_refuse(decoder, IPSEC_INVALID_NET_MASK,
+                            "the address has bits set behind the prefix length");
+    case TEXT_PREFIX_NO_ADDRESS:
+        break;
+    }
+    return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                        "not an address or prefix in text form, like 198.51.100.0/24 or "
+                        "2001:db8::/32");
+}
+
+enum ipsec_status
+codec_agree_ip_version(struct codec_decoder *decoder, uint8_t version)
+{
+    if (decoder->ip_version >= 0 && decoder->ip_version != version)
+        return codec_refuse(decoder, IPSEC_TYPE_MISMATCH,
+                            "an IPv%c address where the rest of the request is of IPv%c",
+                            version == IPSEC_IP_VERSION_V4 ? '4' : '6',
+                            version == IPSEC_IP_VERSION_V4 ? '6' : '4');
+    decoder->ip_version = version;
+    return IPSEC_OK;
+}
+
+uint64_t
+codec_maximum(const struct codec_field *field)
+{
+    if (field->maximum != 0)
+        return field->maximum;
+    return field->size >= 8 ? IPSEC_LUID_MAX : (UINT64_C(1) << (8 * field->size)) - 1;
+}
+
+static enum ipsec_status
+refuse_syntax(struct codec_decoder *decoder,
+              const json_error_t *error,
+              const char *body,
+              size_t size)
+{
+    char pointer[sizeof decoder->fault->pointer] = "";
+    size_t position = error->position < 0              ? 0
+                      : (size_t)error->position > size ? size
+                                                       : (size_t)error->position;
+    enum ipsec_status status = IPSEC_RPC_INVALID_DATA;
+    const char *what = error->text;
+
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
+        status = IPSEC_INVALID_PARAMETER;
+        what = "the member is there twice";
+        codec_locate(body, position, pointer, sizeof pointer);
+        break;
+    case json_error_numeric_overflow:
+        status = IPSEC_RPC_INVALID_PARAMETER;
+        what = "the number is beyond 64 bits";
+        codec_locate(body, position, pointer, sizeof pointer);
+        break;
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        status = IPSEC_RPC_INVALID_PARAMETER;
+        what = "NUL is not allowed in text";
+        break;
+    case json_error_invalid_utf8:
+        status = IPSEC_RPC_INVALID_PARAMETER;
+        what = "the body is not valid UTF-8";
+        break;
+    case json_error_stack_overflow:
+        what = "the body is nested too deeply";
+        break;
+    case json_error_out_of_memory:
+        return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
+                               NULL, "no memory to read the body");
+    case json_error_unknown:
+    case json_error_cannot_open_file:
+    case json_error_invalid_argument:
+    case json_error_premature_end_of_input:
+    case json_error_end_of_input_expected:
+    case json_error_invalid_syntax:
+    case json_error_invalid_format:
+    case json_error_wrong_type:
+    case json_error_null_value:
+    case json_error_item_not_found:
+    case json_error_index_out_of_range:
+        break;
+    }
+    return ipsec_fault_set(decoder->fault, status, decoder->place, pointer,
+                           "line %d, column %d: %s", error->line, error->column, what);
+}
+
+static enum ipsec_status
+refuse_unknown(struct codec_decoder *decoder, const struct codec_object *object, const char *member)
+{
+    const struct codec_step *outer = decoder->step;
+    char names[sizeof decoder->fault->detail] = "";
+    size_t length = 0;
+
+    for (size_t i = 0; i < object->field_count && length < sizeof names; i++) {
+        int added = snprintf(names + length, sizeof names - length, "%s%s", i == 0 ? "" : ", ",
+                             object->fields[i].name);
+        length += added < 0 ? 0 : (size_t)added;
+    }
+    decoder->step = &(struct codec_step){ .parent = outer, .member = member };
+    enum ipsec_status status =
+        codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "unknown member; known are %s", names);
+    decoder->step = outer;
+    return status;
+}
+
+static enum ipsec_status
+decode_value(struct codec_decoder *decoder,
+             const struct codec_field *field,
+             const json_t *value,
+             void *object)
+{
+    enum ipsec_status status;
+
+    switch (field->kind) {
+    case CODEC_UNSIGNED:
+        status = decode_unsigned(decoder, field, value, member_of(object, field->offset));
+        break;
+    case CODEC_BOOLEAN:
+        if (!json_is_boolean(value))
+            return codec_refuse_type(decoder, value, "true or false");
+        *(bool *)member_of(object, field->offset) = json_is_true(value);
+        status = IPSEC_OK;
+        break;
+    case CODEC_OBJECT:
+        status =
+            codec_decode_object(decoder, field->object, value, member_of(object, field->offset));
+        break;
+    case CODEC_ARRAY:
+        status = decode_array(decoder, field, value, object);
+        break;
+    case CODEC_CUSTOM:
+        status = field->custom->decode(decoder, field, value, object);
+        break;
+    case CODEC_DECIMAL:
+    case CODEC_ENUM:
+    case CODEC_IP_VERSION:
+    case CODEC_ADDRESS:
+    case CODEC_SUBNET:
+    case CODEC_GUID:
+    case CODEC_TEXT:
+    case CODEC_CHARS:
+    case CODEC_TIME:
+    case CODEC_PRINCIPAL:
+        if (!json_is_string(value))
+            return codec_refuse_type(decoder, value, "a string");
+        return decode_string(decoder, field, json_string_value(value), object);
+    default:
+        abort();
+    }
+    if (status == IPSEC_OK)
+        mark_given(field, object);
+    return status;
+}
+
+static enum ipsec_status
+decode_unsigned(struct codec_decoder *decoder,
+                const struct codec_field *field,
+                const json_t *value,
+                void *member)
+{
+    if (!json_is_integer(value))
+        return codec_refuse_type(decoder, value, "an integer");
+    json_int_t number = json_integer_value(value);
+    bool fits = number >= 0 && (uint64_t)number >= field->minimum &&
+                (uint64_t)number <= codec_maximum(field);
+    enum ipsec_status status = check_range(decoder, field, fits);
+    if (status == IPSEC_OK)
+        store_unsigned(member, field->size, (uint64_t)number);
+    return status;
+}
+
+/* All kinds that are strings on the wire. */
+static enum ipsec_status
+decode_string(struct codec_decoder *decoder,
+              const struct codec_field *field,
+              const char *text,
+              void *object)
+{
+    void *member = member_of(object, field->offset);
+    enum ipsec_status status = IPSEC_OK;
+    uint64_t number;
+    int value;
+
+    switch (field->kind) {
+    case CODEC_ENUM:
+        status = codec_decode_name(decoder, field->names, text, &value);
+        if (status == IPSEC_OK)
+            store_unsigned(member, field->size, (uint64_t)value);
+        break;
+    case CODEC_IP_VERSION:
+        status = codec_decode_name(decoder, &codec_ip_versions, text, &value);
+        if (status != IPSEC_OK)
+            break;
+        status = codec_agree_ip_version(decoder, (uint8_t)value);
+        store_unsigned(member, field->size, (uint64_t)value);
+        break;
+    case CODEC_ADDRESS:
+        status = decode_address(decoder, text, member);
+        break;
+    case CODEC_SUBNET:
+        status = decode_subnet(decoder, text, member);
+        break;
+    case CODEC_GUID:
+        if (!text_parse_guid(text, member))
+            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                                "not a GUID like 6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11");
+        break;
+    case CODEC_DECIMAL:
+        if (!text_parse_unsigned(text, strlen(text), &number))
+            return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS,
+                                "must be decimal digits, at most 2^64-1");
+        store_unsigned(member, field->size, number);
+        break;
+    case CODEC_TEXT:
+        status = decode_owned_text(decoder, field, text, member);
+        break;
+    case CODEC_CHARS:
+        if (strlen(text) >= field->size)
+            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "longer than %zu bytes",
+                                field->size - 1);
+        memcpy(member, text, strlen(text) + 1);
+        break;
+    case CODEC_UNSIGNED:
+    case CODEC_BOOLEAN:
+    case CODEC_TIME:
+    case CODEC_PRINCIPAL:
+    case CODEC_OBJECT:
+    case CODEC_ARRAY:
+    case CODEC_CUSTOM:
+    default:
+        abort(); /* a table that reads what is only written */
+    }
+    if (status == IPSEC_OK)
+        mark_given(field, object);
+    return status;
+}
+
+static enum ipsec_status
+decode_owned_text(struct codec_decoder *decoder,
+                  const struct codec_field *field,
+                  const char *text,
+                  void *member)
+{
+    size_t size = strlen(text);
+
+    if (size < field->minimum)
+        return codec_refuse(decoder,
+                            field->missing == IPSEC_OK ? IPSEC_INVALID_PARAMETER : field->missing,
+                            "%s must not be empty", field->name);
+    if (size > field->maximum)
+        return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "%s is longer than %" PRIu64 " bytes",
+                            field->name, field->maximum);
+    char *copy = strdup(text);
+    if (copy == NULL)
+        return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
+                               NULL, "no memory to read the body");
+    *(char **)member = copy;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+decode_array(struct codec_decoder *decoder,
+             const struct codec_field *field,
+             const json_t *value,
+             void *object)
+{
+    const struct codec_step *const outer = decoder->step;
+    enum ipsec_status status = IPSEC_OK;
+
+    if (!json_is_array(value))
+        return codec_refuse_type(decoder, value, "an array");
+    size_t count = json_array_size(value);
+    size_t room = field->size / field->stride;
+    if (count > room)
+        return codec_refuse(decoder, field->too_many, "at most %zu elements are possible", room);
+
+    for (size_t i = 0; i < count && status == IPSEC_OK; i++) {
+        decoder->step = &(struct codec_step){ .parent = outer, .index = i };
+        status = codec_decode_object(decoder, field->object, json_array_get(value, i),
+                                     member_of(object, field->offset + i * field->stride));
+        decoder->step = outer;
+    }
+    store_unsigned(member_of(object, field->count_offset), field->count_size, count);
+    return status;
+}
+
+static enum ipsec_status
+decode_address(struct codec_decoder *decoder, const char *text, struct ipsec_address *address_out)
+{
+    uint8_t version;
+
+    if (!text_parse_address(text, address_out, &version))
+        return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                            "not an address in text form, like 192.0.2.1 or 2001:db8::1");
+    return codec_agree_ip_version(decoder, version);
+}
+
+/* Subnets of a template may differ in version: the engine says what that means. */
+static enum ipsec_status
+decode_subnet(struct codec_decoder *decoder, const char *text, struct ipsec_subnet *subnet_out)
+{
+    decoder->ip_version = -1;
+    enum ipsec_status status = codec_decode_prefix(
+        decoder, text, &subnet_out->address, &subnet_out->prefix_length, &subnet_out->ip_version);
+    subnet_out->given = status == IPSEC_OK;
+    return status;
+}
+
+static enum ipsec_status
+check_range(struct codec_decoder *decoder, const struct codec_field *field, bool fits)
+{
+    if (fits)
+        return IPSEC_OK;
+    return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "must be from %" PRIu64 " to %" PRIu64,
+                        field->minimum, codec_maximum(field));
+}
+
+static bool
+has_field(const struct codec_object *object, const char *name)
+{
+    for (size_t i = 0; i < object->field_count; i++) {
+        if (strcmp(object->fields[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void *
+member_of(void *object, size_t offset)
+{
+    return (char *)object + offset;
+}
+
+static void
+store_unsigned(void *member, size_t size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *(uint8_t *)member = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)member = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)member = (uint32_t)value;
+        break;
+    case 8:
+        *(uint64_t *)member = value;
+        break;
+    default:
+        abort();
+    }
+}
+
+static void
+mark_given(const struct codec_field *field, void *object)
+{
+    if (field->given_offset != 0)
+        *(bool *)member_of(object, field->given_offset) = true;
+}
+
+/* Outermost step first.  What does not fit is left out from the inside, so that the pointer always
+ * points at something. */
+static void
+write_pointer(const struct codec_step *step, char *pointer, size_t pointer_size)
+{
+    enum { DEPTH_MAXIMUM = 8 };
+    const struct codec_step *chain[DEPTH_MAXIMUM];
+    size_t depth = 0;
+
+    for (; step != NULL && depth < DEPTH_MAXIMUM; step = step->parent)
+        chain[depth++] = step;
+    pointer[0] = '\0';
+    while (depth > 0) {
+        const struct codec_step *next = chain[--depth];
+        char index[24];
+        (void)snprintf(index, sizeof index, "%zu", next->index);
+        if (!codec_append_token(pointer, pointer_size, next->member != NULL ? next->member : index))
+            return;
+    }
+}

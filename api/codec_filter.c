@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codec_filter.c: FWPM_FILTER0 as JSON, as callers give it and as they get it. */
+#include "api/filter_names.h"
+#include "api/filter_values.h"
+#include "api/query.h"
+#include "api/resource.h"
+
+static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
+
+/* --- The parts of a filter ----------------------------------------------------------------------
+ */
+
+static const struct codec_field display_data_fields[] = {
+    CODEC_FIELD(ipsec_filter,
+                name,
+                "name",
+                .kind = CODEC_TEXT,
+                .minimum = 1,
+                .maximum = IPSEC_DISPLAY_NAME_MAX,
+                .missing = IPSEC_NULL_DISPLAY_NAME,
+                .flags = CODEC_REQUIRED,
+                .summary = "What people call it."),
+    CODEC_FIELD(ipsec_filter,
+                description,
+                "description",
+                .kind = CODEC_TEXT,
+                .maximum = IPSEC_DISPLAY_DESCRIPTION_MAX,
+                .summary = "What it is for."),
+};
+static const struct codec_object display_data = {
+    .name = "DisplayData",
+    .summary = "Name and description for people (FWPM_DISPLAY_DATA0); control characters are "
+               "refused.",
+    .fields = display_data_fields,
+    .field_count = CODEC_COUNT(display_data_fields),
+    .closed = true,
+};
+
+static const struct codec_field condition_fields[] = {
+    CODEC_FIELD(ipsec_condition,
+                field,
+                "field",
+                .kind = CODEC_ENUM,
+                .names = &filter_conditions,
+                .flags = CODEC_REQUIRED,
+                .summary = "What is compared; each field once."),
+    CODEC_FIELD(ipsec_condition,
+                match,
+                "match",
+                .kind = CODEC_ENUM,
+                .names = &filter_match_types,
+                .flags = CODEC_REQUIRED,
+                .summary = "How it is compared."),
+    CODEC_GROUP("value",
+                .kind = CODEC_CUSTOM,
+                .custom = &filter_condition_value_codec,
+                .flags = CODEC_REQUIRED,
+                .summary = "Addresses: an address or prefix of the layer's IP version.  Protocol: "
+                           "0 to 255.  Ports: 0 to 65535."),
+};
+static const struct codec_object condition = {
+    .name = "Condition",
+    .summary = "One condition of a filter (FWPM_FILTER_CONDITION0); all of them must hold.",
+    .fields = condition_fields,
+    .field_count = CODEC_COUNT(condition_fields),
+    .closed = true,
+};
+
+static const struct codec_field action_fields[] = {
+    CODEC_FIELD(ipsec_filter,
+                action,
+                "type",
+                .kind = CODEC_ENUM,
+                .names = &filter_actions,
+                .flags = CODEC_REQUIRED,
+                .summary = "What happens to traffic that matches."),
+    CODEC_FIELD(ipsec_filter,
+                callout,
+                "callout",
+                .kind = CODEC_ENUM,
+                .names = &filter_callouts,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "The callout, with the callout actions."),
+};
+static const struct codec_object action = {
+    .name = "Action",
+    .summary = "The action of a filter (FWPM_ACTION0).",
+    .fields = action_fields,
+    .field_count = CODEC_COUNT(action_fields),
+    .closed = true,
+};
+
+#define DISPLAY_DATA                                                                               \
+    CODEC_GROUP("displayData", .kind = CODEC_OBJECT, .object = &display_data,                      \
+                .missing = IPSEC_NULL_DISPLAY_NAME, .flags = CODEC_REQUIRED,                       \
+                .summary = "Name and description.")
+#define LAYER                                                                                      \
+    CODEC_GROUP("layer", .kind = CODEC_CUSTOM, .custom = &filter_layer_codec,                      \
+                .names = &filter_layers, .flags = CODEC_REQUIRED,                                  \
+                .summary = "Where in the stack the filter is asked.")
+#define CONDITIONS                                                                                 \
+    CODEC_FIELD(ipsec_filter, conditions, "conditions", .kind = CODEC_ARRAY, .object = &condition, \
+                .stride = sizeof(struct ipsec_condition),                                          \
+                .count_offset = offsetof(struct ipsec_filter, condition_count),                    \
+                .count_size = sizeof(uint8_t), .too_many = IPSEC_DUPLICATE_CONDITION,              \
+                .summary = "What traffic must match; none: all of it.")
+#define ACTION                                                                                     \
+    CODEC_GROUP("action", .kind = CODEC_OBJECT, .object = &action, .flags = CODEC_REQUIRED,        \
+                .summary = "What happens to traffic that matches.")
+#define WEIGHT                                                                                     \
+    CODEC_GROUP("weight", .kind = CODEC_CUSTOM, .custom = &filter_weight_codec,                    \
+                .summary = "Precedence.  Left out: automatic, the more specific the higher.  "     \
+                           "{\"range\": n}: the top four bits, the rest automatic.  A number: "    \
+                           "taken as it is; above 2^53-1 as decimal digits in a string.")
+
+/* --- A filter from a caller ---------------------------------------------------------------------
+ */
+
+static const struct codec_field new_filter_fields[] = {
+    DISPLAY_DATA,
+    LAYER,
+    CONDITIONS,
+    ACTION,
+    WEIGHT,
+    CODEC_FIELD(ipsec_filter,
+                key,
+                "key",
+                .kind = CODEC_GUID,
+                .summary =
+                    "A GUID of the caller's choice; left out or zero: the engine makes one."),
+    CODEC_GROUP("flags",
+                .kind = CODEC_CUSTOM,
+                .custom = &filter_flags_codec,
+                .summary = "This version carries no filter flag: only an empty list is accepted."),
+    CODEC_GROUP("providerKey",
+                .kind = CODEC_CUSTOM,
+                .custom = &filter_provider_key_codec,
+                .summary = "Key of the provider that owns the filter.  This version has no "
+                           "providers, so every key is unknown."),
+    CODEC_GROUP("providerContextKey",
+                .kind = CODEC_CUSTOM,
+                .custom = &filter_provider_context_key_codec,
+                .summary = "Key of a provider context.  This version has no provider contexts, so "
+                           "every key is unknown."),
+};
+
+const struct codec_object codec_new_filter = {
+    .name = "NewFilter",
+    .summary = "A filter to add (FWPM_FILTER0).",
+    .fields = new_filter_fields,
+    .field_count = CODEC_COUNT(new_filter_fields),
+    .closed = true,
+};
+
+/* --- A filter to a caller -----------------------------------------------------------------------
+ */
+
+static const struct codec_field filter_fields[] = {
+    CODEC_FIELD(ipsec_filter,
+                id,
+                "id",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_REQUIRED,
+                .summary = "LUID of the filter: never reused."),
+    CODEC_FIELD(ipsec_filter,
+                key,
+                "key",
+                .kind = CODEC_GUID,
+                .flags = CODEC_REQUIRED,
+                .summary = "GUID of the filter."),
+    DISPLAY_DATA,
+    LAYER,
+    CONDITIONS,
+    ACTION,
+    WEIGHT,
+    CODEC_FIELD(ipsec_filter,
+                effective_weight,
+                "effectiveWeight",
+                .kind = CODEC_DECIMAL,
+                .flags = CODEC_REQUIRED,
+                .summary = "The weight that decides, 0 to 2^64-1."),
+    CODEC_FIELD(ipsec_filter,
+                created_at_ms,
+                "createdAt",
+                .kind = CODEC_TIME,
+                .flags = CODEC_REQUIRED,
+                .summary = "When the filter was added."),
+    CODEC_FIELD(ipsec_filter,
+                created_by,
+                "createdBy",
+                .kind = CODEC_PRINCIPAL,
+                .flags = CODEC_REQUIRED,
+                .summary = "The principal that added the filter."),
+    CODEC_FIELD(ipsec_filter,
+                revision,
+                "revision",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Number of the change that added the filter."),
+};
+
+const struct codec_object codec_filter = {
+    .name = "Filter",
+    .summary = "A filter of the engine.",
+    .fields = filter_fields,
+    .field_count = CODEC_COUNT(filter_fields),
+};
+
+static const struct codec_field created_fields[] = {
+    CODEC_FIELD(filter_created,
+                id,
+                "id",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_REQUIRED,
+                .summary = "LUID of the new filter."),
+    CODEC_FIELD(filter_created,
+                key,
+                "key",
+                .kind = CODEC_GUID,
+                .flags = CODEC_REQUIRED,
+                .summary = "GUID of the new filter."),
+};
+
+const struct codec_object codec_filter_created = {
+    .name = "FilterCreated",
+    .summary = "What FwpmFilterAdd0 returns.",
+    .fields = created_fields,
+    .field_count = CODEC_COUNT(created_fields),
+};
+
+/* --- The list -----------------------------------------------------------------------------------
+ */
+
+static const struct codec_field query_fields[] = {
+    CODEC_FIELD(filter_query,
+                limit,
+                "limit",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .maximum = LIST_LIMIT_MAXIMUM,
+                .summary = "How many items at most; 100 when left out."),
+    CODEC_FIELD(filter_query,
+                cursor,
+                "cursor",
+                .kind = CODEC_CHARS,
+                .summary = "The nextCursor of the page before, with the same filters."),
+    CODEC_FIELD(filter_query,
+                layer,
+                "layer",
+                .kind = CODEC_ENUM,
+                .names = &filter_layers,
+                .given_offset = offsetof(struct filter_query, layer_given),
+                .summary = "Only filters at this layer."),
+};
+
+const struct codec_object codec_filter_query = {
+    .fields = query_fields,
+    .field_count = CODEC_COUNT(query_fields),
+    .check = check_query,
+};
+
+static const struct codec_field list_fields[] = {
+    CODEC_FIELD(filter_list,
+                page.filters,
+                "items",
+                .kind = CODEC_ARRAY,
+                .object = &codec_filter,
+                .form = CODEC_POINTERS,
+                .stride = sizeof(struct ipsec_filter *),
+                .count_offset = offsetof(struct filter_list, page.filter_count),
+                .count_size = sizeof(size_t),
+                .flags = CODEC_REQUIRED,
+                .summary = "In the order of their ids."),
+    CODEC_FIELD(filter_list,
+                next_cursor,
+                "nextCursor",
+                .kind = CODEC_CHARS,
+                .summary = "Where the next page begins; absent at the end.  A page may be short, "
+                           "even empty, although more follow."),
+};
+
+const struct codec_object codec_filter_list = {
+    .name = "FilterList",
+    .summary = "A page of filters.",
+    .fields = list_fields,
+    .field_count = CODEC_COUNT(list_fields),
+};
+
+struct cursor_scope
+filter_query_scope(const struct filter_query *query)
+{
+    struct cursor_scope scope = { .size = 0 };
+    const uint8_t bytes[] = { 'f', query->layer_given, query->layer };
+
+    cursor_scope_add(&scope, bytes, sizeof bytes);
+    return scope;
+}
+
+static enum ipsec_status
+check_query(struct codec_decoder *decoder, void *object)
+{
+    struct filter_query *query = object;
+    struct cursor_scope scope = filter_query_scope(query);
+
+    if (query->limit == 0)
+        query->limit = LIST_LIMIT_DEFAULT;
+    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+}

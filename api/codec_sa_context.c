@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codec_sa_context.c: SA contexts, their creation and their list as JSON. */
+#include "api/query.h"
+#include "api/resource.h"
+
+static const struct codec_name state_rows[] = {
+    { "created", IPSEC_SA_CONTEXT_CREATED, NULL },   { "spiSet", IPSEC_SA_CONTEXT_SPI_SET, NULL },
+    { "inbound", IPSEC_SA_CONTEXT_INBOUND, NULL },   { "active", IPSEC_SA_CONTEXT_ACTIVE, NULL },
+    { "expiring", IPSEC_SA_CONTEXT_EXPIRING, NULL }, { "expired", IPSEC_SA_CONTEXT_EXPIRED, NULL },
+};
+static const struct codec_names state_names = {
+    .rows = state_rows,
+    .count = CODEC_COUNT(state_rows),
+};
+_Static_assert(CODEC_COUNT(state_rows) == IPSEC_SA_CONTEXT_STATE_COUNT, "every state has a name");
+
+static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
+static void add_subnet(struct cursor_scope *scope, const struct ipsec_subnet *subnet);
+
+static const struct codec_field sa_context_fields[] = {
+    CODEC_FIELD(ipsec_sa_context,
+                id,
+                "id",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_REQUIRED,
+                .summary = "LUID of the context: never reused."),
+    CODEC_FIELD(ipsec_sa_context,
+                state,
+                "state",
+                .kind = CODEC_ENUM,
+                .names = &state_names,
+                .flags = CODEC_REQUIRED,
+                .summary = "How far the context is keyed."),
+    CODEC_FIELD(ipsec_sa_context,
+                outbound_traffic,
+                "outboundTraffic",
+                .kind = CODEC_OBJECT,
+                .object = &codec_traffic,
+                .flags = CODEC_REQUIRED,
+                .summary = "The traffic as it was given."),
+    CODEC_FIELD(ipsec_sa_context,
+                inbound_filter_id,
+                "inboundFilterId",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Id of the inbound filter that covers the same flow, as answered when "
+                           "the context was created; 0: none."),
+    CODEC_FIELD(ipsec_sa_context,
+                spi,
+                "spi",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .minimum = 1,
+                .summary = "Inbound SPI, once there is one."),
+    CODEC_FIELD(ipsec_sa_context,
+                created_at_ms,
+                "createdAt",
+                .kind = CODEC_TIME,
+                .flags = CODEC_REQUIRED,
+                .summary = "When the context was created."),
+    CODEC_FIELD(ipsec_sa_context,
+                created_by,
+                "createdBy",
+                .kind = CODEC_PRINCIPAL,
+                .flags = CODEC_REQUIRED,
+                .summary = "The principal that created the context."),
+    CODEC_FIELD(ipsec_sa_context,
+                revision,
+                "revision",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Number of the change that last touched the context."),
+};
+
+const struct codec_object codec_sa_context = {
+    .name = "SaContext",
+    .summary = "An SA context (IPSEC_SA_CONTEXT).",
+    .fields = sa_context_fields,
+    .field_count = CODEC_COUNT(sa_context_fields),
+};
+
+static const struct codec_field created_fields[] = {
+    CODEC_FIELD(sa_context_created,
+                id,
+                "id",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_REQUIRED,
+                .summary = "LUID of the new context."),
+    CODEC_FIELD(sa_context_created,
+                inbound_filter_id,
+                "inboundFilterId",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Id of the inbound filter that covers the same flow in the other "
+                           "direction; 0: none."),
+};
+
+const struct codec_object codec_sa_context_created = {
+    .name = "SaContextCreated",
+    .summary = "What IPsecSaContextCreate0 returns.",
+    .fields = created_fields,
+    .field_count = CODEC_COUNT(created_fields),
+};
+
+static const struct codec_field query_fields[] = {
+    CODEC_FIELD(sa_context_query,
+                limit,
+                "limit",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .maximum = LIST_LIMIT_MAXIMUM,
+                .summary = "How many items at most; 100 when left out."),
+    CODEC_FIELD(sa_context_query,
+                cursor,
+                "cursor",
+                .kind = CODEC_CHARS,
+                .summary = "The nextCursor of the page before, with the same filters."),
+    CODEC_FIELD(sa_context_query,
+                match.local_subnet,
+                "localAddress",
+                .kind = CODEC_SUBNET,
+                .summary = "Only contexts whose local address is this one or in this prefix."),
+    CODEC_FIELD(sa_context_query,
+                match.remote_subnet,
+                "remoteAddress",
+                .kind = CODEC_SUBNET,
+                .summary = "Only contexts whose remote address is this one or in this prefix."),
+    CODEC_FIELD(sa_context_query,
+                match.state,
+                "state",
+                .kind = CODEC_ENUM,
+                .names = &state_names,
+                .given_offset = offsetof(struct sa_context_query, match.state_given),
+                .summary = "Only contexts in this state."),
+};
+
+const struct codec_object codec_sa_context_query = {
+    .fields = query_fields,
+    .field_count = CODEC_COUNT(query_fields),
+    .check = check_query,
+};
+
+static const struct codec_field list_fields[] = {
+    CODEC_FIELD(sa_context_list,
+                page.contexts,
+                "items",
+                .kind = CODEC_ARRAY,
+                .object = &codec_sa_context,
+                .form = CODEC_POINTED,
+                .stride = sizeof(struct ipsec_sa_context),
+                .count_offset = offsetof(struct sa_context_list, page.context_count),
+                .count_size = sizeof(size_t),
+                .flags = CODEC_REQUIRED,
+                .summary = "In the order of their ids."),
+    CODEC_FIELD(sa_context_list,
+                next_cursor,
+                "nextCursor",
+                .kind = CODEC_CHARS,
+                .summary = "Where the next page begins; absent at the end.  A page may be short, "
+                           "even empty, although more follow."),
+};
+
+const struct codec_object codec_sa_context_list = {
+    .name = "SaContextList",
+    .summary = "A page of SA contexts.",
+    .fields = list_fields,
+    .field_count = CODEC_COUNT(list_fields),
+};
+
+struct cursor_scope
+sa_context_query_scope(const struct sa_context_query *query)
+{
+    struct cursor_scope scope = { .size = 0 };
+    const uint8_t state[] = { query->match.state_given, query->match.state };
+
+    cursor_scope_add(&scope, "c", 1);
+    add_subnet(&scope, &query->match.local_subnet);
+    add_subnet(&scope, &query->match.remote_subnet);
+    cursor_scope_add(&scope, state, sizeof state);
+    return scope;
+}
+
+static enum ipsec_status
+check_query(struct codec_decoder *decoder, void *object)
+{
+    struct sa_context_query *query = object;
+    struct cursor_scope scope = sa_context_query_scope(query);
+
+    if (query->limit == 0)
+        query->limit = LIST_LIMIT_DEFAULT;
+    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+}
+
+static void
+add_subnet(struct cursor_scope *scope, const struct ipsec_subnet *subnet)
+{
+    const uint8_t head[] = { subnet->given, subnet->ip_version, subnet->prefix_length };
+
+    cursor_scope_add(scope, head, sizeof head);
+    cursor_scope_add(scope, subnet->address.bytes, sizeof subnet->address.bytes);
+}

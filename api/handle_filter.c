@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * handle_filter.c: the operations on filters. */
+#include "api/handle.h"
+#include "api/resource.h"
+
+enum ipsec_status
+handle_add_filter(struct api_call *call, struct ipsec_session *session)
+{
+    struct filter_created *reply = call->out;
+
+    return ipsec_filter_add(session, call->in, &reply->id, &reply->key);
+}
+
+enum ipsec_status
+handle_get_filter(struct api_call *call, struct ipsec_session *session)
+{
+    struct filter_reply *reply = call->out;
+
+    enum ipsec_status status = ipsec_filter_get_by_id(session, call->path_id, &reply->reference);
+    if (status == IPSEC_OK)
+        reply->filter = *reply->reference;
+    return status;
+}
+
+enum ipsec_status
+handle_list_filters(struct api_call *call, struct ipsec_session *session)
+{
+    const struct filter_query *query = call->in;
+    struct filter_list *reply = call->out;
+    int layer = query->layer_given ? query->layer : -1;
+
+    return ipsec_filter_enum(session, layer, query->after, query->limit, &reply->page);
+}
+
+enum ipsec_status
+handle_delete_filter(struct api_call *call, struct ipsec_session *session)
+{
+    return ipsec_filter_delete_by_id(session, call->path_id);
+}
+
+void
+handle_conclude_filter_list(struct api_call *call)
+{
+    struct cursor_scope scope = filter_query_scope(call->in);
+    struct filter_list *reply = call->out;
+
+    if (reply->page.next != 0)
+        cursor_encode(reply->page.next, &scope, reply->next_cursor);
+}
+
+void
+handle_clear_filter_reply(void *out)
+{
+    struct filter_reply *reply = out;
+
+    if (reply->reference != NULL)
+        ipsec_filter_unref(reply->reference);
+    *reply = (struct filter_reply){ 0 };
+}
+
+void
+handle_clear_filter_list(void *out)
+{
+    struct filter_list *reply = out;
+
+    ipsec_filter_page_clear(&reply->page);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * headers.h: what request headers mean, each judged by itself. */
+#pragma once
+
+#include <stdbool.h>
+
+enum { REQUEST_ID_SIZE = 65, TRACE_ID_SIZE = 33 }; /* with their NULs */
+
+/* Does an Accept header (null: none) take application/json? (RFC 9110 section 12.5.1) */
+bool headers_accept_json(const char *accept);
+
+/* Is a Content-Type application/json, at most with charset=utf-8?  Null is not. */
+bool headers_is_json(const char *content_type);
+
+/* Does a Content-Encoding (null: none) leave the body as it is? */
+bool headers_is_plain(const char *content_encoding);
+
+/* 1 to 255 visible ASCII characters? */
+bool headers_is_idempotency_key(const char *key);
+
+/* Copies the caller's request id when it is 1 to 64 characters of A-Z a-z 0-9 . _ -, else makes a
+ * fresh one of 32 hexadecimal digits. */
+void headers_request_id(const char *given, char request_id[REQUEST_ID_SIZE]);
+
+/* Copies the trace id of a valid traceparent (W3C Trace Context), else makes it "". */
+void headers_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE]);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * query.c: see query.h.  Percent-encoding is RFC 3986's: '+' is a plus sign. */
+#include "api/query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_SIZE = 64, VALUE_SIZE = 256 };
+
+static enum ipsec_status decode_member(struct codec_decoder *decoder,
+                                       const struct codec_object *object,
+                                       const char *name,
+                                       const char *value,
+                                       uint64_t *seen,
+                                       void *object_out);
+static enum ipsec_status refuse_unknown(struct codec_decoder *decoder,
+                                        const struct codec_object *object);
+static bool percent_decode(const char *text, size_t size, char *decoded, size_t decoded_size);
+
+enum ipsec_status
+query_decode(const struct codec_object *object,
+             const char *query,
+             void *object_out,
+             struct ipsec_fault *fault)
+{
+    struct codec_decoder decoder = { .fault = fault, .place = IPSEC_FAULT_QUERY, .ip_version = -1 };
+    uint64_t seen = 0;
+
+    for (const char *next = query; next != NULL && *query != '\0';) {
+        char name[NAME_SIZE];
+        char value[VALUE_SIZE] = "";
+        size_t size = strcspn(next, "&");
+        const char *equals = memchr(next, '=', size);
+        size_t name_size = equals == NULL ? size : (size_t)(equals - next);
+
+        if (!percent_decode(next, name_size, name, sizeof name))
+            return codec_refuse(&decoder, IPSEC_INVALID_PARAMETER,
+                                "a name in the query is too long or wrongly percent-encoded");
+        struct codec_step step = { .member = name };
+        decoder.step = &step;
+        if (equals != NULL &&
+            !percent_decode(equals + 1, size - name_size - 1, value, sizeof value))
+            return codec_refuse(&decoder, IPSEC_INVALID_PARAMETER,
+                                "the value is too long or wrongly percent-encoded");
+        enum ipsec_status status = decode_member(&decoder, object, name, value, &seen, object_out);
+        decoder.step = NULL;
+        if (status != IPSEC_OK)
+            return status;
+        next = next[size] == '&' ? next + size + 1 : NULL;
+    }
+    if (object == NULL || object->check == NULL)
+        return IPSEC_OK;
+    return object->check(&decoder, object_out);
+}
+
+enum ipsec_status
+query_check_cursor(struct codec_decoder *decoder,
+                   const char *text,
+                   const struct cursor_scope *scope,
+                   uint64_t *after_out)
+{
+    if (text[0] == '\0' || cursor_decode(text, scope, after_out))
+        return IPSEC_OK;
+
+    struct codec_step step = { .member = "cursor" };
+    decoder->step = &step;
+    enum ipsec_status status = codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                                            "not a nextCursor of this list with these filters");
+    decoder->step = NULL;
+    return status;
+}
+
+static enum ipsec_status
+decode_member(struct codec_decoder *decoder,
+              const struct codec_object *object,
+              const char *name,
+              const char *value,
+              uint64_t *seen,
+              void *object_out)
+{
+    for (size_t i = 0; object != NULL && i < object->field_count; i++) {
+        if (strcmp(object->fields[i].name, name) != 0)
+            continue;
+        if ((*seen & UINT64_C(1) << i) != 0)
+            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "%s is there twice", name);
+        *seen |= UINT64_C(1) << i;
+        return codec_decode_text(decoder, &object->fields[i], value, object_out);
+    }
+    return refuse_unknown(decoder, object);
+}
+
+static enum ipsec_status
+refuse_unknown(struct codec_decoder *decoder, const struct codec_object *object)
+{
+    char names[sizeof decoder->fault->detail] = "";
+    size_t length = 0;
+
+    if (object == NULL)
+        return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "this operation takes no query");
+    for (size_t i = 0; i < object->field_count && length < sizeof names; i++) {
+        int added = snprintf(names + length, sizeof names - length, "%s%s", i == 0 ? "" : ", ",
+                             object->fields[i].name);
+        length += added < 0 ? 0 : (size_t)added;
+    }
+    return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "unknown in this query; known are %s",
+                        names);
+}
+
+/* Refuses what is no escape, encoded control bytes and NUL, and what does not fit. */
+static bool
+percent_decode(const char *text, size_t size, char *decoded, size_t decoded_size)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte == '%') {
+            static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+            if (size - i < 3)
+                return false;
+            const char *high = memchr(digits, text[i + 1], sizeof digits - 1);
+            const char *low = memchr(digits, text[i + 2], sizeof digits - 1);
+            if (high == NULL || low == NULL)
+                return false;
+            byte = (unsigned char)((high - digits) % 16 << 4 | (low - digits) % 16);
+            i += 2;
+        }
+        if (byte < 0x20 || byte == 0x7f || length + 1 >= decoded_size)
+            return false;
+        decoded[length++] = (char)byte;
+    }
+    decoded[length] = '\0';
+    return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * router.c: see router.h. */
+#include "api/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool path_matches(const char *pattern, const char *path, const char **argument_out);
+
+const struct api_route *
+router_match(const char *method, const char *path, const char **argument_out)
+{
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+    for (size_t i = 0; i < router_route_count(); i++) {
+        const struct api_route *route = router_route(i);
+        if (strcmp(route->method, wanted) == 0 && path_matches(route->path, path, argument_out))
+            return route;
+    }
+    return NULL;
+}
+
+bool
+router_allowed(const char *path, char *methods, size_t methods_size)
+{
+    const char *argument;
+    size_t length = 0;
+
+    methods[0] = '\0';
+    for (size_t i = 0; i < router_route_count() && length < methods_size; i++) {
+        const struct api_route *route = router_route(i);
+        if (!path_matches(route->path, path, &argument))
+            continue;
+        int added =
+            snprintf(methods + length, methods_size - length, "%s%s%s", length == 0 ? "" : ", ",
+                     route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
+        length += added < 0 ? 0 : (size_t)added;
+    }
+    return length > 0;
+}
+
+/* Segment by segment; one in braces takes any text but none. */
+static bool
+path_matches(const char *pattern, const char *path, const char **argument_out)
+{
+    *argument_out = NULL;
+    while (*pattern != '\0') {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        size_t size = strcspn(path, "/");
+        if (size == 0)
+            return false;
+        *argument_out = path;
+        path += size;
+        pattern += strcspn(pattern, "}") + 1;
+    }
+    return *path == '\0';
+}

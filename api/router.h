@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * router.h: which operation a method and a path mean.
+ *
+ * A row of the table holds all that a handler could forget; the rows are in routes.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/codec.h"
+
+/* Runs the operation: reads 'call->in' and 'call->path_id', fills 'call->out'.  On the engine
+ * thread with a session, or, for a local operation, at once on the worker with none. */
+typedef enum ipsec_status api_handler(struct api_call *call, struct ipsec_session *session);
+
+struct api_route {
+    const char *method;
+    const char *path; /* segments in braces stand for any text; "{id}" for an identifier */
+    const char *operation;
+    const char *summary;
+    const char *wfp; /* the WFP call it is; null: none */
+
+    /* What the caller must be granted; 0: any authenticated caller. */
+    enum ipsec_container container;
+    uint32_t right;
+
+    /* The input: a body or a query, not both; 'in_size' bytes. */
+    const struct codec_object *body;
+    const struct codec_object *query;
+    size_t in_size;
+
+    const struct codec_object *out; /* null: nothing, or 'call->answer.static_body' */
+    size_t out_size;
+    void (*clear_out)(void *out); /* null: nothing to free */
+    int success;
+    /* Where what was made is found, without its id; 'out' then begins with its uint64_t id. */
+    const char *location;
+
+    api_handler *handler;
+    bool local;
+    /* Completes 'call->out' on the worker; may be null. */
+    void (*conclude)(struct api_call *call);
+
+    enum ipsec_status not_found;    /* for a path that names no object */
+    const enum ipsec_status *codes; /* of the operation itself, ends with IPSEC_OK; may be null */
+};
+
+size_t router_route_count(void);
+const struct api_route *router_route(size_t index);
+
+/* The row for 'method' and 'path', or null.  HEAD is GET without its body.  '*argument_out' is
+ * where the segment in braces begins; null without one. */
+const struct api_route *
+router_match(const char *method, const char *path, const char **argument_out);
+
+/* Writes the methods that 'path' has ("GET, HEAD, POST"); false when there is no such path. */
+bool router_allowed(const char *path, char *methods, size_t methods_size);

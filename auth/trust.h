@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * trust.h: what a chain is judged against; for trust.c and certificate.c alone. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <openssl/x509.h>
+
+/* A chain has at most this many certificates, the CA's own included. */
+#define AUTH_CHAIN_DEPTH_MAX 8
+
+struct auth_trust {
+    _Atomic uint32_t references;
+    /* CAs, CRLs and the parameters of verification.  Locks itself: chains may be judged in several
+     * threads at once. */
+    X509_STORE *store;
+};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sqlite_file.c: see sqlite_file.h. */
+#include "engine/store/sqlite_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/file.h>
+
+/* SQLite's own limit is 512 bytes with the ending of the longest file beside the database. */
+enum { PATH_LENGTH_MAXIMUM = 480 };
+
+static enum ipsec_status
+find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file);
+static enum ipsec_status take_lock(struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status refuse_second(const struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status create(struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status open_failed(struct ipsec_fault *fault, const char *what, const char *path);
+static char *join(const char *start, const char *separator, const char *end);
+static void make_label(const char *path, char *label, size_t size);
+static bool is_same(const struct stat *left, const struct stat *right);
+
+enum ipsec_status
+sqlite_file_open(const char *path, struct ipsec_fault *fault, struct sqlite_file *file_out)
+{
+    struct sqlite_file file = { .lock_fd = -1 };
+    enum ipsec_status status = find_place(path, fault, &file);
+
+    if (status == IPSEC_OK)
+        status = take_lock(&file, fault);
+    if (status == IPSEC_OK)
+        status = create(&file, fault);
+    if (status != IPSEC_OK) {
+        sqlite_file_clear(&file);
+        return status;
+    }
+    *file_out = file;
+    return IPSEC_OK;
+}
+
+void
+sqlite_file_clear(struct sqlite_file *file)
+{
+    /* The lock file stays: removing it would let two processes lock two files of one name. */
+    if (file->path != NULL && file->lock_fd >= 0)
+        (void)close(file->lock_fd);
+    free(file->path);
+    free(file->log_path);
+    *file = (struct sqlite_file){ .lock_fd = -1 };
+}
+
+enum ipsec_status
+sqlite_file_sync_directory(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    char *copy = strdup(file->path);
+    int fd = copy == NULL ? -1 : open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+
+    free(copy);
+    if (fd >= 0)
+        (void)close(fd);
+    if (!synced)
+        return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: cannot sync its directory: %s", file->label,
+                               strerror(error));
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+sqlite_file_note_log(struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    if (stat(file->log_path, &file->log_identity) != 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: cannot find its log: %s", file->label, strerror(errno));
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+sqlite_file_check_place(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    struct stat now;
+
+    if (stat(file->path, &now) != 0 || !is_same(&now, &file->identity))
+        return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the file was moved, replaced or deleted", file->label);
+    if (stat(file->log_path, &now) != 0 || !is_same(&now, &file->log_identity))
+        return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: its log (-wal) was moved, replaced or deleted",
+                               file->label);
+    return IPSEC_OK;
+}
+
+/* The absolute path: SQLite gives names such as ":memory:" and "file:x" a meaning of their own. */
+static enum ipsec_status
+find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    char *directory = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    char *real = directory == NULL ? NULL : realpath(directory, NULL);
+    enum ipsec_status status = IPSEC_OK;
+
+    make_label(path, file->label, sizeof file->label);
+    if (real == NULL) {
+        status = errno == ENOENT
+                     ? ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                                       "store %s: its directory does not exist", file->label)
+                     : open_failed(fault, "its directory", file->label);
+    } else if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        status = ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                                 "store %s: the path is a directory, not a file", file->label);
+    } else {
+        file->path = join(strcmp(real, "/") == 0 ? "" : real, "/", name);
+        file->log_path = file->path == NULL ? NULL : join(file->path, "-wal", "");
+        if (file->log_path == NULL)
+            status = open_failed(fault, "the file", file->label);
+        else if (strlen(file->path) > PATH_LENGTH_MAXIMUM)
+            status = ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                                     "store %s: the path is longer than %d bytes", file->label,
+                                     (int)PATH_LENGTH_MAXIMUM);
+    }
+    free(directory);
+    free(real);
+    return status;
+}
+
+static enum ipsec_status
+take_lock(struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    char *lock_path = join(file->path, ".lock", "");
+    int fd = lock_path == NULL
+                 ? -1
+                 : open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    int error = errno;
+
+    free(lock_path);
+    if (fd < 0) {
+        errno = error;
+        return open_failed(fault, "its lock file (.lock)", file->label);
+    }
+    file->lock_fd = fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? refuse_second(file, fault)
+                                    : open_failed(fault, "its lock", file->label);
+
+    /* The process id is for people; a full disk that has no room for it is found out later. */
+    char text[24];
+    int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) == 0)
+        (void)!pwrite(fd, text, (size_t)length, 0);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+refuse_second(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    char text[24] = "";
+    ssize_t length = pread(file->lock_fd, text, sizeof text - 1, 0);
+    long holder = length > 0 ? strtol(text, NULL, 10) : 0;
+
+    if (holder > 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_CALL_REJECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: process %ld has it open", file->label, holder);
+    return ipsec_fault_set(fault, IPSEC_RPC_CALL_REJECTED, IPSEC_FAULT_SERVICE, NULL,
+                           "store %s: another process has it open", file->label);
+}
+
+/* A symbolic link is refused: two names would have two locks. */
+static enum ipsec_status
+create(struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    int fd = open(file->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == ELOOP)
+        return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the path is a symbolic link", file->label);
+    if (fd < 0)
+        return open_failed(fault, "the file", file->label);
+
+    /* Closing drops no lock of SQLite's, for none is held yet. */
+    int error = fstat(fd, &file->identity) == 0 ? 0 : errno;
+    (void)close(fd);
+    if (error != 0) {
+        errno = error;
+        return open_failed(fault, "the file", file->label);
+    }
+    if (!S_ISREG(file->identity.st_mode))
+        return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the path is not a regular file", file->label);
+    return IPSEC_OK;
+}
+
+/* 'errno' tells the cause. */
+static enum ipsec_status
+open_failed(struct ipsec_fault *fault, const char *what, const char *label)
+{
+    int error = errno;
+    enum ipsec_status status = IPSEC_RPC_ACCESS_DENIED;
+
+    if (error == ENOMEM || error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE)
+        status = IPSEC_RPC_OUT_OF_RESOURCES;
+    else if (error == EIO)
+        status = IPSEC_RPC_DISCONNECTED;
+    return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, NULL,
+                           "store %s: cannot open %s for reading and writing: %s", label, what,
+                           strerror(error));
+}
+
+static char *
+join(const char *start, const char *separator, const char *end)
+{
+    char *joined = NULL;
+
+    return asprintf(&joined, "%s%s%s", start, separator, end) < 0 ? NULL : joined;
+}
+
+static void
+make_label(const char *path, char *label, size_t size)
+{
+    size_t length = strlen(path);
+
+    if (length < size)
+        (void)snprintf(label, size, "%s", path);
+    else
+        (void)snprintf(label, size, "...%s", path + length - (size - sizeof "..."));
+}
+
+static bool
+is_same(const struct stat *left, const struct stat *right)
+{
+    return left->st_dev == right->st_dev && left->st_ino == right->st_ino;
+}

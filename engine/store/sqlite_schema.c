@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sqlite_schema.c: see sqlite_schema.h.
+ *
+ * A released step is never edited: files of that version exist.  A change is a new step at the
+ * end. */
+#include "engine/store/sqlite_schema.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <sqlite3.h>
+
+#include "engine/store/sqlite_error.h"
+
+/* Version 1: the records.  Rows are in the order of their numbers, so that new ones go to the end
+ * of the file's trees.  0 means "none" in references to filters, policies and principals.  An
+ * unsigned 64-bit weight does not fit an INTEGER; as "0x" and 16 digits it sorts right. */
+static const char create_records[] = "CREATE TABLE marks ("
+                                     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+                                     "  last_luid INTEGER NOT NULL,"
+                                     "  revision INTEGER NOT NULL,"
+                                     "  last_replay_number INTEGER NOT NULL,"
+                                     "  probes INTEGER NOT NULL"
+                                     ") STRICT;"
+                                     "INSERT INTO marks VALUES (1, 0, 0, 0, 0);"
+                                     "CREATE TABLE principal ("
+                                     "  id INTEGER PRIMARY KEY,"
+                                     "  name TEXT NOT NULL"
+                                     ") STRICT;"
+                                     "CREATE TABLE filter ("
+                                     "  id INTEGER PRIMARY KEY,"
+                                     "  filter_key TEXT NOT NULL,"
+                                     "  name TEXT NOT NULL,"
+                                     "  description TEXT,"
+                                     "  layer TEXT NOT NULL,"
+                                     "  action TEXT NOT NULL,"
+                                     "  callout TEXT NOT NULL,"
+                                     "  weight_type TEXT NOT NULL,"
+                                     "  weight TEXT NOT NULL,"
+                                     "  effective_weight TEXT NOT NULL,"
+                                     "  created_at_ms INTEGER NOT NULL,"
+                                     "  created_by INTEGER NOT NULL,"
+                                     "  revision INTEGER NOT NULL"
+                                     ") STRICT;"
+                                     "CREATE TABLE filter_condition ("
+                                     "  filter_id INTEGER NOT NULL,"
+                                     "  position INTEGER NOT NULL,"
+                                     "  field TEXT NOT NULL,"
+                                     "  match_type TEXT NOT NULL,"
+                                     "  value TEXT NOT NULL,"
+                                     "  PRIMARY KEY (filter_id, position)"
+                                     ") STRICT, WITHOUT ROWID;"
+                                     "CREATE TABLE sa_context ("
+                                     "  id INTEGER PRIMARY KEY,"
+                                     "  state TEXT NOT NULL,"
+                                     "  traffic_type TEXT NOT NULL,"
+                                     "  local_address TEXT NOT NULL,"
+                                     "  remote_address TEXT NOT NULL,"
+                                     "  local_port INTEGER NOT NULL,"
+                                     "  remote_port INTEGER NOT NULL,"
+                                     "  ip_protocol INTEGER NOT NULL,"
+                                     "  ipsec_filter_id INTEGER NOT NULL,"
+                                     "  tunnel_policy_id INTEGER NOT NULL,"
+                                     "  inbound_filter_id INTEGER NOT NULL,"
+                                     "  spi INTEGER NOT NULL,"
+                                     "  created_at_ms INTEGER NOT NULL,"
+                                     "  created_by INTEGER NOT NULL,"
+                                     "  revision INTEGER NOT NULL"
+                                     ") STRICT;"
+                                     "CREATE TABLE replay ("
+                                     "  number INTEGER PRIMARY KEY,"
+                                     "  created_at_ms INTEGER NOT NULL,"
+                                     "  key_digest BLOB NOT NULL,"
+                                     "  request_digest BLOB NOT NULL,"
+                                     "  answer BLOB NOT NULL"
+                                     ") STRICT;";
+
+/* Version 2: the same for people, with times, SPIs and principals in words. */
+static const char create_views[] =
+    "CREATE VIEW sa_context_text AS"
+    "  SELECT c.id, c.state, c.traffic_type, c.local_address, c.remote_address, c.local_port,"
+    "         c.remote_port, c.ip_protocol, c.ipsec_filter_id, c.tunnel_policy_id,"
+    "         c.inbound_filter_id, printf('0x%08x', c.spi) AS spi,"
+    "         strftime('%Y-%m-%dT%H:%M:%fZ', c.created_at_ms / 1000.0, 'unixepoch') AS created_at,"
+    "         p.name AS created_by, c.revision"
+    "  FROM sa_context AS c LEFT JOIN principal AS p ON p.id = c.created_by;"
+    "CREATE VIEW filter_text AS"
+    "  SELECT f.id, f.filter_key, f.name, f.description, f.layer,"
+    "         (SELECT group_concat(field || ' ' || match_type || ' ' || value, ', ')"
+    "          FROM filter_condition WHERE filter_id = f.id) AS conditions,"
+    "         f.action, f.callout, f.weight_type, f.effective_weight,"
+    "         strftime('%Y-%m-%dT%H:%M:%fZ', f.created_at_ms / 1000.0, 'unixepoch') AS created_at,"
+    "         p.name AS created_by, f.revision"
+    "  FROM filter AS f LEFT JOIN principal AS p ON p.id = f.created_by;";
+
+/* Step i leads from version i to i + 1. */
+static const char *const steps[] = { create_records, create_views };
+_Static_assert(sizeof steps / sizeof *steps == SQLITE_SCHEMA_VERSION, "a step for each version");
+
+static int read_integer(struct sqlite3 *db, const char *query, int *value_out);
+static int migrate(struct sqlite3 *db);
+
+enum ipsec_status
+sqlite_schema_check(struct sqlite3 *db, const char *label, struct ipsec_fault *fault)
+{
+    int application_id = 0;
+    int version = 0;
+    int table_count = 0;
+    int result = read_integer(db, "PRAGMA application_id", &application_id);
+
+    if (result == SQLITE_OK)
+        result = read_integer(db, "PRAGMA user_version", &version);
+    if (result == SQLITE_OK)
+        result = read_integer(db, "SELECT count(*) FROM sqlite_schema", &table_count);
+    if (result != SQLITE_OK)
+        return sqlite_error_set(fault, db, result, true, label, "read its header");
+
+    if (application_id == 0 && version == 0 && table_count == 0)
+        return IPSEC_OK;
+    if (application_id != SQLITE_SCHEMA_APPLICATION_ID)
+        return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the file is a database of another application", label);
+    if (version > SQLITE_SCHEMA_VERSION)
+        return ipsec_fault_set(fault, IPSEC_RPC_VERSION_MISMATCH, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the file has schema version %d, this program knows "
+                               "versions up to %d",
+                               label, version, (int)SQLITE_SCHEMA_VERSION);
+    if (version < 1)
+        return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: the file has the impossible schema version %d", label,
+                               version);
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+sqlite_schema_migrate(struct sqlite3 *db, const char *label, struct ipsec_fault *fault)
+{
+    int result = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+    if (result == SQLITE_OK)
+        result = migrate(db);
+    if (result == SQLITE_OK)
+        result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if (result == SQLITE_OK)
+        return IPSEC_OK;
+
+    enum ipsec_status status =
+        sqlite_error_set(fault, db, result, true, label, "bring its tables to this version");
+    if (sqlite3_get_autocommit(db) == 0)
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static int
+migrate(struct sqlite3 *db)
+{
+    char pragmas[96];
+    int version = 0;
+    int result = read_integer(db, "PRAGMA user_version", &version);
+
+    if (result != SQLITE_OK || version == SQLITE_SCHEMA_VERSION)
+        return result;
+    for (int i = version; i < SQLITE_SCHEMA_VERSION && result == SQLITE_OK; i++)
+        result = sqlite3_exec(db, steps[i], NULL, NULL, NULL);
+    if (result != SQLITE_OK)
+        return result;
+    (void)snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                   (int)SQLITE_SCHEMA_APPLICATION_ID, (int)SQLITE_SCHEMA_VERSION);
+    return sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+}
+
+static int
+read_integer(struct sqlite3 *db, const char *query, int *value_out)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(db, query, -1, &statement, NULL);
+
+    if (result == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        *value_out = sqlite3_column_int(statement, 0);
+    /* Finalising a statement whose step failed reports that failure. */
+    int finalized = sqlite3_finalize(statement);
+    return result == SQLITE_OK ? finalized : result;
+}

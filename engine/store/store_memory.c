@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store_memory.c: a store that forgets everything at close.
+ *
+ * The reference for the others: what a load hands over after commits is what they must hand over.
+ * A commit applies its changes one by one and notes what each replaced; when one fails, the notes
+ * are played back, so that the store is as before. */
+#include "engine/store/store.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/store/record_table.h"
+
+struct store {
+    struct record_table principals;
+    struct record_table filters;
+    struct record_table sa_contexts;
+    struct record_table replays;
+    struct store_marks marks;
+};
+
+/* What stood in a table before a change. */
+struct note {
+    struct record_table *table;
+    uint64_t number;
+    void *previous; /* owned until the commit is decided; null: nothing stood there */
+};
+
+struct notebook {
+    struct note *notes;
+    size_t count;
+    size_t capacity;
+};
+
+static enum ipsec_status
+apply(struct store *store, const struct store_change *change, struct notebook *notebook);
+static enum ipsec_status
+apply_delete_replays_below(struct store *store, uint64_t number, struct notebook *notebook);
+static enum ipsec_status
+add(struct notebook *notebook, struct record_table *table, uint64_t number, void *record);
+static enum ipsec_status
+replace(struct notebook *notebook, struct record_table *table, uint64_t number, void *record);
+static bool notebook_reserve(struct notebook *notebook);
+static void forget(struct notebook *notebook);
+static void play_back(struct notebook *notebook);
+static void *copy_bytes(const void *bytes, size_t size);
+static void *copy_principal(const struct store_principal *principal);
+static void *copy_filter(const struct ipsec_filter *filter);
+static void *copy_replay(const struct store_replay *replay);
+static enum ipsec_status
+set_fault(struct ipsec_fault *fault, enum ipsec_status status, const struct store_change *change);
+
+static enum ipsec_status
+memory_open(const char *path, struct ipsec_fault *fault, struct store **store_out)
+{
+    (void)path;
+    *store_out = calloc(1, sizeof **store_out);
+    if (*store_out == NULL)
+        return set_fault(fault, IPSEC_RPC_OUT_OF_RESOURCES, NULL);
+    return IPSEC_OK;
+}
+
+static void
+memory_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    record_table_clear(&store->principals);
+    record_table_clear(&store->filters);
+    record_table_clear(&store->sa_contexts);
+    record_table_clear(&store->replays);
+    free(store);
+}
+
+static enum ipsec_status
+memory_load(struct store *store,
+            const struct store_loader *loader,
+            struct store_marks *marks_out,
+            struct ipsec_fault *fault)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    (void)fault;
+    for (size_t i = 0; i < store->principals.row_count && status == IPSEC_OK; i++) {
+        if (store->principals.rows[i].record != NULL)
+            status = loader->principal(loader->context, store->principals.rows[i].record);
+    }
+    for (size_t i = 0; i < store->filters.row_count && status == IPSEC_OK; i++) {
+        if (store->filters.rows[i].record != NULL)
+            status = loader->filter(loader->context, store->filters.rows[i].record);
+    }
+    for (size_t i = 0; i < store->sa_contexts.row_count && status == IPSEC_OK; i++) {
+        if (store->sa_contexts.rows[i].record != NULL)
+            status = loader->sa_context(loader->context, store->sa_contexts.rows[i].record);
+    }
+    for (size_t i = 0; i < store->replays.row_count && status == IPSEC_OK; i++) {
+        if (store->replays.rows[i].record == NULL)
+            continue;
+        struct store_replay replay = *(const struct store_replay *)store->replays.rows[i].record;
+        replay.answer = NULL;
+        replay.answer_size = 0;
+        status = loader->replay(loader->context, &replay);
+    }
+    *marks_out = store->marks;
+    return status;
+}
+
+static enum ipsec_status
+memory_commit(struct store *store,
+              const struct store_change *changes,
+              size_t change_count,
+              const struct store_marks *marks,
+              struct ipsec_fault *fault)
+{
+    struct notebook notebook = { 0 };
+
+    for (size_t i = 0; i < change_count; i++) {
+        enum ipsec_status status = apply(store, &changes[i], &notebook);
+        if (status != IPSEC_OK) {
+            play_back(&notebook);
+            return set_fault(fault, status, &changes[i]);
+        }
+    }
+    forget(&notebook);
+    store->marks = *marks;
+    record_table_tidy(&store->principals);
+    record_table_tidy(&store->filters);
+    record_table_tidy(&store->sa_contexts);
+    record_table_tidy(&store->replays);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+memory_probe(struct store *store, struct ipsec_fault *fault)
+{
+    (void)store;
+    (void)fault;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+memory_read_replay(struct store *store,
+                   uint64_t number,
+                   struct ipsec_fault *fault,
+                   void **answer_out,
+                   size_t *answer_size_out)
+{
+    const struct store_replay *replay = record_table_find(&store->replays, number);
+
+    if (replay == NULL)
+        return ipsec_fault_set(fault, IPSEC_NOT_FOUND, IPSEC_FAULT_SERVICE, NULL,
+                               "no remembered answer has number %" PRIu64, number);
+    *answer_out = copy_bytes(replay->answer, replay->answer_size);
+    if (*answer_out == NULL)
+        return set_fault(fault, IPSEC_RPC_OUT_OF_RESOURCES, NULL);
+    *answer_size_out = replay->answer_size;
+    return IPSEC_OK;
+}
+
+const struct store_ops store_memory = {
+    .name = "memory",
+    .open = memory_open,
+    .close = memory_close,
+    .load = memory_load,
+    .commit = memory_commit,
+    .probe = memory_probe,
+    .read_replay = memory_read_replay,
+};
+
+static enum ipsec_status
+apply(struct store *store, const struct store_change *change, struct notebook *notebook)
+{
+    switch (change->kind) {
+    case STORE_PUT_PRINCIPAL:
+        return add(notebook, &store->principals, change->principal.id,
+                   copy_principal(&change->principal));
+    case STORE_PUT_FILTER:
+        return add(notebook, &store->filters, change->filter->id, copy_filter(change->filter));
+    case STORE_DELETE_FILTER:
+        return replace(notebook, &store->filters, change->id, NULL);
+    case STORE_PUT_SA_CONTEXT: {
+        void *copy = copy_bytes(change->sa_context, sizeof *change->sa_context);
+        if (copy == NULL)
+            return IPSEC_RPC_OUT_OF_RESOURCES;
+        return replace(notebook, &store->sa_contexts, change->sa_context->id, copy);
+    }
+    case STORE_DELETE_SA_CONTEXT:
+        return replace(notebook, &store->sa_contexts, change->id, NULL);
+    case STORE_PUT_REPLAY:
+        return add(notebook, &store->replays, change->replay.number, copy_replay(&change->replay));
+    case STORE_DELETE_REPLAYS_BELOW:
+        return apply_delete_replays_below(store, change->id, notebook);
+    }
+    abort();
+}
+
+static enum ipsec_status
+apply_delete_replays_below(struct store *store, uint64_t number, struct notebook *notebook)
+{
+    size_t end = record_table_seek(&store->replays, number);
+    enum ipsec_status status = IPSEC_OK;
+
+    for (size_t i = 0; i < end && status == IPSEC_OK; i++) {
+        if (store->replays.rows[i].record != NULL)
+            status = replace(notebook, &store->replays, store->replays.rows[i].number, NULL);
+    }
+    return status;
+}
+
+/* Takes 'record', which must be new to the table; null says that copying it failed. */
+static enum ipsec_status
+add(struct notebook *notebook, struct record_table *table, uint64_t number, void *record)
+{
+    if (record == NULL)
+        return IPSEC_RPC_OUT_OF_RESOURCES;
+    if (record_table_find(table, number) != NULL) {
+        free(record);
+        return IPSEC_RPC_INVALID_DATA;
+    }
+    return replace(notebook, table, number, record);
+}
+
+/* Takes 'record'; null deletes. */
+static enum ipsec_status
+replace(struct notebook *notebook, struct record_table *table, uint64_t number, void *record)
+{
+    void *previous = NULL;
+
+    if (!notebook_reserve(notebook) || !record_table_swap(table, number, record, &previous)) {
+        free(record);
+        return IPSEC_RPC_OUT_OF_RESOURCES;
+    }
+    notebook->notes[notebook->count++] =
+        (struct note){ .table = table, .number = number, .previous = previous };
+    return IPSEC_OK;
+}
+
+/* Makes room for one more note. */
+static bool
+notebook_reserve(struct notebook *notebook)
+{
+    if (notebook->count < notebook->capacity)
+        return true;
+
+    size_t capacity = notebook->capacity == 0 ? 64 : notebook->capacity * 2;
+    struct note *notes = reallocarray(notebook->notes, capacity, sizeof *notes);
+    if (notes == NULL)
+        return false;
+    notebook->notes = notes;
+    notebook->capacity = capacity;
+    return true;
+}
+
+/* The changes stand. */
+static void
+forget(struct notebook *notebook)
+{
+    for (size_t i = 0; i < notebook->count; i++)
+        free(notebook->notes[i].previous);
+    free(notebook->notes);
+}
+
+/* The changes are undone, the last one first.  Needs no memory: every number has its row. */
+static void
+play_back(struct notebook *notebook)
+{
+    while (notebook->count > 0) {
+        const struct note *note = &notebook->notes[--notebook->count];
+        void *undone = NULL;
+        if (!record_table_swap(note->table, note->number, note->previous, &undone))
+            abort();
+        free(undone);
+    }
+    free(notebook->notes);
+}
+
+static void *
+copy_bytes(const void *bytes, size_t size)
+{
+    void *copy = malloc(size == 0 ? 1 : size);
+
+    if (copy != NULL && size > 0)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
+/* Copies are one block each: the struct, then what it points to. */
+static void *
+copy_principal(const struct store_principal *principal)
+{
+    size_t name_size = strlen(principal->name) + 1;
+    struct store_principal *copy = malloc(sizeof *copy + name_size);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = (struct store_principal){ .id = principal->id,
+                                      .name = memcpy(copy + 1, principal->name, name_size) };
+    return copy;
+}
+
+static void *
+copy_filter(const struct ipsec_filter *filter)
+{
+    size_t name_size = strlen(filter->name) + 1;
+    size_t description_size = filter->description == NULL ? 0 : strlen(filter->description) + 1;
+    struct ipsec_filter *copy = malloc(sizeof *copy + name_size + description_size);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = *filter;
+    copy->name = memcpy(copy + 1, filter->name, name_size);
+    if (filter->description != NULL)
+        copy->description = memcpy(copy->name + name_size, filter->description, description_size);
+    return copy;
+}
+
+static void *
+copy_replay(const struct store_replay *replay)
+{
+    struct store_replay *copy = malloc(sizeof *copy + replay->answer_size);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = *replay;
+    copy->answer = copy + 1;
+    if (replay->answer_size > 0)
+        memcpy(copy + 1, replay->answer, replay->answer_size);
+    return copy;
+}
+
+/* 'change' is the one that failed; null when none did. */
+static enum ipsec_status
+set_fault(struct ipsec_fault *fault, enum ipsec_status status, const struct store_change *change)
+{
+    if (status == IPSEC_RPC_OUT_OF_RESOURCES || change == NULL)
+        return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, NULL,
+                               "store in memory: out of memory");
+    return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, NULL,
+                           "store in memory: a new record of kind %d has a number that is taken",
+                           (int)change->kind);
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh: installs what the tests need, builds, and runs everything through ctest.
+#
+# --quick is the inner loop: the sanitizer build with unit, API and source checks, without those
+# that are labelled slow.  The whole run adds the other presets, clang-tidy, -fanalyzer, valgrind,
+# the quickstart and the container.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+quick=
+passed=0
+failed=0
+skipped=0
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+
+usage() {
+    cat <<'TEXT'
+usage: run.sh [--quick]
+
+  --quick  the inner loop: sanitizer build, unit, API and source checks
+TEXT
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=1 ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+heading() { printf '\n=== %s (%s s)\n' "$*" "$SECONDS"; }
+
+# An attribute of the report's first element, a number.
+figure() {
+    local value
+    value=$(sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$report" | head -n 1)
+    echo "${value:-0}"
+}
+
+# check PRESET CTEST-ARGUMENT… -- builds the preset and runs its cases; the figures are added up, a
+# build that fails is a failure.
+check() {
+    local preset=$1 total bad left_out
+    shift
+
+    heading "preset $preset"
+    if ! cmake --preset "$preset" -DSAC_TESTS=ON -DSAC_WERROR=ON --log-level=WARNING >/dev/null ||
+        ! cmake --build "build/$preset"; then
+        echo "preset $preset does not build"
+        failed=$((failed + 1))
+        return
+    fi
+    : >"$report"
+    ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure --no-tests=error \
+        --output-junit "$report" "$@" || true
+    total=$(figure tests)
+    bad=$(figure failures)
+    left_out=$(($(figure skipped) + $(figure disabled)))
+    if [ "$total" -eq 0 ]; then bad=1 total=1; fi
+    failed=$((failed + bad))
+    skipped=$((skipped + left_out))
+    passed=$((passed + total - bad - left_out))
+}
+
+# Nothing of the caller's own may steer a daemon under test.
+for variable in ${!SA_CONTEXTD_*}; do unset "$variable"; done
+export LC_ALL=C.UTF-8
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1:halt_on_error=1}
+
+heading "what the tests need"
+deploy/deps.sh --tests
+
+if [ -n "$quick" ]; then
+    check asan --label-regex '^(unit|api|check)$' --label-exclude '^(slow|full|container)$'
+else
+    check asan
+    check clang --label-regex '^unit$'
+    check tsan --label-regex '^(unit|api)$'
+    check release --label-regex '^(unit|api|valgrind)$'
+fi
+
+heading "done"
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# valgrind.sh DIR: the test programs of build folder DIR under valgrind: no error, no leak.
+set -euo pipefail
+
+cd "${1:?a build folder is needed}/tests"
+status=0
+for program in test_*; do
+    if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+    log=$(mktemp)
+    result=0
+    timeout 600 valgrind --quiet --error-exitcode=99 --leak-check=full \
+        --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+        --trace-children=no "./$program" >"$log" 2>&1 || result=$?
+    # 77: the program skipped itself.
+    if [ "$result" -ne 0 ] && [ "$result" -ne 77 ]; then
+        printf '%s: exit status %s under valgrind\n' "$program" "$result"
+        tail -n 40 "$log"
+        status=1
+    fi
+    rm -f "$log"
+done
+exit "$status"
