@@ -19,6 +19,7 @@ struct image {
     sqlite3_int64 offset; /* -1: 'size' is meant */
     sqlite3_int64 size;
     size_t next; /* in its chain, counted from 1 */
+    bool lost;   /* a sync of it failed: the kernel will not write it again */
     unsigned char bytes[SECTOR];
 };
 
@@ -45,7 +46,8 @@ static bool strikes(enum fault_operation operation);
 static int io_error(int result);
 static void keep_sectors(struct fault_file *file, sqlite3_int64 offset, sqlite3_int64 size);
 static void keep_image(const struct image *image);
-static void forget_images(const char *path);
+static void forget_images(const char *path, bool lost_too);
+static void lose_images(const char *path);
 
 static struct fault_file *
 cast(sqlite3_file *file)
@@ -109,9 +111,11 @@ static int
 fault_sync(sqlite3_file *file, int flags)
 {
     (void)flags;
-    if (strikes(FAULT_SYNC))
+    if (strikes(FAULT_SYNC)) {
+        lose_images(cast(file)->path);
         return io_error(SQLITE_IOERR_FSYNC);
-    forget_images(cast(file)->path);
+    }
+    forget_images(cast(file)->path, false);
     return SQLITE_OK;
 }
 
@@ -258,7 +262,7 @@ fault_delete(sqlite3_vfs *vfs, const char *path, int sync_directory)
     (void)vfs;
     if (state.stopped)
         return SQLITE_IOERR_DELETE;
-    forget_images(path);
+    forget_images(path, true);
     return state.real->xDelete(state.real, path, sync_directory);
 }
 
@@ -289,7 +293,7 @@ fault_vfs_remove(void)
 {
     (void)sqlite3_vfs_unregister(&state.vfs);
     (void)sqlite3_vfs_register(state.real, 1);
-    forget_images(NULL);
+    forget_images(NULL, true);
     free(state.images);
     state.images = NULL;
     state.image_capacity = 0;
@@ -324,6 +328,14 @@ fault_vfs_stop(void)
 }
 
 void
+fault_vfs_restart(void)
+{
+    forget_images(NULL, true);
+    state.stopped = false;
+    state.plan = (struct fault_plan){ 0 };
+}
+
+void
 fault_vfs_cut_power(uint64_t seed)
 {
     /* The sectors first, then the sizes: an old size cuts off what came behind it. */
@@ -344,9 +356,7 @@ fault_vfs_cut_power(uint64_t seed)
                 abort();
         }
     }
-    forget_images(NULL);
-    state.stopped = false;
-    state.plan = (struct fault_plan){ 0 };
+    fault_vfs_restart();
 }
 
 static bool
@@ -401,8 +411,10 @@ keep_image(const struct image *image)
 
     for (size_t i = *chain; i != 0; i = state.images[i - 1].next) {
         if (state.images[i - 1].offset == image->offset &&
-            strcmp(state.images[i - 1].path, image->path) == 0)
+            strcmp(state.images[i - 1].path, image->path) == 0) {
+            state.images[i - 1].lost = false;
             return;
+        }
     }
     if (state.image_count == state.image_capacity) {
         size_t capacity = state.image_capacity == 0 ? 256 : state.image_capacity * 2;
@@ -419,14 +431,24 @@ keep_image(const struct image *image)
     *chain = state.image_count;
 }
 
+static void
+lose_images(const char *path)
+{
+    for (size_t i = 0; i < state.image_count; i++) {
+        if (strcmp(state.images[i].path, path) == 0)
+            state.images[i].lost = true;
+    }
+}
+
 /* What was noted of one file, or of all with null. */
 static void
-forget_images(const char *path)
+forget_images(const char *path, bool lost_too)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < state.image_count; i++) {
-        if (path != NULL && strcmp(state.images[i].path, path) != 0)
+        bool other = path != NULL && strcmp(state.images[i].path, path) != 0;
+        if (other || (state.images[i].lost && !lost_too))
             state.images[kept++] = state.images[i];
         else
             free(state.images[i].path);

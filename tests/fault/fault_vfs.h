@@ -34,8 +34,10 @@ void fault_vfs_plan(const struct fault_plan *plan);
 uint64_t fault_vfs_count(void);
 bool fault_vfs_failed(void);
 
-/* From now on nothing reaches the disk. */
+/* From now on nothing is written.  When the files are closed, one of these: */
 void fault_vfs_stop(void);
-/* Leaves of every unsynced sector its old or its new contents, as 'seed' has it.  The files must be
- * closed; then everything works again. */
+/* The process died: all that it wrote is there, synced or not. */
+void fault_vfs_restart(void);
+/* The machine died: of every unsynced sector there is its old or its new contents, as 'seed' has
+ * it. What a failed sync should have written counts as unsynced until it is written anew. */
 void fault_vfs_cut_power(uint64_t seed);
