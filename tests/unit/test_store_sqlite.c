@@ -405,11 +405,13 @@ a_bad_path_is_refused_with_the_reason(void **state)
     char *symbolic = store_text_join(fixture->directory, "link");
     char *slash = store_text_join(fixture->directory, "");
     char *fifo = store_text_join(fixture->directory, "fifo");
+    char *directory = store_text_join(fixture->directory, "directory");
     char name[600];
 
     write_file(file, "", 0, 0);
     assert_int_equal(symlink(file, symbolic), 0);
     assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(mkdir(directory, 0700), 0);
     memset(name, 'n', sizeof name);
     name[240] = '\0';
     char *long_name = store_text_join(fixture->directory, name);
@@ -417,7 +419,7 @@ a_bad_path_is_refused_with_the_reason(void **state)
     assert_refused(below_file, IPSEC_RPC_ACCESS_DENIED, "Not a directory");
     assert_refused(symbolic, IPSEC_RPC_ACCESS_DENIED, "symbolic link");
     assert_refused(slash, IPSEC_RPC_ACCESS_DENIED, "is a directory");
-    assert_refused(fixture->directory, IPSEC_RPC_ACCESS_DENIED, "directory");
+    assert_refused(directory, IPSEC_RPC_ACCESS_DENIED, "directory");
     assert_refused(fifo, IPSEC_RPC_ACCESS_DENIED, "not a regular file");
     store_sqlite.close(open_store(long_name));
     free(missing);
@@ -426,6 +428,7 @@ a_bad_path_is_refused_with_the_reason(void **state)
     free(symbolic);
     free(slash);
     free(fifo);
+    free(directory);
     free(long_name);
 }
 
