@@ -145,7 +145,8 @@ serve(struct daemon *daemon)
 
     clean = drain(daemon);
     if (!clean) {
-        log_error("calls were still in flight at the end of drain-seconds, leaving without them");
+        log_error("calls were still in flight at the end, leaving without them",
+                  LOG_NUMBER("drain_seconds", options->drain_seconds));
         return EXIT_FAILURE;
     }
     ops_stop(daemon->ops);
@@ -156,7 +157,7 @@ serve(struct daemon *daemon)
     audit_close(common->audit);
     security_holder_close(common->holder);
     if (exit_code == EXIT_SUCCESS)
-        log_info("stopped");
+        log_info("stopped", LOG_TEXT("version", SAC_VERSION));
     return exit_code;
 
 close_sockets:
@@ -187,7 +188,7 @@ check(const struct options *options)
     security_unref(security);
     if (status != IPSEC_OK)
         return complain(&fault, EXIT_USAGE);
-    log_info("configuration is good");
+    log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
     return EXIT_SUCCESS;
 }
 
