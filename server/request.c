@@ -158,9 +158,14 @@ begin(struct request *request, const char *method)
         request->stage = REQUEST_READY;
         return MHD_YES;
     }
+    if (!guard_has_body(guard)) {
+        /* An answer in this first call would make the library close the connection: it comes in the
+         * next, when the request is whole. */
+        conclude(request);
+        return MHD_YES;
+    }
     /* The rest of a body that nobody wants is not waited for. */
-    if (guard_has_body(guard))
-        call->answer.close = true;
+    call->answer.close = true;
     conclude(request);
     return queue_answer(request);
 }
@@ -195,6 +200,8 @@ go_on(struct request *request, enum api_next next)
         conclude(request);
         return queue_answer(request);
     }
+    /* A reload may have come while the body did. */
+    request->call.base.caller.rights = request->connection->rights;
     request->stage = REQUEST_ENGINE;
     connection_enter(request->connection, CONNECTION_BUSY);
     MHD_suspend_connection(request->native);

@@ -65,12 +65,12 @@ answered "block, conditions left out" 201
 
 # --- Each member ----------------------------------------------------------------------------------
 
-refused "displayData missing" 400 FWP_E_NULL_POINTER /displayData 'del(.displayData)'
+refused "displayData missing" 400 FWP_E_NULL_DISPLAY_NAME /displayData 'del(.displayData)'
 refused "name missing" 400 FWP_E_NULL_DISPLAY_NAME /displayData/name 'del(.displayData.name)'
 refused "name empty" 400 FWP_E_NULL_DISPLAY_NAME /displayData/name '.displayData.name = ""'
 refused "name a number" 400 FWP_E_TYPE_MISMATCH /displayData/name '.displayData.name = 1'
 refused "name with a control character" 400 FWP_E_INVALID_PARAMETER /displayData/name '.displayData.name = "a\u0007"'
-refused "name too long" 400 FWP_E_OUT_OF_BOUNDS /displayData/name '.displayData.name = ("x" * 257)'
+refused "name too long" 400 FWP_E_INVALID_PARAMETER /displayData/name '.displayData.name = ("x" * 257)'
 refused "layer missing" 400 FWP_E_NULL_POINTER /layer 'del(.layer)'
 refused "layer unknown" 422 FWP_E_LAYER_NOT_FOUND /layer '.layer = "nowhere"'
 refused "layer of another kind" 422 FWP_E_LAYER_NOT_FOUND /layer '.layer = "aleAuthConnectV4"'
@@ -84,7 +84,7 @@ refused "callout of another layer" 422 FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER /act
 refused "tunnel callout without a policy" 422 FWP_E_CONTEXT_INCOMPATIBLE_WITH_CALLOUT /action/callout \
     '.action.callout = "ipsecOutboundTunnelV4"'
 refused "permit with a callout" 400 FWP_E_INVALID_PARAMETER /action/callout '.action.type = "permit"'
-refused "weight of a wrong type" 400 FWP_E_INVALID_WEIGHT /weight '.weight = true'
+refused "weight of a wrong type" 400 FWP_E_TYPE_MISMATCH /weight '.weight = true'
 refused "weight negative" 400 FWP_E_INVALID_WEIGHT /weight '.weight = -1'
 refused "weight range 16" 400 FWP_E_INVALID_WEIGHT /weight/range '.weight = {"range": 16}'
 refused "weight range unknown member" 400 FWP_E_INVALID_PARAMETER /weight/x '.weight = {"range": 1, "x": 1}'

@@ -41,13 +41,15 @@ echo '{"saDatabase": {"dacl": [{"type": "allow", "principal": "everyone", "right
 exits "an unknown right" 2 'FWPM_ACTRL_ADDD' --check "${COMMON[@]:0:10}" \
     --access "$WORK/bad-access.json" "${COMMON[@]:12}"
 SA_CONTEXTD_WORKES=1 exits "a misspelt variable" 2 SA_CONTEXTD_WORKES --check "${COMMON[@]}"
-exits "an address in use" 2 'in use' "${COMMON[@]:2}" --listen "127.0.0.1:$(
-    python3 - <<'PY' &
+python3 - "$WORK/taken" <<'PY' &
 import socket, sys, time
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True)
-sys.stdout.close(); time.sleep(10)
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+print(s.getsockname()[1], file=open(sys.argv[1], "w")); time.sleep(30)
 PY
-    sleep 0.3)"
+HOLDER=$!
+for _ in $(seq 100); do [ -s "$WORK/taken" ] && break; sleep 0.05; done
+exits "an address in use" 2 'in use' "${COMMON[@]:2}" --listen "127.0.0.1:$(cat "$WORK/taken")"
+kill $HOLDER
 exits "--healthcheck without a daemon" 1 'not ready' --healthcheck --ops-listen 127.0.0.1:1
 
 # --- Readiness and metrics ------------------------------------------------------------------------

@@ -29,7 +29,7 @@ traffic() {
 call POST /sa-contexts "$(traffic)"
 answered "create answers 201" 201
 ID=$(member .id)
-is "create answers id and inbound filter" "$(member -c . | jq -cS .)" \
+is "create answers id and inbound filter" "$(jq -cS . <<<"$BODY")" \
     "{\"id\":$ID,\"inboundFilterId\":$IN4}"
 is "create answers Location" "$(header Location)" "/sa-contexts/$ID"
 is "create answers application/json" "$(header Content-Type)" "application/json"

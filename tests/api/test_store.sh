@@ -57,7 +57,7 @@ starts_not() {
         fail "$1" "exit $got, expected 1 and '$2'" "$(tail -n 3 "$WORK/out")"
     fi
 }
-starts_not "a second daemon is refused" 'another\|in use\|locked' "sqlite:$DB"
+starts_not "a second daemon is refused" 'has it open' "sqlite:$DB"
 call GET "/sa-contexts/$ID"
 answered "the first is unharmed" 200
 stop_daemon
