@@ -100,7 +100,7 @@ NODISCARD enum api_next api_call_body(struct api_call *call, const char *body, s
 void api_call_finish(struct api_call *call);
 
 /* Replaces whatever answer there is by the problem for 'status': for what only the wire can see (a
- * full queue, a body above its maximum, a malformed request). */
+ * full queue, a body above its maximum, a malformed request).  Needs no api_call_start before. */
 void api_call_fail(struct api_call *call,
                    enum ipsec_status status,
                    enum ipsec_fault_place place,
@@ -113,7 +113,7 @@ void api_call_clear(struct api_call *call);
 /* The name of the matched operation ("createSaContext") for metrics and audit; "none" without one. */
 const char *api_call_operation(const struct api_call *call);
 size_t api_operation_count(void);
-const char *api_operation_name(size_t index);
+const char *api_operation_name(size_t index); /* "none" from the count on */
 /* The index of the call's operation in the list above, api_operation_count() without a route. */
 size_t api_call_operation_index(const struct api_call *call);
 

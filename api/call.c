@@ -35,6 +35,7 @@ const char *const api_header_names[API_HEADER_COUNT] = {
 static const char type_json[] = "application/json";
 static const char type_problem[] = "application/problem+json";
 
+static void open_call(struct api_call *call);
 static enum ipsec_status check_route(struct api_call *call);
 static enum ipsec_status check_caller(struct api_call *call);
 static enum ipsec_status check_path_id(struct api_call *call, const char *argument);
@@ -57,9 +58,7 @@ api_call_start(struct api_call *call, bool has_body)
 {
     const char *argument = NULL;
 
-    headers_request_id(call->headers[API_HEADER_REQUEST_ID], call->request_id);
-    headers_trace_id(call->headers[API_HEADER_TRACEPARENT], call->trace_id);
-    buffer_init(&call->answer.body, ANSWER_MAXIMUM);
+    open_call(call);
     begin_answer(call);
     call->route = router_match(call->method, call->path, &argument);
 
@@ -136,6 +135,7 @@ api_call_fail(struct api_call *call,
               const char *pointer,
               const char *detail)
 {
+    open_call(call); /* a malformed request fails before it starts */
     /* The fault is filled; its status is what is returned. */
     (void)!ipsec_fault_set(&call->base.fault, status, place, pointer, "%s",
                            detail == NULL ? "" : detail);
@@ -173,7 +173,7 @@ api_operation_count(void)
 const char *
 api_operation_name(size_t index)
 {
-    return router_route(index)->operation;
+    return index < router_route_count() ? router_route(index)->operation : "none";
 }
 
 size_t
@@ -192,6 +192,17 @@ api_problem_for_http_status(int http_status, const char *detail, struct buffer *
                            "%s", detail == NULL ? "" : detail);
     headers_request_id(NULL, request_id);
     problem_encode(&fault, http_status, request_id, body);
+}
+
+/* What every answer needs, once a call. */
+static void
+open_call(struct api_call *call)
+{
+    if (call->request_id[0] != '\0')
+        return;
+    headers_request_id(call->headers[API_HEADER_REQUEST_ID], call->request_id);
+    headers_trace_id(call->headers[API_HEADER_TRACEPARENT], call->trace_id);
+    buffer_init(&call->answer.body, ANSWER_MAXIMUM);
 }
 
 /* A caller without a certificate learns nothing, not even which paths there are. */
@@ -220,6 +231,8 @@ check_caller(struct api_call *call)
     const struct api_route *route = call->route;
     uint32_t missing = route->right & ~call->rights.granted[route->container];
 
+    call->base.container = route->container;
+    call->base.right = route->right;
     if (call->headers[API_HEADER_ENGINE_SESSION] != NULL)
         return ipsec_fault_set(&call->base.fault, IPSEC_INVALID_HANDLE, IPSEC_FAULT_HEADER,
                                api_header_names[API_HEADER_ENGINE_SESSION],
@@ -324,8 +337,6 @@ prepare_engine(struct api_call *call)
 
     base->caller.principal = call->identity->principal;
     base->caller.rights = call->rights;
-    base->container = call->route->container;
-    base->right = call->route->right;
     base->run = run_handler;
     if (base->replay.wanted) {
         base->encode = encode_answer;

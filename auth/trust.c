@@ -349,8 +349,8 @@ pss_digest(const X509_CRL *crl)
     return digest;
 }
 
-/* Strict checking (RFC 5280) stays on for what changes who is trusted.  What a CA made with few
- * options leaves out, and nobody can exploit, does not fail a chain. */
+/* Strict checking (RFC 5280) stays on for what changes who is trusted.  What a CA that was
+ * set up with few options leaves out, and nobody can exploit, does not fail a chain. */
 static int
 tolerate_omissions(int good, X509_STORE_CTX *context)
 {
@@ -359,6 +359,7 @@ tolerate_omissions(int good, X509_STORE_CTX *context)
     case X509_V_ERR_CA_CERT_MISSING_KEY_USAGE:
     case X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER:
     case X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER:
+    case X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL:
         X509_STORE_CTX_set_error(context, X509_V_OK);
         return 1;
     default:

@@ -115,12 +115,13 @@ install_packages() {
         policy_rc_d=
     fi
 
-    if command -v systemctl >/dev/null; then
+    if command -v deb-systemd-helper >/dev/null; then
         for unit in "${service_units[@]}"; do
             for package in "$@"; do
                 case $package in
                 "$unit" | "$unit"-light | "$unit"-server)
-                    systemctl --quiet disable "$unit.service" 2>/dev/null || true
+                    DPKG_MAINTSCRIPT_PACKAGE=$package \
+                        deb-systemd-helper disable "$unit.service" || true
                     ;;
                 esac
             done

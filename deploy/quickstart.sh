@@ -187,7 +187,7 @@ heading "What building needs"
 "$root/deploy/deps.sh"
 
 heading "Building"
-(cd "$root" && cmake --preset release -DSAC_TESTS=OFF --log-level=WARNING >/dev/null &&
+(cd "$root" && cmake --preset release -DSAC_TESTS=OFF -DSAC_WERROR=OFF --log-level=WARNING >/dev/null &&
     cmake --build build/release --target sa-contextd) || die "the build failed"
 daemon=$root/build/release/sa-contextd
 

@@ -67,7 +67,11 @@ principal_intern(struct principal_table *table,
 void
 principal_mark(struct principal_table *table, uint32_t number, bool is_stored)
 {
-    entry_of(table, number)->is_stored = is_stored;
+    struct principal *principal = entry_of(table, number);
+
+    if (principal == NULL)
+        abort();
+    principal->is_stored = is_stored;
 }
 
 bool

@@ -39,7 +39,7 @@ ipsec_sa_context_create(struct ipsec_session *session,
                         uint64_t *id_out)
 {
     struct engine_state *state = session->state;
-    const struct ipsec_filter *filter;
+    const struct ipsec_filter *filter = NULL;
     enum ipsec_status status;
 
     status = session_check_direct(session);

@@ -55,7 +55,7 @@ check() {
     shift
 
     heading "preset $preset"
-    if ! cmake --preset "$preset" -DSAC_TESTS=ON --log-level=WARNING >/dev/null ||
+    if ! cmake --preset "$preset" -DSAC_TESTS=ON -DSAC_WERROR=ON --log-level=WARNING >/dev/null ||
         ! cmake --build "build/$preset"; then
         echo "preset $preset does not build"
         failed=$((failed + 1))

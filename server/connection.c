@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * connection.c: see connection.h. */
+#include "server/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <microhttpd.h>
+
+#include "api/api.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "server/address_limits.h"
+#include "server/library_wrap.h"
+#include "server/metrics.h"
+
+enum { CHAIN_MAX = 32, REFUSALS_LOGGED_A_SECOND = 20 };
+
+static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size);
+static ssize_t push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count);
+static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds);
+static int judge_finished(gnutls_session_t session,
+                          unsigned int message,
+                          unsigned int when,
+                          unsigned int incoming,
+                          const gnutls_datum_t *data);
+static enum auth_verdict judge(struct connection *connection,
+                               struct auth_identity **identity_out,
+                               char reason[AUTH_REASON_SIZE]);
+static void
+refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason);
+static gnutls_alert_description_t alert_of(enum auth_verdict verdict);
+static void format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE]);
+static void unlink_connection(struct connection *connection);
+
+struct connection *
+connection_open(struct connection_pool *pool, struct MHD_Connection *native)
+{
+    gnutls_session_t session =
+        MHD_get_connection_info(native, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+    const struct sockaddr *address =
+        MHD_get_connection_info(native, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct connection *connection = calloc(1, sizeof *connection);
+
+    /* Whatever happens, the library shall not talk to the socket by itself. */
+    gnutls_transport_set_ptr(session, connection);
+    gnutls_transport_set_pull_function(session, pull);
+    gnutls_transport_set_vec_push_function(session, push);
+    gnutls_transport_set_pull_timeout_function(session, pull_timeout);
+    if (connection == NULL)
+        return NULL;
+
+    connection->address = address_limits_enter(pool->limits, address);
+    if (connection->address == NULL) {
+        gnutls_transport_set_ptr(session, NULL);
+        free(connection);
+        return NULL;
+    }
+    connection->handshaking_counted = true;
+    connection->pool = pool;
+    connection->session = session;
+    connection->fd = MHD_get_connection_info(native, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->security = security_ref(pool->security);
+    format_peer(address, connection->peer);
+
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, connection->security->credentials);
+    gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+    gnutls_session_ticket_enable_server(session, security_holder_ticket_key(pool->holder));
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+                                       judge_finished);
+
+    connection->next = pool->first;
+    if (pool->first != NULL)
+        pool->first->previous = connection;
+    pool->first = connection;
+    connection_enter(connection, CONNECTION_HANDSHAKE);
+    atomic_fetch_add_explicit(&pool->metrics->connections_accepted, 1, memory_order_relaxed);
+    return connection;
+}
+
+void
+connection_close(struct connection *connection)
+{
+    if (connection == NULL)
+        return;
+    unlink_connection(connection);
+    address_limits_leave(connection->pool->limits, connection->address,
+                         connection->handshaking_counted);
+    /* The library has ended the TLS session already. */
+    auth_identity_unref(connection->identity);
+    security_unref(connection->security);
+    free(connection);
+}
+
+void
+connection_enter(struct connection *connection, enum connection_phase phase)
+{
+    const struct connection_pool *pool = connection->pool;
+    int64_t timeout_ms = 0;
+
+    switch (phase) {
+    case CONNECTION_HANDSHAKE:
+        timeout_ms = pool->handshake_timeout_ms;
+        break;
+    case CONNECTION_IDLE:
+        timeout_ms = pool->idle_timeout_ms;
+        break;
+    case CONNECTION_HEADER:
+        timeout_ms = pool->header_timeout_ms;
+        break;
+    case CONNECTION_BODY:
+    case CONNECTION_ANSWER:
+        timeout_ms = pool->body_timeout_ms;
+        break;
+    case CONNECTION_BUSY:
+        break;
+    }
+    connection->phase = phase;
+    connection->deadline_ms = timeout_ms == 0 ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+}
+
+void
+connection_pool_reap(struct connection_pool *pool)
+{
+    int64_t now_ms = clock_monotonic_ms();
+
+    for (struct connection *connection = pool->first; connection != NULL;
+         connection = connection->next) {
+        if (connection->deadline_ms > now_ms || connection->cut)
+            continue;
+        if (connection->phase != CONNECTION_IDLE)
+            metrics_count_refusal(pool->metrics, METRICS_DEADLINE);
+        if (connection->phase == CONNECTION_HEADER || connection->phase == CONNECTION_BODY)
+            connection_answer_and_cut(connection, 408, "the request did not arrive in time");
+        else
+            connection_cut(connection);
+    }
+}
+
+void
+connection_pool_refresh(struct connection_pool *pool)
+{
+    if (security_holder_is_current(pool->holder, pool->security->generation))
+        return;
+    security_unref(pool->security);
+    pool->security = security_holder_get(pool->holder);
+
+    for (struct connection *connection = pool->first; connection != NULL;
+         connection = connection->next) {
+        struct auth_identity *identity = NULL;
+        char reason[AUTH_REASON_SIZE];
+
+        if (connection->phase == CONNECTION_HANDSHAKE || connection->cut)
+            continue;
+        enum auth_verdict verdict = judge(connection, &identity, reason);
+        auth_identity_unref(identity); /* the same as before: the certificate is the same */
+        if (verdict != AUTH_GOOD) {
+            refuse_certificate(connection, verdict, reason);
+            metrics_count_refusal(pool->metrics, METRICS_CUT);
+            connection_cut(connection);
+            continue;
+        }
+        access_policy_rights(pool->security->policy, connection->identity, &connection->rights);
+    }
+}
+
+void
+connection_answer_and_cut(struct connection *connection, int http_status, const char *detail)
+{
+    AUTO(buffer) body;
+    AUTO(buffer) answer;
+    char date[64] = "";
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm broken_down;
+
+    if (connection->cut)
+        return;
+    if (gmtime_r(&now, &broken_down) != NULL)
+        (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &broken_down);
+    buffer_init(&body, 4096);
+    buffer_init(&answer, 8192);
+    api_problem_for_http_status(http_status, detail, &body);
+    buffer_append_format(&answer,
+                         "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
+                         "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n",
+                         http_status, MHD_get_reason_phrase_for((unsigned int)http_status), date,
+                         body.size);
+    buffer_append(&answer, body.data, body.size);
+    /* Best effort: a client that does not read loses the answer, not we our time. */
+    if (!answer.failed && gnutls_record_send(connection->session, answer.data, answer.size) > 0)
+        (void)gnutls_bye(connection->session, GNUTLS_SHUT_WR);
+    connection_cut(connection);
+}
+
+void
+connection_cut(struct connection *connection)
+{
+    if (connection->cut)
+        return;
+    connection->cut = true;
+    /* The library sees the end at its next look and closes; it owns the descriptor. */
+    (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+void
+library_handshake_stepped(gnutls_session_t session, int result)
+{
+    static struct log_limit limit;
+    struct connection *connection = gnutls_transport_get_ptr(session);
+
+    if (connection == NULL || result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED)
+        return;
+    struct connection_pool *pool = connection->pool;
+    pool->progress = true;
+    if (connection->handshaking_counted && (result == 0 || gnutls_error_is_fatal(result))) {
+        address_limits_handshake_done(pool->limits, connection->address);
+        connection->handshaking_counted = false;
+    }
+    if (result == 0) {
+        atomic_fetch_add_explicit(gnutls_session_is_resumed(session)
+                                      ? &pool->metrics->handshakes_resumed
+                                      : &pool->metrics->handshakes_full,
+                                  1, memory_order_relaxed);
+        connection_enter(connection, CONNECTION_IDLE);
+        return;
+    }
+    if (connection->cut)
+        return; /* by us: the reason was given */
+    metrics_count_refusal(pool->metrics, METRICS_HANDSHAKE_FAILED);
+    (void)gnutls_alert_send_appropriate(session, result);
+    int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
+    if (left_out >= 0)
+        log_info("handshake failed", LOG_TEXT("peer", connection->peer),
+                 LOG_TEXT("reason", gnutls_strerror(result)), LOG_NUMBER("left_out", left_out));
+}
+
+/* --- Transport functions ---------------------------------------------------------------------- */
+
+static ssize_t
+pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
+{
+    struct connection *connection = pointer;
+
+    if (connection == NULL) {
+        errno = ECONNABORTED;
+        return -1;
+    }
+    ssize_t count = recv(connection->fd, data, size, 0);
+    if (count >= 0)
+        connection->pool->progress = true;
+    if (count > 0 && connection->phase == CONNECTION_IDLE)
+        connection_enter(connection, CONNECTION_HEADER);
+    return count;
+}
+
+static ssize_t
+push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count)
+{
+    struct connection *connection = pointer;
+    struct msghdr message = { 0 };
+
+    if (connection == NULL) {
+        errno = ECONNABORTED;
+        return -1;
+    }
+    /* giovec_t is struct iovec by GnuTLS's contract; sendmsg() only reads it. */
+    message.msg_iov = (struct iovec *)(uintptr_t)vector;
+    message.msg_iovlen = (size_t)count;
+    ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
+    if (sent > 0)
+        connection->pool->progress = true;
+    return sent;
+}
+
+static int
+pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds)
+{
+    const struct connection *connection = pointer;
+
+    (void)milliseconds; /* the worker never blocks */
+    if (connection == NULL)
+        return -1;
+    struct pollfd descriptor = { .fd = connection->fd, .events = POLLIN };
+    return poll(&descriptor, 1, 0);
+}
+
+/* --- The client's certificate ----------------------------------------------------------------- */
+
+/* Runs inside the handshake when the client's Finished has arrived: proof of its key is complete,
+ * for a resumed session as for a full one, and no byte of a request has been looked at. */
+static int
+judge_finished(gnutls_session_t session,
+               unsigned int message,
+               unsigned int when,
+               unsigned int incoming,
+               const gnutls_datum_t *data)
+{
+    struct connection *connection = gnutls_transport_get_ptr(session);
+    char reason[AUTH_REASON_SIZE];
+
+    (void)message;
+    (void)when;
+    (void)data;
+    if (!incoming || connection == NULL)
+        return 0;
+    enum auth_verdict verdict = judge(connection, &connection->identity, reason);
+    if (verdict != AUTH_GOOD) {
+        metrics_count_refusal(connection->pool->metrics, METRICS_CERTIFICATE_REFUSED);
+        refuse_certificate(connection, verdict, reason);
+        (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_of(verdict));
+        connection_cut(connection);
+        return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+    }
+    access_policy_rights(connection->pool->security->policy, connection->identity,
+                         &connection->rights);
+    return 0;
+}
+
+/* Judges by the worker's current snapshot.  No certificate is good, with no identity. */
+static enum auth_verdict
+judge(struct connection *connection,
+      struct auth_identity **identity_out,
+      char reason[AUTH_REASON_SIZE])
+{
+    unsigned int length = 0;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(connection->session, &length);
+    struct auth_der chain[CHAIN_MAX];
+
+    *identity_out = NULL;
+    if (peers == NULL || length == 0)
+        return AUTH_GOOD;
+    if (length > CHAIN_MAX) {
+        (void)snprintf(reason, AUTH_REASON_SIZE, "%u certificates", length);
+        return AUTH_TOO_DEEP;
+    }
+    for (unsigned int i = 0; i < length; i++)
+        chain[i] = (struct auth_der){ .data = peers[i].data, .size = peers[i].size };
+    return auth_judge(connection->pool->security->trust, chain, length, clock_wall_ms(),
+                      identity_out, reason);
+}
+
+static void
+refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason)
+{
+    static struct log_limit limit;
+    int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
+
+    if (left_out >= 0)
+        log_warning("client certificate refused", LOG_TEXT("peer", connection->peer),
+                    LOG_TEXT("verdict", auth_verdict_text(verdict)), LOG_TEXT("reason", reason),
+                    LOG_NUMBER("left_out", left_out));
+}
+
+static gnutls_alert_description_t
+alert_of(enum auth_verdict verdict)
+{
+    switch (verdict) {
+    case AUTH_UNKNOWN_CA:
+    case AUTH_TOO_DEEP:
+        return GNUTLS_A_UNKNOWN_CA;
+    case AUTH_EXPIRED:
+        return GNUTLS_A_CERTIFICATE_EXPIRED;
+    case AUTH_WRONG_USAGE:
+        return GNUTLS_A_UNSUPPORTED_CERTIFICATE;
+    case AUTH_REVOKED:
+        return GNUTLS_A_CERTIFICATE_REVOKED;
+    case AUTH_CRL_UNUSABLE:
+        return GNUTLS_A_CERTIFICATE_UNKNOWN;
+    case AUTH_INTERNAL:
+        return GNUTLS_A_INTERNAL_ERROR;
+    case AUTH_GOOD:
+    case AUTH_MALFORMED:
+    case AUTH_NOT_YET_VALID:
+    case AUTH_WEAK:
+    case AUTH_VERDICT_COUNT:
+        break;
+    }
+    return GNUTLS_A_BAD_CERTIFICATE;
+}
+
+static void
+format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    unsigned int port = 0;
+
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        port = ntohs(v4->sin_port);
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        port = ntohs(v6->sin6_port);
+    }
+    (void)snprintf(text, CONNECTION_PEER_SIZE, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                   host, port);
+}
+
+static void
+unlink_connection(struct connection *connection)
+{
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        connection->pool->first = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * connection.h: one TLS connection: its handshake, who is behind it, and its deadlines.
+ *
+ * A connection belongs to one worker thread from accept to close; nothing here is shared but the
+ * snapshots it refers to.  The HTTP library owns the socket; this module owns the TLS session's
+ * transport functions, judges the client's certificate when the handshake finishes, and ends
+ * connections whose handshake, header, body or answer takes too long. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gnutls/gnutls.h>
+
+#include "auth/identity.h"
+#include "engine/base/access.h"
+#include "engine/base/status.h"
+#include "server/security.h"
+
+struct MHD_Connection;
+struct address_limits;
+struct address_slot;
+struct metrics;
+
+/* What a connection is waiting for; every phase but BUSY has a deadline. */
+enum connection_phase {
+    CONNECTION_HANDSHAKE = 0,
+    CONNECTION_IDLE,   /* between requests: the idle timeout */
+    CONNECTION_HEADER, /* the first bytes of a request are there, its headers are not */
+    CONNECTION_BODY,
+    CONNECTION_BUSY, /* the engine has the call */
+    CONNECTION_ANSWER,
+};
+
+/* What the connections of a worker have in common. */
+struct connection_pool {
+    struct connection *first; /* all open ones, linked by 'next' and 'previous' */
+    struct security_holder *holder;
+    struct security *security; /* the worker's snapshot */
+    struct address_limits *limits;
+    struct metrics *metrics;
+    int64_t handshake_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t header_timeout_ms;
+    int64_t body_timeout_ms;
+    bool progress; /* set whenever a byte moved or a handshake step was taken */
+};
+
+#define CONNECTION_PEER_SIZE 56
+
+struct connection {
+    struct connection_pool *pool;
+    struct connection *next;
+    struct connection *previous;
+    gnutls_session_t session;
+    struct address_slot *address;
+    struct security *security;      /* what the handshake used; kept while GnuTLS refers to it */
+    struct auth_identity *identity; /* null: no certificate */
+    struct ipsec_rights rights;
+    int64_t deadline_ms; /* monotonic */
+    int fd;
+    enum connection_phase phase;
+    bool handshaking_counted;
+    bool cut; /* the socket was shut down by us */
+    char peer[CONNECTION_PEER_SIZE];
+};
+
+/* Called when the HTTP library has accepted a connection and before its handshake.  Returns null
+ * when there is no memory; the library must then be told to close it. */
+struct connection *connection_open(struct connection_pool *pool, struct MHD_Connection *native);
+void connection_close(struct connection *connection); /* accepts null */
+
+/* Moves to a phase and starts its deadline. */
+void connection_enter(struct connection *connection, enum connection_phase phase);
+
+/* Ends connections past their deadline; a half-sent request is answered 408 first.  To be called a
+ * few times a second. */
+void connection_pool_reap(struct connection_pool *pool);
+
+/* Takes the current snapshot; when it changed, judges every open connection again, cuts those whose
+ * certificate no longer holds and gives the others their rights anew. */
+void connection_pool_refresh(struct connection_pool *pool);
+
+/* Sends a whole answer by hand, past the HTTP library, and shuts the socket down: for requests
+ * whose body will never be complete. */
+void connection_answer_and_cut(struct connection *connection, int http_status, const char *detail);
+void connection_cut(struct connection *connection);

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * harden.c: see harden.h. */
+#include "server/harden.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <seccomp.h>
+
+#include "engine/base/log.h"
+
+enum { DESCRIPTORS_BESIDE_CONNECTIONS = 256 };
+
+/* The sanitizers trace their own process and make calls of their own: with them, and only with
+ * them, the process stays traceable and unfiltered. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
+/* What glibc, its allocator, GnuTLS, OpenSSL, the HTTP library's epoll loop and SQLite's files need
+ * once the process serves. */
+static const int allowed_calls[] = {
+    SCMP_SYS(accept4),
+    SCMP_SYS(access),
+    SCMP_SYS(brk),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(close),
+    SCMP_SYS(dup),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchown),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(flock),
+    SCMP_SYS(fstat),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(fsync),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(futex),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(getegid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(gettid),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(getuid),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(lseek),
+    SCMP_SYS(lstat),
+    SCMP_SYS(madvise),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(mremap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(prctl),
+    SCMP_SYS(pread64),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(read),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readv),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rseq),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendto),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(stat),
+    SCMP_SYS(statx),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(uname),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+};
+
+static enum ipsec_status switch_user(const char *user, struct ipsec_fault *fault);
+static enum ipsec_status drop_capabilities(struct ipsec_fault *fault);
+static enum ipsec_status refuse(struct ipsec_fault *fault, const char *what, int error);
+
+enum ipsec_status
+harden_process(struct ipsec_fault *fault)
+{
+    const struct rlimit none = { 0, 0 };
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    (void)umask(0077);
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return refuse(fault, "cannot ignore SIGPIPE", errno);
+    if (setrlimit(RLIMIT_CORE, &none) != 0 ||
+        (!sanitized && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0))
+        return refuse(fault, "cannot switch core dumps off", errno);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return refuse(fault, "cannot set no-new-privileges", errno);
+    return IPSEC_OK;
+}
+
+void
+harden_descriptor_limit(unsigned int connections)
+{
+    rlim_t wanted = (rlim_t)connections + DESCRIPTORS_BESIDE_CONNECTIONS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_warning("descriptor limit below max-connections, fewer connections fit",
+                    LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted));
+}
+
+enum ipsec_status
+harden_privileges(const char *user, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    if (user[0] != '\0')
+        status = switch_user(user, fault);
+    if (status == IPSEC_OK)
+        status = drop_capabilities(fault);
+    /* Changing the user made the process dumpable again. */
+    if (status == IPSEC_OK && !sanitized && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return refuse(fault, "cannot switch core dumps off", errno);
+    return status;
+}
+
+enum ipsec_status
+harden_system_calls(struct ipsec_fault *fault)
+{
+    if (sanitized)
+        return IPSEC_OK;
+
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    int error = filter == NULL ? -ENOMEM : 0;
+
+    for (size_t i = 0; i < sizeof allowed_calls / sizeof *allowed_calls && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
+    /* Threads, not processes.  clone3() hides its flags behind a pointer: without it the C library
+     * falls back to clone(). */
+    if (error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    if (error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (error == 0) /* the service manager's socket */
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    if (error == 0) /* signals to ourselves only: abort() and the like */
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
+                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    if (error == 0)
+        error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (error == 0)
+        error = seccomp_load(filter);
+    if (filter != NULL)
+        seccomp_release(filter);
+    if (error != 0)
+        return refuse(fault, "cannot restrict system calls", -error);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+switch_user(const char *user, struct ipsec_fault *fault)
+{
+    errno = 0;
+    const struct passwd *entry = getpwnam(user);
+
+    if (entry == NULL)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "user",
+                               "there is no user '%s'", user);
+    if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
+        setuid(entry->pw_uid) != 0)
+        return refuse(fault, "cannot switch the user", errno);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_capabilities(struct ipsec_fault *fault)
+{
+    cap_t none = cap_init();
+    bool may_shrink_bounds = false;
+
+    if (none == NULL)
+        return refuse(fault, "cannot drop capabilities", errno);
+    cap_t current = cap_get_proc();
+    if (current != NULL) {
+        cap_flag_value_t value = CAP_CLEAR;
+        (void)cap_get_flag(current, CAP_SETPCAP, CAP_EFFECTIVE, &value);
+        may_shrink_bounds = value == CAP_SET;
+        (void)cap_free(current);
+    }
+    for (cap_value_t value = 0; may_shrink_bounds && value < CAP_LAST_CAP + 1; value++) {
+        if (cap_get_bound(value) > 0 && cap_drop_bound(value) != 0) {
+            int error = errno;
+            (void)cap_free(none);
+            return refuse(fault, "cannot shrink the capability bounds", error);
+        }
+    }
+    int result = cap_set_proc(none);
+    int error = errno;
+    (void)cap_free(none);
+    if (result != 0)
+        return refuse(fault, "cannot drop capabilities", error);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+refuse(struct ipsec_fault *fault, const char *what, int error)
+{
+    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, NULL, "%s: %s",
+                           what, strerror(error));
+}

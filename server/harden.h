@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * harden.h: gives up, step by step, what the process does not need. */
+#pragma once
+
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+
+/* No core dumps, not traceable (their memory could hold keys), no-new-privileges, file modes 0077,
+ * SIGPIPE ignored.  First thing in the process. */
+NODISCARD enum ipsec_status harden_process(struct ipsec_fault *fault);
+
+/* Raises the descriptor limit to what 'connections' need; warns when the hard limit is lower. */
+void harden_descriptor_limit(unsigned int connections);
+
+/* Switches to 'user' ("": stays) with its groups, then drops every capability, from the bounding
+ * set too.  After the sockets are bound, before any file is opened, so that what cannot be read
+ * later at a reload cannot be read now. */
+NODISCARD enum ipsec_status harden_privileges(const char *user, struct ipsec_fault *fault);
+
+/* Allows the system calls that serving needs and no others, for all threads: no exec, no new
+ * processes, no ptrace, no mounts, no sockets but AF_UNIX datagrams.  Refused ones fail with EPERM.
+ */
+NODISCARD enum ipsec_status harden_system_calls(struct ipsec_fault *fault);

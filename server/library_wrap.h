@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * library_wrap.h: the three places where the HTTP library is made to do what its interface does not
+ * offer, by the linker's --wrap on the static library (see server/CMakeLists.txt):
+ *
+ *   gnutls_handshake                      its result, which the library swallows, reaches us
+ *   MHD_create_response_from_buffer_static  the library's own error pages become problem documents
+ *   MHD_send_hdr_and_body_                headers and a small body leave in one TLS record
+ *
+ * A test provokes each effect, so that a library that changed under us is noticed. */
+#pragma once
+
+#include <stdarg.h>
+
+#include <gnutls/gnutls.h>
+
+/* Implemented by connection.c: told after every step of a handshake. */
+void library_handshake_stepped(gnutls_session_t session, int result);
+
+struct metrics;
+
+/* Names the counters of the calling worker thread: errors that the library answers by itself are
+ * requests too. */
+void library_attach(struct metrics *metrics);
+
+/* The library's log callback (MHD_OPTION_EXTERNAL_LOGGER): debug lines, and the status of the error
+ * page that the library makes next on this thread. */
+void library_log(void *unused, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * listen.h: the sockets that callers connect to. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/socket.h>
+
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+
+/* Parses "127.0.0.1:8443" or "[::]:8443": numeric addresses, port 0 lets the kernel choose. */
+NODISCARD enum ipsec_status listen_parse(const char *text,
+                                         struct sockaddr_storage *address_out,
+                                         socklen_t *size_out,
+                                         struct ipsec_fault *fault);
+
+/* Opens 'count' non-blocking listening sockets on one address, which share its connections
+ * (SO_REUSEPORT), or takes the socket that systemd passed (LISTEN_FDS), once for each.  Refuses an
+ * address that somebody else listens on.  All or none. */
+NODISCARD enum ipsec_status
+listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fault);
+
+/* "127.0.0.1:40123": where a socket really listens. */
+#define LISTEN_TEXT_SIZE 64
+void listen_describe(int fd, char text[LISTEN_TEXT_SIZE]);

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c: options -> sockets -> privileges -> certificates -> engine -> workers -> wait for signals
+ * -> stop in reverse order. */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auth/audit.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/engine.h"
+#include "engine/store/store.h"
+#include "server/address_limits.h"
+#include "server/harden.h"
+#include "server/healthcheck.h"
+#include "server/listen.h"
+#include "server/notify.h"
+#include "server/ops.h"
+#include "server/options.h"
+#include "server/security.h"
+#include "server/worker.h"
+
+enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 1024 };
+enum { PROBE_INTERVAL_MS = 1000, ABANDONED_AFTER_MS = 100, MAX_BATCH_BODY_BYTES = 4 * 1024 * 1024 };
+
+/* Everything that has to be ended again, in the order of its making. */
+struct daemon {
+    struct options options;
+    struct worker_common common;
+    struct ops_source ops_source;
+    struct ops *ops;
+    int listen_fds[WORKERS_MAX];
+    int ops_fd;
+    size_t worker_count;
+    struct worker *workers[WORKERS_MAX];
+    uint64_t generation;
+};
+
+static int serve(struct daemon *daemon);
+static int check(const struct options *options);
+static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
+static void wait_for_signals(struct daemon *daemon, const sigset_t *signals);
+static void reload(struct daemon *daemon);
+static bool drain(struct daemon *daemon);
+static void configure_log(const struct options *options);
+static int complain(const struct ipsec_fault *fault, int exit_code);
+
+int
+main(int argc, char **argv)
+{
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    struct ipsec_fault fault = { 0 };
+    int exit_code;
+
+    if (daemon == NULL)
+        return EXIT_FAILURE;
+    daemon->ops_fd = -1;
+    enum ipsec_status status = options_read(argc, argv, &daemon->options, &fault);
+    if (status != IPSEC_OK) {
+        exit_code = complain(&fault, EXIT_USAGE);
+    } else if (daemon->options.help) {
+        options_print_help(stdout);
+        exit_code = EXIT_SUCCESS;
+    } else if (daemon->options.version) {
+        puts("sa-contextd " SAC_VERSION);
+        exit_code = EXIT_SUCCESS;
+    } else if (daemon->options.healthcheck) {
+        exit_code = healthcheck_run(daemon->options.ops_listen);
+    } else if (daemon->options.check) {
+        configure_log(&daemon->options);
+        exit_code = check(&daemon->options);
+    } else {
+        configure_log(&daemon->options);
+        exit_code = serve(daemon);
+    }
+    options_clear(&daemon->options);
+    free(daemon);
+    return exit_code;
+}
+
+static int
+serve(struct daemon *daemon)
+{
+    struct worker_common *common = &daemon->common;
+    const struct options *options = &daemon->options;
+    struct security *security = NULL;
+    struct ipsec_fault fault = { 0 };
+    sigset_t signals;
+    int exit_code = EXIT_FAILURE;
+    bool clean = true;
+
+    /* Blocked before the first thread starts, so that only sigwaitinfo() sees them. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+
+    common->options = options;
+    enum ipsec_status status = harden_process(&fault);
+    if (status == IPSEC_OK) {
+        harden_descriptor_limit(options->max_connections);
+        status = open_sockets(daemon, &fault);
+    }
+    if (status == IPSEC_OK)
+        status = harden_privileges(options->user, &fault);
+    if (status == IPSEC_OK)
+        status = security_load(options, daemon->generation, &fault, &security);
+    if (status != IPSEC_OK) {
+        exit_code = complain(&fault, EXIT_USAGE);
+        goto close_sockets;
+    }
+    status = security_holder_open(security, &common->holder);
+    if (status != IPSEC_OK) {
+        security_unref(security);
+        goto close_sockets;
+    }
+
+    status = audit_open(options->audit_log, &fault, &common->audit);
+    if (status == IPSEC_OK)
+        status = open_engine(daemon, &fault);
+    if (status == IPSEC_OK)
+        status = harden_system_calls(&fault);
+    common->limits = address_limits_open(
+        options->max_connections, options->max_connections_per_address, HANDSHAKES_PER_ADDRESS_MAX);
+    if (status == IPSEC_OK && common->limits == NULL)
+        status = ipsec_fault_set(&fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                                 "no memory");
+    if (status == IPSEC_OK)
+        status = start_workers(daemon, &fault);
+    if (status != IPSEC_OK) {
+        (void)complain(&fault, EXIT_FAILURE);
+    } else {
+        notify_manager("READY=1");
+        wait_for_signals(daemon, &signals);
+        notify_manager("STOPPING=1");
+        exit_code = EXIT_SUCCESS;
+    }
+
+    clean = drain(daemon);
+    if (!clean) {
+        log_error("calls were still in flight at the end, leaving without them",
+                  LOG_NUMBER("drain_seconds", options->drain_seconds));
+        return EXIT_FAILURE;
+    }
+    ops_stop(daemon->ops);
+    ipsec_engine_close(common->engine);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        free(daemon->workers[i]);
+    address_limits_close(common->limits);
+    audit_close(common->audit);
+    security_holder_close(common->holder);
+    if (exit_code == EXIT_SUCCESS)
+        log_info("stopped", LOG_TEXT("version", SAC_VERSION));
+    return exit_code;
+
+close_sockets:
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        close(daemon->listen_fds[i]);
+    if (daemon->ops_fd >= 0)
+        close(daemon->ops_fd);
+    return exit_code;
+}
+
+static int
+check(const struct options *options)
+{
+    struct ipsec_fault fault = { 0 };
+    struct security *security = NULL;
+    struct sockaddr_storage address;
+    socklen_t size = 0;
+    const char *path = NULL;
+
+    enum ipsec_status status = listen_parse(options->listen, &address, &size, &fault);
+    if (status == IPSEC_OK && strcmp(options->ops_listen, "off") != 0)
+        status = listen_parse(options->ops_listen, &address, &size, &fault);
+    if (status == IPSEC_OK && store_find(options->store, &path) == NULL)
+        status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
+                                 "store '%s' is neither memory: nor sqlite:PATH", options->store);
+    if (status == IPSEC_OK)
+        status = security_load(options, 0, &fault, &security);
+    security_unref(security);
+    if (status != IPSEC_OK)
+        return complain(&fault, EXIT_USAGE);
+    log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
+    return EXIT_SUCCESS;
+}
+
+static enum ipsec_status
+open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    const struct options *options = &daemon->options;
+    size_t count = options->workers;
+
+    if (count == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
+    }
+    enum ipsec_status status = listen_open(options->listen, count, daemon->listen_fds, fault);
+    if (status != IPSEC_OK)
+        return status;
+    daemon->worker_count = count;
+    if (strcmp(options->ops_listen, "off") != 0)
+        status = listen_open(options->ops_listen, 1, &daemon->ops_fd, fault);
+    return status;
+}
+
+static enum ipsec_status
+open_engine(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    const struct options *options = &daemon->options;
+    const struct ipsec_engine_options engine_options = {
+        .store_uri = options->store,
+        .queue_depth = options->queue_depth,
+        .max_batch = options->max_batch,
+        .max_contexts = options->max_contexts,
+        .max_replay_records = options->max_replay_records,
+        .probe_interval_ms = PROBE_INTERVAL_MS,
+        .abandoned_after_ms = ABANDONED_AFTER_MS,
+    };
+
+    enum ipsec_status status = ipsec_engine_open(&engine_options, fault, &daemon->common.engine);
+    daemon->common.service = (struct api_service){
+        .engine = daemon->common.engine,
+        .max_body_bytes = options->max_body_bytes,
+        .max_batch_body_bytes = MAX_BATCH_BODY_BYTES,
+        .version = SAC_VERSION,
+    };
+    return status;
+}
+
+/* Workers and the ops listener take their sockets over. */
+static enum ipsec_status
+start_workers(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = IPSEC_OK;
+    char address[LISTEN_TEXT_SIZE];
+
+    for (size_t i = 0; i < daemon->worker_count && status == IPSEC_OK; i++) {
+        daemon->workers[i] = calloc(1, sizeof *daemon->workers[i]);
+        if (daemon->workers[i] == NULL)
+            return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                                   "no memory");
+        status = worker_start(daemon->workers[i], &daemon->common, daemon->listen_fds[i], fault);
+    }
+    if (status != IPSEC_OK)
+        return status;
+    listen_describe(daemon->listen_fds[0], address);
+    log_info("listening", LOG_TEXT("address", address), LOG_NUMBER("workers", daemon->worker_count),
+             LOG_TEXT("store", daemon->options.store), LOG_TEXT("plane", daemon->options.plane),
+             LOG_TEXT("version", SAC_VERSION));
+    if (daemon->ops_fd < 0)
+        return IPSEC_OK;
+
+    daemon->ops_source.common = &daemon->common;
+    daemon->ops_source.workers = daemon->workers;
+    daemon->ops_source.worker_count = daemon->worker_count;
+    listen_describe(daemon->ops_fd, address);
+    status = ops_start(&daemon->ops_source, daemon->ops_fd, fault, &daemon->ops);
+    if (status == IPSEC_OK)
+        log_info("listening for operators", LOG_TEXT("address", address));
+    return status;
+}
+
+static void
+wait_for_signals(struct daemon *daemon, const sigset_t *signals)
+{
+    while (true) {
+        int signal_number = sigwaitinfo(signals, NULL);
+        if (signal_number == SIGHUP) {
+            reload(daemon);
+        } else if (signal_number > 0) {
+            log_info("draining", LOG_TEXT("signal", signal_number == SIGTERM ? "TERM" : "INT"));
+            return;
+        }
+    }
+}
+
+/* Certificates, CRL, access policy and the audit file; a bad one keeps all that was. */
+static void
+reload(struct daemon *daemon)
+{
+    struct ipsec_fault fault = { 0 };
+    struct security *security = NULL;
+
+    notify_reloading();
+    enum ipsec_status status =
+        security_load(&daemon->options, daemon->generation + 1, &fault, &security);
+    if (status == IPSEC_OK) {
+        daemon->generation++;
+        security_holder_swap(daemon->common.holder, security);
+        for (size_t i = 0; i < daemon->worker_count; i++)
+            worker_wake(daemon->workers[i]);
+        atomic_fetch_add(&daemon->ops_source.reloads, 1);
+        log_info("reloaded", LOG_NUMBER("generation", daemon->generation));
+    } else {
+        atomic_fetch_add(&daemon->ops_source.reload_failures, 1);
+        log_error("reload refused, keeping certificates, CRL and access policy as they were",
+                  LOG_TEXT("reason", fault.detail));
+    }
+    if (audit_reopen(daemon->common.audit, &fault) != IPSEC_OK)
+        log_error("audit log not reopened, keeping the old file", LOG_TEXT("reason", fault.detail));
+    notify_manager("READY=1");
+}
+
+/* Stops accepting, lets what is in flight finish.  True when every worker ended. */
+static bool
+drain(struct daemon *daemon)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + (int64_t)daemon->options.drain_seconds * 1000;
+    bool clean = true;
+
+    atomic_store(&daemon->common.draining, true);
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        if (daemon->workers[i] != NULL)
+            worker_wake(daemon->workers[i]);
+    }
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        if (daemon->workers[i] != NULL)
+            clean = worker_stop(daemon->workers[i], deadline_ms) && clean;
+    }
+    return clean;
+}
+
+static void
+configure_log(const struct options *options)
+{
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+    size_t level = 0;
+
+    while (strcmp(options->log_level, levels[level]) != 0)
+        level++;
+    log_configure((enum log_level)level,
+                  strcmp(options->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+static int
+complain(const struct ipsec_fault *fault, int exit_code)
+{
+    log_error("cannot start", LOG_TEXT("reason", fault->detail),
+              LOG_TEXT("code", ipsec_status_name(fault->status)));
+    return exit_code;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metrics.c: see metrics.h.  The text is the Prometheus exposition format 0.0.4. */
+#include "server/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "auth/audit.h"
+#include "engine/base/clock.h"
+#include "engine/engine.h"
+#include "server/security.h"
+
+/* The statuses that answers can have; the last column is any other. */
+static const int counted_statuses[METRICS_STATUSES] = {
+    200, 201, 204, 400, 401, 403, 404, 405, 406, 408, 409, 410,
+    413, 414, 415, 422, 429, 431, 500, 501, 502, 503, 504, 0,
+};
+
+static const char *const refusal_names[METRICS_REFUSAL_COUNT] = {
+    "handshake", "certificate", "limit", "deadline", "reload",
+};
+
+static const char *const state_names[IPSEC_SA_CONTEXT_STATE_COUNT] = {
+    "created", "spiSet", "inbound", "active", "expiring", "expired",
+};
+
+static uint64_t sum(const struct metrics_source *source, size_t offset);
+static void render_head(struct buffer *text, const char *name, const char *type, const char *help);
+static void render_simple(
+    struct buffer *text, const char *name, const char *type, const char *help, uint64_t value);
+static void render_requests(const struct metrics_source *source, struct buffer *text);
+static void render_latencies(const struct metrics_source *source, struct buffer *text);
+static void render_connections(const struct metrics_source *source, struct buffer *text);
+static void render_engine(const struct metrics_source *source, struct buffer *text);
+static void render_process(const struct metrics_source *source, struct buffer *text);
+static void render_microseconds(struct buffer *text, uint64_t us);
+
+void
+metrics_count_request(struct metrics *metrics,
+                      size_t operation,
+                      int http_status,
+                      enum ipsec_status status,
+                      int64_t duration_us)
+{
+    size_t column = 0;
+    size_t bucket = 0;
+
+    if (operation >= METRICS_OPERATIONS)
+        operation = METRICS_OPERATIONS - 1;
+    while (column < METRICS_STATUSES - 1 && counted_statuses[column] != http_status)
+        column++;
+    while (bucket < METRICS_LATENCIES - 1 && duration_us > (INT64_C(50) << bucket))
+        bucket++;
+    atomic_fetch_add_explicit(&metrics->requests[operation][column], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->latencies[operation][bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->latency_us_sum[operation],
+                              duration_us > 0 ? (uint64_t)duration_us : 0, memory_order_relaxed);
+    if (status != IPSEC_OK)
+        atomic_fetch_add_explicit(&metrics->codes[status], 1, memory_order_relaxed);
+}
+
+void
+metrics_count_refusal(struct metrics *metrics, enum metrics_refusal refusal)
+{
+    atomic_fetch_add_explicit(&metrics->refusals[refusal], 1, memory_order_relaxed);
+}
+
+void
+metrics_render(const struct metrics_source *source, struct buffer *text)
+{
+    render_process(source, text);
+    render_requests(source, text);
+    render_latencies(source, text);
+    render_connections(source, text);
+    render_engine(source, text);
+}
+
+/* Adds up one counter, given by its offset in struct metrics, over the workers. */
+static uint64_t
+sum(const struct metrics_source *source, size_t offset)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < source->worker_count; i++) {
+        const _Atomic uint64_t *counter =
+            (const _Atomic uint64_t *)(const void *)((const char *)source->workers[i] + offset);
+        total += atomic_load_explicit(counter, memory_order_relaxed);
+    }
+    return total;
+}
+
+static void
+render_requests(const struct metrics_source *source, struct buffer *text)
+{
+    render_head(text, "sa_contextd_requests_total", "counter",
+                "Requests answered, by operation and HTTP status.");
+    for (size_t operation = 0; operation <= api_operation_count(); operation++) {
+        for (size_t column = 0; column < METRICS_STATUSES; column++) {
+            uint64_t count =
+                sum(source, offsetof(struct metrics, requests) +
+                                (operation * METRICS_STATUSES + column) * sizeof(uint64_t));
+            if (count == 0)
+                continue;
+            buffer_append_format(text, "sa_contextd_requests_total{operation=\"%s\",status=\"",
+                                 api_operation_name(operation));
+            if (column == METRICS_STATUSES - 1)
+                buffer_append_text(text, "other");
+            else
+                buffer_append_format(text, "%d", counted_statuses[column]);
+            buffer_append_format(text, "\"} %" PRIu64 "\n", count);
+        }
+    }
+    render_head(text, "sa_contextd_codes_total", "counter", "Failed calls by WFP code.");
+    for (size_t code = 1; code < IPSEC_STATUS_COUNT; code++) {
+        uint64_t count = sum(source, offsetof(struct metrics, codes) + code * sizeof(uint64_t));
+        if (count > 0)
+            buffer_append_format(text, "sa_contextd_codes_total{code=\"%s\"} %" PRIu64 "\n",
+                                 ipsec_status_name((enum ipsec_status)code), count);
+    }
+}
+
+static void
+render_latencies(const struct metrics_source *source, struct buffer *text)
+{
+    static const char name[] = "sa_contextd_request_duration_seconds";
+
+    render_head(text, name, "histogram", "Time from the end of a request's headers to its answer.");
+    for (size_t operation = 0; operation <= api_operation_count(); operation++) {
+        uint64_t cumulative = 0;
+        uint64_t counts[METRICS_LATENCIES];
+        uint64_t total = 0;
+
+        for (size_t i = 0; i < METRICS_LATENCIES; i++) {
+            counts[i] = sum(source, offsetof(struct metrics, latencies) +
+                                        (operation * METRICS_LATENCIES + i) * sizeof(uint64_t));
+            total += counts[i];
+        }
+        if (total == 0)
+            continue;
+        const char *operation_name = api_operation_name(operation);
+        for (size_t i = 0; i < METRICS_LATENCIES - 1; i++) {
+            cumulative += counts[i];
+            buffer_append_format(text, "%s_bucket{operation=\"%s\",le=\"", name, operation_name);
+            render_microseconds(text, UINT64_C(50) << i);
+            buffer_append_format(text, "\"} %" PRIu64 "\n", cumulative);
+        }
+        buffer_append_format(text, "%s_bucket{operation=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name,
+                             operation_name, total);
+        buffer_append_format(text, "%s_sum{operation=\"%s\"} ", name, operation_name);
+        render_microseconds(text, sum(source, offsetof(struct metrics, latency_us_sum) +
+                                                  operation * sizeof(uint64_t)));
+        buffer_append_format(text, "\n%s_count{operation=\"%s\"} %" PRIu64 "\n", name,
+                             operation_name, total);
+    }
+}
+
+static void
+render_connections(const struct metrics_source *source, struct buffer *text)
+{
+    render_simple(text, "sa_contextd_connections", "gauge", "Connections open now.",
+                  source->connections);
+    render_simple(text, "sa_contextd_connections_accepted_total", "counter",
+                  "Connections accepted.",
+                  sum(source, offsetof(struct metrics, connections_accepted)));
+    render_head(text, "sa_contextd_handshakes_total", "counter", "TLS handshakes completed.");
+    buffer_append_format(text, "sa_contextd_handshakes_total{kind=\"full\"} %" PRIu64 "\n",
+                         sum(source, offsetof(struct metrics, handshakes_full)));
+    buffer_append_format(text, "sa_contextd_handshakes_total{kind=\"resumed\"} %" PRIu64 "\n",
+                         sum(source, offsetof(struct metrics, handshakes_resumed)));
+    render_head(text, "sa_contextd_connections_refused_total", "counter",
+                "Connections refused or cut, by cause.");
+    for (size_t i = 0; i < METRICS_REFUSAL_COUNT; i++)
+        buffer_append_format(
+            text, "sa_contextd_connections_refused_total{cause=\"%s\"} %" PRIu64 "\n",
+            refusal_names[i],
+            sum(source, offsetof(struct metrics, refusals) + i * sizeof(uint64_t)));
+}
+
+static void
+render_engine(const struct metrics_source *source, struct buffer *text)
+{
+    struct ipsec_engine_figures figures;
+    uint64_t cumulative = 0;
+
+    ipsec_engine_read_figures(source->engine, &figures);
+    render_simple(text, "sa_contextd_engine_writable", "gauge",
+                  "1 while changes can be committed, 0 after a store failure.",
+                  figures.writable ? 1 : 0);
+    render_simple(text, "sa_contextd_queue_length", "gauge", "Calls waiting for the engine.",
+                  figures.queue_length);
+    render_simple(text, "sa_contextd_calls_total", "counter", "Calls that the engine ran.",
+                  figures.calls);
+    render_simple(text, "sa_contextd_calls_abandoned_total", "counter",
+                  "Calls dropped because their caller had gone.", figures.calls_abandoned);
+    render_simple(text, "sa_contextd_store_errors_total", "counter", "Commits that failed.",
+                  figures.commit_failures);
+    render_simple(text, "sa_contextd_filters", "gauge", "Filters.", figures.filters);
+    render_simple(text, "sa_contextd_replay_records", "gauge",
+                  "Answers remembered for Idempotency-Key.", figures.replay_records);
+    render_head(text, "sa_contextd_contexts", "gauge", "SA contexts by state.");
+    for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
+        buffer_append_format(text, "sa_contextd_contexts{state=\"%s\"} %" PRIu64 "\n",
+                             state_names[i], figures.contexts_by_state[i]);
+
+    render_head(text, "sa_contextd_batch_size", "histogram", "Calls a batch.");
+    for (size_t i = 0; i < IPSEC_BATCH_BUCKETS - 1; i++) {
+        cumulative += figures.batch_size_buckets[i];
+        buffer_append_format(text, "sa_contextd_batch_size_bucket{le=\"%u\"} %" PRIu64 "\n",
+                             1u << i, cumulative);
+    }
+    cumulative += figures.batch_size_buckets[IPSEC_BATCH_BUCKETS - 1];
+    buffer_append_format(text,
+                         "sa_contextd_batch_size_bucket{le=\"+Inf\"} %" PRIu64
+                         "\nsa_contextd_batch_size_sum %" PRIu64
+                         "\nsa_contextd_batch_size_count %" PRIu64 "\n",
+                         cumulative, figures.calls, cumulative);
+
+    cumulative = 0;
+    render_head(text, "sa_contextd_commit_duration_seconds", "histogram",
+                "Time of a durable commit.");
+    for (size_t i = 0; i < IPSEC_LATENCY_BUCKETS - 1; i++) {
+        cumulative += figures.commit_us_buckets[i];
+        buffer_append_text(text, "sa_contextd_commit_duration_seconds_bucket{le=\"");
+        render_microseconds(text, UINT64_C(50) << i);
+        buffer_append_format(text, "\"} %" PRIu64 "\n", cumulative);
+    }
+    cumulative += figures.commit_us_buckets[IPSEC_LATENCY_BUCKETS - 1];
+    buffer_append_format(text,
+                         "sa_contextd_commit_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64
+                         "\nsa_contextd_commit_duration_seconds_sum ",
+                         cumulative);
+    render_microseconds(text, figures.commit_us_sum);
+    buffer_append_format(text, "\nsa_contextd_commit_duration_seconds_count %" PRIu64 "\n",
+                         cumulative);
+}
+
+static void
+render_process(const struct metrics_source *source, struct buffer *text)
+{
+    struct security *security = security_holder_get(source->security);
+
+    render_head(text, "sa_contextd_build_info", "gauge", "1, with the version as a label.");
+    buffer_append_format(text, "sa_contextd_build_info{version=\"%s\"} 1\n", source->version);
+    render_head(text, "sa_contextd_server_certificate_expiry_seconds", "gauge",
+                "When the server certificate ends, seconds since 1970.");
+    buffer_append_format(text, "sa_contextd_server_certificate_expiry_seconds %" PRId64 "\n",
+                         security->certificate_expires_ms / 1000);
+    security_unref(security);
+    render_head(text, "sa_contextd_reloads_total", "counter", "Reloads by result.");
+    buffer_append_format(text,
+                         "sa_contextd_reloads_total{result=\"taken\"} %" PRIu64
+                         "\nsa_contextd_reloads_total{result=\"refused\"} %" PRIu64 "\n",
+                         source->reloads, source->reload_failures);
+    render_simple(text, "sa_contextd_audit_write_errors_total", "counter",
+                  "Audit writes that failed.", audit_failures(source->audit));
+}
+
+static void
+render_head(struct buffer *text, const char *name, const char *type, const char *help)
+{
+    buffer_append_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+render_simple(
+    struct buffer *text, const char *name, const char *type, const char *help, uint64_t value)
+{
+    render_head(text, name, type, help);
+    buffer_append_format(text, "%s %" PRIu64 "\n", name, value);
+}
+
+static void
+render_microseconds(struct buffer *text, uint64_t us)
+{
+    buffer_append_format(text, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
+}

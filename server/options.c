@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.c: see options.h.  One table drives flags, environment, file, defaults and help. */
+#include "server/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_SWITCH };
+
+struct option_row {
+    const char *name;
+    enum option_type type;
+    size_t offset;
+    const char *fallback; /* default as text; null: required */
+    uint32_t minimum, maximum;
+    const char *choices; /* "a|b": the only texts allowed; null: any */
+    const char *argument;
+    const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+/* clang-format off */
+static const struct option_row rows[] = {
+    { "config", OPTION_TEXT, AT(config), "", 0, 0, NULL, "FILE",
+      "JSON file whose members are the options below" },
+    { "listen", OPTION_TEXT, AT(listen), "127.0.0.1:8443", 0, 0, NULL, "ADDRESS:PORT",
+      "where callers connect; [::]:8443 too; a socket given by systemd wins" },
+    { "tls-cert", OPTION_TEXT, AT(tls_cert), NULL, 0, 0, NULL, "FILE",
+      "server certificate and intermediates, PEM" },
+    { "tls-key", OPTION_TEXT, AT(tls_key), NULL, 0, 0, NULL, "FILE", "its private key, PEM" },
+    { "client-ca", OPTION_TEXT, AT(client_ca), NULL, 0, 0, NULL, "FILE",
+      "CAs that client certificates must lead to, PEM" },
+    { "client-crl", OPTION_TEXT, AT(client_crl), "", 0, 0, NULL, "FILE",
+      "revocation lists of these CAs, PEM; once given, every CA needs a current one" },
+    { "access", OPTION_TEXT, AT(access), NULL, 0, 0, NULL, "FILE",
+      "access.json: who may do what" },
+    { "store", OPTION_TEXT, AT(store), "sqlite:/var/lib/sa-contextd/state.db", 0, 0, NULL, "URI",
+      "memory: or sqlite:PATH" },
+    { "plane", OPTION_TEXT, AT(plane), "none", 0, 0, "none", "NAME",
+      "data plane; none keeps policy and contexts and touches no packets" },
+    { "ops-listen", OPTION_TEXT, AT(ops_listen), "127.0.0.1:9180", 0, 0, NULL, "ADDRESS:PORT",
+      "plain HTTP for /livez, /healthz, /readyz and /metrics; off" },
+    { "workers", OPTION_NUMBER, AT(workers), "0", 0, 256, NULL, "N",
+      "threads that serve connections; 0: one a core" },
+    { "queue-depth", OPTION_NUMBER, AT(queue_depth), "16384", 1, 1048576, NULL, "N",
+      "calls waiting for the engine; beyond it callers get 503 at once" },
+    { "max-batch", OPTION_NUMBER, AT(max_batch), "4096", 1, 65536, NULL, "N",
+      "calls a commit" },
+    { "max-contexts", OPTION_NUMBER, AT(max_contexts), "0", 0, UINT32_MAX, NULL, "N",
+      "SA contexts at most; 0: no limit but memory" },
+    { "max-replay-records", OPTION_NUMBER, AT(max_replay_records), "1000000", 1, 100000000, NULL,
+      "N", "answers remembered for Idempotency-Key within 24 hours" },
+    { "max-connections", OPTION_NUMBER, AT(max_connections), "16384", 1, 1000000, NULL, "N",
+      "connections at once" },
+    { "max-connections-per-address", OPTION_NUMBER, AT(max_connections_per_address), "0", 0,
+      1000000, NULL, "N", "connections at once from one address; 0: no limit" },
+    { "max-body-bytes", OPTION_NUMBER, AT(max_body_bytes), "65536", 256, 16777216, NULL, "BYTES",
+      "request body at most" },
+    { "idle-timeout-seconds", OPTION_NUMBER, AT(idle_timeout_seconds), "75", 1, 86400, NULL, "S",
+      "a kept-alive connection without a request is closed after that" },
+    { "header-timeout-seconds", OPTION_NUMBER, AT(header_timeout_seconds), "10", 1, 3600, NULL,
+      "S", "time for the TLS handshake, and for the whole header of a request" },
+    { "body-timeout-seconds", OPTION_NUMBER, AT(body_timeout_seconds), "30", 1, 3600, NULL, "S",
+      "time for a whole request body, and for taking a whole answer" },
+    { "drain-seconds", OPTION_NUMBER, AT(drain_seconds), "10", 0, 3600, NULL, "S",
+      "time for finishing what is in flight after SIGTERM" },
+    { "log-level", OPTION_TEXT, AT(log_level), "info", 0, 0, "error|warning|info|debug", "LEVEL",
+      "error, warning, info or debug" },
+    { "log-format", OPTION_TEXT, AT(log_format), "json", 0, 0, "json|text", "FORMAT",
+      "json or text, on standard error" },
+    { "audit-log", OPTION_TEXT, AT(audit_log), "stderr", 0, 0, NULL, "FILE",
+      "one line a decision: stderr, off or a file (opened anew on SIGHUP)" },
+    { "user", OPTION_TEXT, AT(user), "", 0, 0, NULL, "NAME",
+      "switch to this user after binding the sockets; it must be able to read all files" },
+    { "check", OPTION_SWITCH, AT(check), "", 0, 0, NULL, "",
+      "read everything, say what is wrong, exit" },
+    { "healthcheck", OPTION_SWITCH, AT(healthcheck), "", 0, 0, NULL, "",
+      "ask the running daemon's /readyz at ops-listen, exit 0 when it is ready" },
+    { "help", OPTION_SWITCH, AT(help), "", 0, 0, NULL, "", "print this and exit" },
+    { "version", OPTION_SWITCH, AT(version), "", 0, 0, NULL, "", "print the version and exit" },
+};
+/* clang-format on */
+enum { ROW_COUNT = sizeof rows / sizeof *rows };
+
+/* Where a value came from, for messages and for who wins. */
+struct source {
+    const char *texts[ROW_COUNT]; /* null: not set here */
+    const char *name;
+};
+
+static enum ipsec_status
+read_flags(int argc, char *const *argv, struct source *flags, struct ipsec_fault *fault);
+static enum ipsec_status read_environment(struct source *environment, struct ipsec_fault *fault);
+static enum ipsec_status read_file(const char *file,
+                                   struct options *options,
+                                   struct source *members,
+                                   struct ipsec_fault *fault);
+static enum ipsec_status set_row(struct options *options,
+                                 const struct option_row *row,
+                                 const char *text,
+                                 const char *source,
+                                 struct ipsec_fault *fault);
+static const struct option_row *find_row(const char *name, size_t length);
+static bool is_choice(const char *choices, const char *text);
+static enum ipsec_status refuse(struct ipsec_fault *fault, const char *detail);
+
+enum ipsec_status
+options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault)
+{
+    struct source flags = { .name = "command line" };
+    struct source environment = { .name = "environment" };
+    struct source file = { .name = "" };
+    enum ipsec_status status;
+
+    *options = (struct options){ 0 };
+    status = read_flags(argc, argv, &flags, fault);
+    if (status == IPSEC_OK)
+        status = read_environment(&environment, fault);
+    if (status != IPSEC_OK)
+        return status;
+
+    size_t config_row = (size_t)(find_row("config", strlen("config")) - rows);
+    const char *config =
+        flags.texts[config_row] != NULL ? flags.texts[config_row] : environment.texts[config_row];
+    if (config != NULL) {
+        file.name = config;
+        status = read_file(config, options, &file, fault);
+        if (status != IPSEC_OK)
+            return status;
+    }
+
+    const struct source *const sources[] = { &flags, &environment, &file };
+    for (size_t row = 0; row < ROW_COUNT; row++) {
+        const char *text = rows[row].fallback;
+        const char *name = "default";
+        for (size_t i = 0; i < 3; i++) {
+            if (sources[i]->texts[row] != NULL) {
+                text = sources[i]->texts[row];
+                name = sources[i]->name;
+                break;
+            }
+        }
+        if (text == NULL || (rows[row].type == OPTION_SWITCH && text[0] == '\0'))
+            continue;
+        status = set_row(options, &rows[row], text, name, fault);
+        if (status != IPSEC_OK)
+            return status;
+    }
+    if (options->help || options->version || options->healthcheck)
+        return IPSEC_OK;
+    for (size_t row = 0; row < ROW_COUNT; row++) {
+        const char *const *text =
+            (const char *const *)(const void *)((const char *)options + rows[row].offset);
+        if (rows[row].fallback == NULL && (*text == NULL || (*text)[0] == '\0'))
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE,
+                                   rows[row].name, "option '%s' is required", rows[row].name);
+    }
+    return IPSEC_OK;
+}
+
+void
+options_clear(struct options *options)
+{
+    for (size_t i = 0; i < OPTIONS_TEXTS; i++)
+        free(options->owned[i]);
+    *options = (struct options){ 0 };
+}
+
+void
+options_print_help(FILE *stream)
+{
+    fputs("Usage: sa-contextd [--option VALUE ...]\n\n"
+          "Creates and manages IPsec security-association contexts over HTTPS.\n\n",
+          stream);
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct option_row *row = &rows[i];
+        fprintf(stream, "  --%s%s%s\n        %s", row->name, row->argument[0] ? " " : "",
+                row->argument, row->help);
+        if (row->fallback == NULL)
+            fputs(" (required)", stream);
+        else if (row->fallback[0] != '\0')
+            fprintf(stream, " (default %s)", row->fallback);
+        fputc('\n', stream);
+    }
+    fputs("\nEach is also a member of the file given with --config, and a variable of the\n"
+          "environment: --queue-depth is SA_CONTEXTD_QUEUE_DEPTH.  A flag wins over the\n"
+          "environment, the environment over the file.\n\n"
+          "Signals: SIGHUP reads certificates, CRL and access.json anew, SIGTERM drains.\n"
+          "Exit codes: 0 success, 1 failure, 2 bad usage or configuration.\n",
+          stream);
+}
+
+static enum ipsec_status
+read_flags(int argc, char *const *argv, struct source *flags, struct ipsec_fault *fault)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *argument = argv[i];
+
+        if (strcmp(argument, "-h") == 0)
+            argument = "--help";
+        if (strncmp(argument, "--", 2) != 0)
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                                   "'%s' is no option; see --help", argument);
+        const char *name = argument + 2;
+        const char *equals = strchr(name, '=');
+        size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+        const struct option_row *row = find_row(name, length);
+        if (row == NULL)
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                                   "unknown option '--%.*s'; see --help", (int)length, name);
+        const char **slot = &flags->texts[row - rows];
+        if (*slot != NULL)
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, row->name,
+                                   "option '--%s' is given twice", row->name);
+        if (row->type == OPTION_SWITCH) {
+            if (equals != NULL)
+                return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE,
+                                       row->name, "option '--%s' takes no value", row->name);
+            *slot = "true";
+        } else if (equals != NULL) {
+            *slot = equals + 1;
+        } else if (i + 1 < argc) {
+            *slot = argv[++i];
+        } else {
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, row->name,
+                                   "option '--%s' needs a value", row->name);
+        }
+    }
+    return IPSEC_OK;
+}
+
+/* Reads the variable of each row, and refuses SA_CONTEXTD_* variables that are no row's: a
+ * misspelt one would be ignored otherwise. */
+static enum ipsec_status
+read_environment(struct source *environment, struct ipsec_fault *fault)
+{
+    static const char prefix[] = "SA_CONTEXTD_";
+
+    for (char **entry = environ; *entry != NULL; entry++) {
+        const char *equals = strchr(*entry, '=');
+        char name[64];
+        size_t length = 0;
+
+        if (equals == NULL || strncmp(*entry, prefix, sizeof prefix - 1) != 0)
+            continue;
+        for (const char *c = *entry + sizeof prefix - 1; c < equals && length < sizeof name; c++)
+            name[length++] = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+        const struct option_row *row = find_row(name, length);
+        if (row == NULL || row->type == OPTION_SWITCH)
+            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                                   "environment: %.*s is no option", (int)(equals - *entry),
+                                   *entry);
+        environment->texts[row - rows] = equals + 1;
+    }
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+read_file(const char *file,
+          struct options *options,
+          struct source *members,
+          struct ipsec_fault *fault)
+{
+    json_error_t error;
+    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
+    enum ipsec_status status = IPSEC_OK;
+    size_t owned = 0;
+    const char *name;
+    json_t *value;
+
+    if (root == NULL)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                               "%s:%d: %s", file, error.line, error.text);
+    if (!json_is_object(root))
+        status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                                 "%s: the top level must be an object", file);
+    json_object_foreach(root, name, value)
+    {
+        const struct option_row *row = find_row(name, strlen(name));
+        if (status != IPSEC_OK)
+            break;
+        if (row == NULL || row->type == OPTION_SWITCH || strcmp(name, "config") == 0) {
+            status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
+                                     "%s: '%s' is no option", file, name);
+        } else if (row->type == OPTION_TEXT && !json_is_string(value)) {
+            status = ipsec_fault_set(fault, IPSEC_TYPE_MISMATCH, IPSEC_FAULT_SERVICE, name,
+                                     "%s: '%s' must be a string", file, name);
+        } else if (row->type == OPTION_NUMBER && !json_is_integer(value)) {
+            status = ipsec_fault_set(fault, IPSEC_TYPE_MISMATCH, IPSEC_FAULT_SERVICE, name,
+                                     "%s: '%s' must be an integer", file, name);
+        } else {
+            char *text = NULL;
+            int length = row->type == OPTION_TEXT
+                             ? asprintf(&text, "%s", json_string_value(value))
+                             : asprintf(&text, "%lld", (long long)json_integer_value(value));
+            if (length < 0 || owned == OPTIONS_TEXTS) {
+                status = refuse(fault, "no memory");
+            } else {
+                members->texts[row - rows] = text;
+                options->owned[owned++] = text;
+            }
+        }
+    }
+    json_decref(root);
+    return status;
+}
+
+static enum ipsec_status
+set_row(struct options *options,
+        const struct option_row *row,
+        const char *text,
+        const char *source,
+        struct ipsec_fault *fault)
+{
+    void *member = (char *)options + row->offset;
+
+    if (row->type == OPTION_SWITCH) {
+        *(bool *)member = true;
+        return IPSEC_OK;
+    }
+    if (row->type == OPTION_TEXT) {
+        if (row->choices != NULL && !is_choice(row->choices, text))
+            return ipsec_fault_set(fault, IPSEC_INVALID_ENUMERATOR, IPSEC_FAULT_SERVICE, row->name,
+                                   "%s: '%s' is '%s' but must be %s", source, row->name, text,
+                                   row->choices);
+        *(const char **)member = text;
+        return IPSEC_OK;
+    }
+
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || !isdigit((unsigned char)text[0]) ||
+        number < row->minimum || number > row->maximum)
+        return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_SERVICE, row->name,
+                               "%s: '%s' is '%s' but must be a number from %u to %u", source,
+                               row->name, text, row->minimum, row->maximum);
+    *(uint32_t *)member = (uint32_t)number;
+    return IPSEC_OK;
+}
+
+static const struct option_row *
+find_row(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (strlen(rows[i].name) == length && strncmp(rows[i].name, name, length) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static bool
+is_choice(const char *choices, const char *text)
+{
+    size_t length = strlen(text);
+
+    while (true) {
+        size_t choice_length = strcspn(choices, "|");
+        if (choice_length == length && strncmp(choices, text, length) == 0)
+            return true;
+        if (choices[choice_length] == '\0')
+            return false;
+        choices += choice_length + 1;
+    }
+}
+
+static enum ipsec_status
+refuse(struct ipsec_fault *fault, const char *detail)
+{
+    return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL, "%s",
+                           detail);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.h: every option is one row: name, type, default, range, help.
+ *
+ * The same name is a flag ("--idle-timeout-seconds 75"), a member of the configuration file
+ * ({"idle-timeout-seconds": 75}) and, in capitals with underscores, a variable of the environment
+ * (SA_CONTEXTD_IDLE_TIMEOUT_SECONDS=75).  Flag wins over environment over file over default. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+
+enum { OPTIONS_TEXTS = 32 };
+
+struct options {
+    const char *listen;
+    const char *tls_cert;
+    const char *tls_key;
+    const char *client_ca;
+    const char *client_crl; /* "" : none */
+    const char *access;
+    const char *store;
+    const char *plane;
+    const char *ops_listen;
+    const char *log_level;
+    const char *log_format;
+    const char *audit_log;
+    const char *user; /* "" : stay */
+    uint32_t workers; /* 0: number of cores */
+    uint32_t queue_depth;
+    uint32_t max_batch;
+    uint32_t max_contexts;
+    uint32_t max_replay_records;
+    uint32_t max_connections;
+    uint32_t max_connections_per_address;
+    uint32_t max_body_bytes;
+    uint32_t idle_timeout_seconds;
+    uint32_t header_timeout_seconds;
+    uint32_t body_timeout_seconds;
+    uint32_t drain_seconds;
+
+    /* What was asked for instead of serving. */
+    bool check;
+    bool help;
+    bool version;
+    bool healthcheck;
+    const char *config; /* the file read, "" : none */
+
+    char *owned[OPTIONS_TEXTS]; /* texts of file and environment */
+};
+
+/* Reads the command line, the environment and the file that either names.  'fault' gets one
+ * sentence that names the option and where it was set.  Required options are not asked for with
+ * --help,
+ * --version and --healthcheck. */
+NODISCARD enum ipsec_status
+options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault);
+void options_clear(struct options *options);
+
+/* The help text with every row. */
+void options_print_help(FILE *stream);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * security.c: see security.h. */
+#include "server/security.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gnutls/x509.h>
+
+#include "engine/base/mutex.h"
+#include "server/options.h"
+
+struct security_holder {
+    struct mutex mutex;
+    struct security *current GUARDED_VAR;
+    _Atomic uint64_t generation;
+    gnutls_datum_t ticket_key;
+};
+
+static enum ipsec_status load_certificate(const struct options *options,
+                                          struct security *security,
+                                          struct ipsec_fault *fault);
+static enum ipsec_status refuse_file(struct ipsec_fault *fault, const char *file, int error);
+
+enum ipsec_status
+security_load(const struct options *options,
+              uint64_t generation,
+              struct ipsec_fault *fault,
+              struct security **security_out)
+{
+    struct security *security = calloc(1, sizeof *security);
+    enum ipsec_status status;
+
+    *security_out = NULL;
+    if (security == NULL)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory");
+    atomic_init(&security->references, 1);
+    security->generation = generation;
+
+    status = load_certificate(options, security, fault);
+    if (status == IPSEC_OK)
+        status = auth_trust_load(options->client_ca,
+                                 options->client_crl[0] == '\0' ? NULL : options->client_crl, fault,
+                                 &security->trust);
+    if (status == IPSEC_OK)
+        status = access_policy_load(options->access, fault, &security->policy);
+    if (status != IPSEC_OK) {
+        security_unref(security);
+        return status;
+    }
+    *security_out = security;
+    return IPSEC_OK;
+}
+
+struct security *
+security_ref(struct security *security)
+{
+    atomic_fetch_add_explicit(&security->references, 1, memory_order_relaxed);
+    return security;
+}
+
+void
+security_unref(struct security *security)
+{
+    if (security == NULL ||
+        atomic_fetch_sub_explicit(&security->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (security->credentials != NULL)
+        gnutls_certificate_free_credentials(security->credentials);
+    auth_trust_unref(security->trust);
+    access_policy_unref(security->policy);
+    free(security);
+}
+
+enum ipsec_status
+security_holder_open(struct security *first_take, struct security_holder **holder_out)
+{
+    struct security_holder *holder = calloc(1, sizeof *holder);
+
+    *holder_out = NULL;
+    if (holder == NULL || gnutls_session_ticket_key_generate(&holder->ticket_key) != 0) {
+        free(holder);
+        return IPSEC_RPC_OUT_OF_RESOURCES;
+    }
+    mutex_init(&holder->mutex);
+    holder->current = first_take;
+    atomic_init(&holder->generation, first_take->generation);
+    *holder_out = holder;
+    return IPSEC_OK;
+}
+
+void
+security_holder_close(struct security_holder *holder)
+{
+    if (holder == NULL)
+        return;
+    security_unref(holder->current);
+    gnutls_memset(holder->ticket_key.data, 0, holder->ticket_key.size);
+    gnutls_free(holder->ticket_key.data);
+    mutex_clear(&holder->mutex);
+    free(holder);
+}
+
+struct security *
+security_holder_get(struct security_holder *holder)
+{
+    mutex_lock(&holder->mutex);
+    struct security *security = security_ref(holder->current);
+    mutex_unlock(&holder->mutex);
+    return security;
+}
+
+bool
+security_holder_is_current(const struct security_holder *holder, uint64_t generation)
+{
+    return atomic_load_explicit(&holder->generation, memory_order_acquire) == generation;
+}
+
+void
+security_holder_swap(struct security_holder *holder, struct security *next_take)
+{
+    mutex_lock(&holder->mutex);
+    struct security *previous = holder->current;
+    holder->current = next_take;
+    atomic_store_explicit(&holder->generation, next_take->generation, memory_order_release);
+    mutex_unlock(&holder->mutex);
+    security_unref(previous);
+}
+
+const gnutls_datum_t *
+security_holder_ticket_key(const struct security_holder *holder)
+{
+    return &holder->ticket_key;
+}
+
+/* Certificate and key are what GnuTLS presents; the CA names go into its request for the client's
+ * certificate, so that clients with several can choose.  It judges nothing by them. */
+static enum ipsec_status
+load_certificate(const struct options *options,
+                 struct security *security,
+                 struct ipsec_fault *fault)
+{
+    gnutls_x509_crt_t *chain = NULL;
+    unsigned int chain_length = 0;
+    int error = gnutls_certificate_allocate_credentials(&security->credentials);
+
+    if (error != 0)
+        return refuse_file(fault, options->tls_cert, error);
+    error = gnutls_certificate_set_x509_key_file(security->credentials, options->tls_cert,
+                                                 options->tls_key, GNUTLS_X509_FMT_PEM);
+    if (error < 0)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
+                               "%s with key %s: %s", options->tls_cert, options->tls_key,
+                               gnutls_strerror(error));
+    error = gnutls_certificate_set_x509_trust_file(security->credentials, options->client_ca,
+                                                   GNUTLS_X509_FMT_PEM);
+    if (error < 0)
+        return refuse_file(fault, options->client_ca, error);
+    error = gnutls_certificate_get_x509_crt(security->credentials, 0, &chain, &chain_length);
+    if (error != 0)
+        return refuse_file(fault, options->tls_cert, error);
+
+    security->certificate_expires_ms =
+        (int64_t)gnutls_x509_crt_get_expiration_time(chain[0]) * 1000;
+    for (unsigned int i = 0; i < chain_length; i++)
+        gnutls_x509_crt_deinit(chain[i]);
+    gnutls_free(chain);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+refuse_file(struct ipsec_fault *fault, const char *file, int error)
+{
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL, "%s: %s",
+                           file, gnutls_strerror(error));
+}

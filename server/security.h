@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * security.h: what decides who gets in: server certificate, client CAs, CRLs, access policy.
+ *
+ * One immutable snapshot holds all of it and is shared by reference count; a reload makes a new one
+ * from the same files and swaps it in whole, or keeps the old one when any file is bad. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gnutls/gnutls.h>
+
+#include "auth/access_policy.h"
+#include "auth/certificate.h"
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+
+struct options;
+
+struct security {
+    _Atomic uint32_t references;
+    uint64_t generation; /* counts up with every reload */
+    gnutls_certificate_credentials_t credentials;
+    struct auth_trust *trust;
+    struct access_policy *policy;
+    int64_t certificate_expires_ms; /* wall clock */
+};
+
+/* Reads all files that 'options' name.  'fault' names the file and the cause. */
+NODISCARD enum ipsec_status security_load(const struct options *options,
+                                          uint64_t generation,
+                                          struct ipsec_fault *fault,
+                                          struct security **security_out);
+struct security *security_ref(struct security *security);
+void security_unref(struct security *security); /* accepts null */
+
+/* The current snapshot of the process, and the key that seals TLS session tickets.  Any thread. */
+struct security_holder;
+NODISCARD enum ipsec_status security_holder_open(struct security *first_take,
+                                                 struct security_holder **holder_out);
+void security_holder_close(struct security_holder *holder);
+/* A new reference to the current snapshot. */
+struct security *security_holder_get(struct security_holder *holder);
+/* Cheap: whether 'generation' is still the current one. */
+bool security_holder_is_current(const struct security_holder *holder, uint64_t generation);
+void security_holder_swap(struct security_holder *holder, struct security *next_take);
+const gnutls_datum_t *security_holder_ticket_key(const struct security_holder *holder);

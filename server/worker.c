@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.c: see worker.h. */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <gnutls/abstract.h>
+#include <microhttpd.h>
+
+#include "auth/audit.h"
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "server/address_limits.h"
+#include "server/library_wrap.h"
+#include "server/options.h"
+#include "server/request.h"
+
+enum {
+    REAP_INTERVAL_MS = 250,
+    BACK_OFF_MAX_MS = 16,
+    CONNECTION_MEMORY = 16 * 1024, /* headers of a request at most, and what an idle one costs */
+    AUDIT_LINES_MAX = 16 * 1024 * 1024,
+    FREE_REQUESTS_BODY_MAX = 64 * 1024,
+};
+
+/* TLS 1.2 and 1.3 with forward secrecy and authenticated encryption alone. */
+static const char tls_priorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+                                     ":-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
+                                     ":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"
+                                     ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+                                     ":%SERVER_PRECEDENCE";
+
+static void *serve(void *argument);
+static void finish_calls(struct worker *worker);
+static void submit_round(struct worker *worker);
+static int wait_ms(struct worker *worker, int64_t next_reap_ms, int *back_off_ms);
+static bool is_drained(const struct worker *worker);
+static enum MHD_Result
+accept_policy(void *closure, const struct sockaddr *address, socklen_t address_size);
+static void connection_event(void *closure,
+                             struct MHD_Connection *native,
+                             void **socket_context,
+                             enum MHD_ConnectionNotificationCode code);
+static enum MHD_Result access_handler(void *closure,
+                                      struct MHD_Connection *native,
+                                      const char *url,
+                                      const char *method,
+                                      const char *version,
+                                      const char *upload,
+                                      size_t *upload_size,
+                                      void **context);
+static void completed(void *closure,
+                      struct MHD_Connection *native,
+                      void **context,
+                      enum MHD_RequestTerminationCode code);
+static int no_certificate(gnutls_session_t session,
+                          const struct gnutls_cert_retr_st *info,
+                          gnutls_pcert_st **certificates,
+                          unsigned int *certificate_count,
+                          gnutls_ocsp_data_st **ocsp,
+                          unsigned int *ocsp_count,
+                          gnutls_privkey_t *key,
+                          unsigned int *flags);
+
+enum ipsec_status
+worker_start(struct worker *worker,
+             struct worker_common *common,
+             int listen_fd_take,
+             struct ipsec_fault *fault)
+{
+    const struct options *options = common->options;
+    /* Resuming happens in this thread only: the library needs no wake-up channel of its own. */
+    const unsigned int flags =
+        MHD_USE_TLS | MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+        ((unsigned int)MHD_ALLOW_SUSPEND_RESUME & ~(unsigned int)MHD_USE_ITC);
+
+    worker->common = common;
+    worker->listen_fd = listen_fd_take;
+    worker->pool = (struct connection_pool){
+        .holder = common->holder,
+        .security = security_holder_get(common->holder),
+        .limits = common->limits,
+        .metrics = &worker->metrics,
+        .handshake_timeout_ms = (int64_t)options->header_timeout_seconds * 1000,
+        .idle_timeout_ms = (int64_t)options->idle_timeout_seconds * 1000,
+        .header_timeout_ms = (int64_t)options->header_timeout_seconds * 1000,
+        .body_timeout_ms = (int64_t)options->body_timeout_seconds * 1000,
+    };
+    buffer_init(&worker->audit_lines, AUDIT_LINES_MAX);
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum ipsec_status status = ipsec_completion_open(&worker->completion);
+    if (worker->wake_fd < 0 || status != IPSEC_OK)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "cannot make a worker's descriptors: %s", strerror(errno));
+
+    worker->daemon = MHD_start_daemon(
+        flags, 0, accept_policy, worker, access_handler, worker, MHD_OPTION_EXTERNAL_LOGGER,
+        library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd_take, MHD_OPTION_CONNECTION_LIMIT,
+        options->max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, MHD_OPTION_NOTIFY_CONNECTION, connection_event, worker,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, worker, MHD_OPTION_URI_LOG_CALLBACK,
+        request_target_seen, worker, MHD_OPTION_HTTPS_PRIORITIES, tls_priorities,
+        MHD_OPTION_HTTPS_CERT_CALLBACK2, no_certificate, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
+    if (worker->daemon == NULL)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "the HTTP library does not start");
+    if (pthread_create(&worker->thread, NULL, serve, worker) != 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "cannot start a worker thread");
+    worker->started = true;
+    return IPSEC_OK;
+}
+
+void
+worker_wake(struct worker *worker)
+{
+    uint64_t one = 1;
+
+    (void)!write(worker->wake_fd, &one, sizeof one);
+}
+
+bool
+worker_stop(struct worker *worker, int64_t deadline_ms)
+{
+    if (worker->started) {
+        struct timespec until;
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
+
+        atomic_store(&worker->stop, true);
+        worker_wake(worker);
+        clock_gettime(CLOCK_REALTIME, &until);
+        if (left_ms > 0)
+            until.tv_sec += left_ms / 1000 + 1;
+        if (pthread_timedjoin_np(worker->thread, NULL, &until) != 0)
+            return false;
+        if (!atomic_load(&worker->stopped_clean))
+            return false;
+    }
+    if (worker->daemon != NULL)
+        MHD_stop_daemon(worker->daemon);
+    while (worker->free_requests != NULL) {
+        struct request *request = worker->free_requests;
+        worker->free_requests = request->next_free;
+        buffer_clear(&request->body);
+        free(request);
+    }
+    buffer_clear(&worker->audit_lines);
+    ipsec_completion_close(worker->completion);
+    security_unref(worker->pool.security);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    return true;
+}
+
+void
+worker_submit(struct worker *worker, struct request *request)
+{
+    struct ipsec_call *call = &request->call.base;
+
+    call->next = NULL;
+    if (worker->submit_last != NULL)
+        worker->submit_last->next = call;
+    else
+        worker->submit_first = call;
+    worker->submit_last = call;
+    worker->in_flight++;
+}
+
+struct request *
+worker_request_new(struct worker *worker)
+{
+    struct request *request = worker->free_requests;
+
+    if (request == NULL)
+        return calloc(1, sizeof *request);
+    worker->free_requests = request->next_free;
+    struct buffer body = request->body;
+    *request = (struct request){ .body = body };
+    return request;
+}
+
+void
+worker_request_free(struct worker *worker, struct request *request)
+{
+    api_call_clear(&request->call);
+    free(request->target);
+    request->target = NULL;
+    if (request->body.capacity > FREE_REQUESTS_BODY_MAX)
+        buffer_clear(&request->body);
+    buffer_reset(&request->body);
+    request->next_free = worker->free_requests;
+    worker->free_requests = request;
+}
+
+void
+worker_flush_audit(struct worker *worker)
+{
+    if (worker->audit_lines.size > 0)
+        audit_write(worker->common->audit, &worker->audit_lines);
+}
+
+static void *
+serve(void *argument)
+{
+    struct worker *worker = argument;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd descriptors[] = {
+        { .fd = info->epoll_fd, .events = POLLIN },
+        { .fd = ipsec_completion_fd(worker->completion), .events = POLLIN },
+        { .fd = worker->wake_fd, .events = POLLIN },
+    };
+    int64_t next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
+    bool quiesced = false;
+    int back_off_ms = 0;
+
+    library_attach(&worker->metrics);
+    while (true) {
+        uint64_t ignored;
+
+        connection_pool_refresh(&worker->pool);
+        finish_calls(worker);
+        worker->pool.progress = false;
+        (void)MHD_run(worker->daemon);
+        submit_round(worker);
+        worker_flush_audit(worker);
+        if (clock_monotonic_ms() >= next_reap_ms) {
+            connection_pool_reap(&worker->pool);
+            next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
+        }
+
+        if (atomic_load_explicit(&worker->common->draining, memory_order_acquire) && !quiesced) {
+            int fd = MHD_quiesce_daemon(worker->daemon);
+            if (fd >= 0)
+                close(fd);
+            quiesced = true;
+        }
+        if (atomic_load_explicit(&worker->stop, memory_order_acquire) && is_drained(worker)) {
+            atomic_store(&worker->stopped_clean, true);
+            return NULL;
+        }
+        (void)poll(descriptors, 3, wait_ms(worker, next_reap_ms, &back_off_ms));
+        if ((descriptors[2].revents & POLLIN) != 0)
+            (void)!read(worker->wake_fd, &ignored, sizeof ignored);
+    }
+}
+
+/* Completes what the engine gave back; the audit lines of all go out before the first answer. */
+static void
+finish_calls(struct worker *worker)
+{
+    struct ipsec_call *first = ipsec_completion_take(worker->completion);
+
+    for (struct ipsec_call *call = first; call != NULL; call = call->next)
+        request_finish((struct request *)(void *)call);
+    worker_flush_audit(worker);
+    while (first != NULL) {
+        struct request *request = (struct request *)(void *)first;
+        first = first->next;
+        worker->in_flight--;
+        MHD_resume_connection(request->native);
+    }
+}
+
+static void
+submit_round(struct worker *worker)
+{
+    struct ipsec_call *first = worker->submit_first;
+
+    if (first == NULL)
+        return;
+    worker->submit_first = NULL;
+    worker->submit_last = NULL;
+    ipsec_engine_submit(worker->common->engine, first);
+}
+
+/* How long to poll.  The library wants to run again at once while a connection is on its ready
+ * list, and an unfinished handshake stays there for ever: a round in which nothing moved waits,
+ * longer each time, so that such connections cannot spin the thread.  New bytes end the poll at
+ * once. */
+static int
+wait_ms(struct worker *worker, int64_t next_reap_ms, int *back_off_ms)
+{
+    int64_t library_ms = MHD_get_timeout64s(worker->daemon);
+    int64_t until_reap_ms = next_reap_ms - clock_monotonic_ms();
+    int64_t wait = until_reap_ms > 0 ? until_reap_ms : 0;
+
+    if (worker->pool.progress) {
+        *back_off_ms = 0;
+        if (library_ms == 0)
+            return 0;
+    } else if (library_ms == 0) {
+        *back_off_ms = *back_off_ms == 0 ? 1 : *back_off_ms * 2;
+        if (*back_off_ms > BACK_OFF_MAX_MS)
+            *back_off_ms = BACK_OFF_MAX_MS;
+        return wait < *back_off_ms ? (int)wait : *back_off_ms;
+    }
+    if (worker->pool.first == NULL && worker->in_flight == 0)
+        return -1; /* nothing to reap: sleep until somebody calls */
+    return (int)wait;
+}
+
+/* Nothing is half done: no call in flight, no request half read, no answer half sent. */
+static bool
+is_drained(const struct worker *worker)
+{
+    if (worker->in_flight > 0)
+        return false;
+    for (const struct connection *connection = worker->pool.first; connection != NULL;
+         connection = connection->next) {
+        if (connection->phase != CONNECTION_IDLE && connection->phase != CONNECTION_HANDSHAKE &&
+            !connection->cut)
+            return false;
+    }
+    return true;
+}
+
+static enum MHD_Result
+accept_policy(void *closure, const struct sockaddr *address, socklen_t address_size)
+{
+    static struct log_limit limit;
+    struct worker *worker = closure;
+
+    (void)address_size;
+    worker->pool.progress = true;
+    if (address_limits_allow(worker->common->limits, address))
+        return MHD_YES;
+    metrics_count_refusal(&worker->metrics, METRICS_LIMIT_REACHED);
+    if (log_limit_pass(&limit, 1) >= 0)
+        log_warning("connection refused", LOG_TEXT("reason", "connection limit reached"));
+    return MHD_NO;
+}
+
+static void
+connection_event(void *closure,
+                 struct MHD_Connection *native,
+                 void **socket_context,
+                 enum MHD_ConnectionNotificationCode code)
+{
+    struct worker *worker = closure;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = connection_open(&worker->pool, native);
+    } else {
+        connection_close(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+static enum MHD_Result
+access_handler(void *closure,
+               struct MHD_Connection *native,
+               const char *url,
+               const char *method,
+               const char *version,
+               const char *upload,
+               size_t *upload_size,
+               void **context)
+{
+    (void)url; /* judged from the raw target, see request_target_seen() */
+    (void)version;
+    return (enum MHD_Result)request_handle(closure, native, method, upload, upload_size, *context);
+}
+
+static void
+completed(void *closure,
+          struct MHD_Connection *native,
+          void **context,
+          enum MHD_RequestTerminationCode code)
+{
+    (void)closure;
+    (void)native;
+    (void)code;
+    request_completed(*context);
+    *context = NULL;
+}
+
+/* The library wants a certificate at start; every session gets its own in connection_open(). */
+static int
+no_certificate(gnutls_session_t session,
+               const struct gnutls_cert_retr_st *info,
+               gnutls_pcert_st **certificates,
+               unsigned int *certificate_count,
+               gnutls_ocsp_data_st **ocsp,
+               unsigned int *ocsp_count,
+               gnutls_privkey_t *key,
+               unsigned int *flags)
+{
+    (void)session;
+    (void)info;
+    (void)certificates;
+    (void)certificate_count;
+    (void)ocsp;
+    (void)ocsp_count;
+    (void)key;
+    (void)flags;
+    return -1;
+}

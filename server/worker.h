@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.h: one thread that serves connections.
+ *
+ * Each worker drives an HTTP library daemon of its own from outside: one poll over the library's
+ * epoll descriptor, the worker's completion eventfd and its wake-up eventfd, then one run of the
+ * library.  So completions are resumed in the worker's own thread, one wake-up a batch, and calls
+ * made in a round are handed to the engine together at its end. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "engine/base/attributes.h"
+#include "engine/base/buffer.h"
+#include "engine/base/status.h"
+#include "server/connection.h"
+#include "server/metrics.h"
+
+struct MHD_Daemon;
+struct audit;
+struct options;
+struct request;
+
+/* What the workers share. */
+struct worker_common {
+    struct api_service service;
+    struct ipsec_engine *engine;
+    struct security_holder *holder;
+    struct address_limits *limits;
+    struct audit *audit;
+    const struct options *options;
+    _Atomic bool draining;
+};
+
+struct worker {
+    struct worker_common *common;
+    struct MHD_Daemon *daemon;
+    struct ipsec_completion *completion;
+    struct connection_pool pool;
+    struct metrics metrics;
+    struct buffer audit_lines;
+    struct ipsec_call *submit_first; /* calls of this round, linked by 'next' */
+    struct ipsec_call *submit_last;
+    struct request *free_requests;
+    uint32_t in_flight; /* calls that the engine has */
+    int wake_fd;
+    int listen_fd;
+    pthread_t thread;
+    bool started;
+    _Atomic bool stop;
+    _Atomic bool stopped_clean;
+};
+
+/* Makes the daemon on 'listen_fd_take' and starts the thread.  A worker is zeroed memory before. */
+NODISCARD enum ipsec_status worker_start(struct worker *worker,
+                                         struct worker_common *common,
+                                         int listen_fd_take,
+                                         struct ipsec_fault *fault);
+
+/* Makes the worker look up: at a reload, at the begin of a drain. */
+void worker_wake(struct worker *worker);
+
+/* After 'common->draining' was set: ends the thread when nothing is in flight, at the latest at
+ * 'deadline_ms' (monotonic).  False when calls were still in flight then; the worker's memory must
+ * not be freed in that case. */
+NODISCARD bool worker_stop(struct worker *worker, int64_t deadline_ms);
+
+/* For requests: puts a call into this round's submission. */
+void worker_submit(struct worker *worker, struct request *request);
+struct request *worker_request_new(struct worker *worker);
+void worker_request_free(struct worker *worker, struct request *request);
+/* Writes the audit lines gathered so far. */
+void worker_flush_audit(struct worker *worker);

@@ -1,0 +1,443 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh: the daemon beside nginx, etcd and the bare disk, in one run on one machine; prints a table
+# of ratios.  README.md says what the rows mean.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+
+usage() {
+    cat <<'END'
+usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinned]
+                          [--folder FOLDER] [-- DAEMON OPTIONS]
+  --quick       a few seconds: shows that everything works, measures nothing worth keeping
+  --full        also 1, 16 and 256 connections, and handshakes
+  --assert      exit status 1 when a bound is missed
+  --peers-only  nginx, etcd and the disk, without the daemon
+  --unpinned    lets the scheduler place the client and nginx, see README.md
+  --folder      where the temporary folder goes; default /var/tmp, must be on a disk
+END
+}
+
+mode=normal assert=false with_daemon=true pinned=true parent=/var/tmp daemon_options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick | --full) mode=${1#--} ;;
+    --assert) assert=true ;;
+    --peers-only) with_daemon=false ;;
+    --unpinned) pinned=false ;;
+    --folder)
+        [ $# -ge 2 ] || { usage >&2; exit 2; }
+        parent=$2
+        shift
+        ;;
+    --help)
+        usage
+        exit 0
+        ;;
+    --)
+        shift
+        daemon_options=("$@")
+        break
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+
+case $mode in
+quick) rounds=1 seconds=0.4 warm_up=0.1 contexts=20000 batch=2000 batches=3 appends=100 ;;
+*) rounds=5 seconds=3 warm_up=0.5 contexts=1000000 batch=10000 batches=9 appends=500 ;;
+esac
+span=(--seconds "$seconds" --warm-up "$warm_up")
+few_contexts=1000
+load_average=$(cut -d' ' -f1 /proc/loadavg)
+missed=0
+table=()
+
+# shellcheck source=tests/bench/peers.sh
+. "$here/peers.sh"
+
+main() {
+    trap 'exit 130' INT
+    trap 'exit 1' TERM
+    install_peers
+    build
+    choose_cpus
+    prepare_folder
+    make_pki "$pki"
+    write_access
+    add_peers
+    if $with_daemon; then
+        add_daemon daemon
+        compare_rates 64
+        compare_latency
+        if [ "$mode" = full ]; then
+            for connections in 1 16 256; do
+                compare_rates "$connections"
+            done
+            compare_handshakes full
+            compare_handshakes resumed --resume
+        fi
+        stop_all
+        compare_sizes
+    else
+        measure_peers
+    fi
+    print_table
+    if $assert && [ "$missed" -gt 0 ]; then
+        exit 1
+    fi
+}
+
+# --- What is measured ----------------------------------------------------------------------------
+
+# Requests a second and CPU time, the targets taking turns.
+compare_rates() {
+    local connections=$1 target round bound_nginx='' bound_etcd=''
+
+    for ((round = 1; round <= rounds; round++)); do
+        for target in nginx daemon etcd; do
+            progress "$target, $connections connections, round $round of $rounds"
+            load_target "$target" --connections "$connections" "${span[@]}"
+            sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
+            sample "$target-cpu-$connections" "$(member serverCpuUs "$result")"
+            sample "$target-p50-$connections" "$(member p50Us "$result")"
+            sample "$target-p99-$connections" "$(member p99Us "$result")"
+        done
+    done
+    if [ "$connections" = 64 ]; then
+        bound_nginx='>= 0.5' bound_etcd='>= 10'
+    fi
+    add_samples "requests/s to nginx" rate "$connections" nginx "$bound_nginx"
+    add_samples "requests/s to etcd" rate "$connections" etcd "$bound_etcd"
+    add_samples "CPU us a request to nginx" cpu "$connections" nginx ''
+    add_samples "CPU us a request to etcd" cpu "$connections" etcd ''
+    add_samples "p99 us to nginx" p99 "$connections" nginx ''
+}
+
+# The median with one connection against what the disk and the protocol take anyway.
+compare_latency() {
+    local round target floor
+
+    for ((round = 1; round <= rounds; round++)); do
+        probe_disk
+        for target in nginx daemon; do
+            progress "$target, latency, round $round of $rounds"
+            load_target "$target" --connections 1 "${span[@]}"
+            sample "$target-latency" "$(member p50Us "$result")"
+        done
+    done
+    floor=$(calculate "$(median fdatasync) + $(median nginx-latency)")
+    add_row "median us to fdatasync + nginx, connections: 1" \
+        "$(median daemon-latency)" "$floor" '<= 2'
+}
+
+# New connections, one request each.
+compare_handshakes() {
+    local kind=$1 round target count
+
+    shift
+    for ((round = 1; round <= rounds; round++)); do
+        for target in nginx daemon; do
+            progress "$target, $kind handshakes, round $round of $rounds"
+            load_target "$target" --connections 16 "${span[@]}" --requests-per-connection 1 "$@"
+            count=$(member "${kind}Handshakes" "$result")
+            sample "$target-$kind-16" "$(calculate "$count / $(member seconds "$result")")"
+        done
+    done
+    add_samples "handshakes/s to nginx, $kind" "$kind" 16 nginx ''
+}
+
+# One daemon with few contexts and one with many: memory, the cost of a create, restart.
+compare_sizes() {
+    local rss round
+
+    add_daemon few
+    create few "$few_contexts"
+    add_daemon many
+    rss=$(resident_bytes "${server_pid[many]}")
+    progress "filling with $contexts contexts"
+    create many "$contexts"
+    rss=$(($(resident_bytes "${server_pid[many]}") - rss))
+
+    # What one has created is deleted again, so that few stay few and its memory stays warm.
+    for ((round = 1; round <= batches; round++)); do
+        progress "creates among few and among many, round $round of $batches"
+        create_and_delete few
+        create many "$batch"
+        sample_create many
+    done
+    add_row "us a create, among $contexts to among $few_contexts" \
+        "$(median many-us)" "$(median few-us)" '<= 1.2'
+    add_row "CPU us a create, among $contexts to among $few_contexts" \
+        "$(median many-cpu)" "$(median few-cpu)" ''
+    add_row "resident bytes a context, $contexts contexts" \
+        "$(calculate "$rss / $contexts")" 1 '<= 300'
+
+    restart many TERM "seconds to restart, $contexts contexts"
+    restart many KILL "seconds to restart after kill -9"
+}
+
+# create TARGET COUNT: that many contexts over 64 connections.
+create() {
+    load_target "$1" --connections 64 --warm-up 0 --requests "$2"
+}
+
+sample_create() {
+    sample "$1-us" "$(calculate "1e6 / $(member requestsPerSecond "$result")")"
+    sample "$1-cpu" "$(member serverCpuUs "$result")"
+}
+
+# Identifiers are given in order: a batch's lie between those of a create before and one after it.
+create_and_delete() {
+    local target=$1 from to
+
+    from=$(create_one "$target" 10.255.255.1)
+    create "$target" "$batch"
+    sample_create "$target"
+    to=$(create_one "$target" 10.255.255.2)
+    load_leniently --url "${target_url[$target]}/{i}" --method DELETE --connections 16 \
+        --warm-up 0 --requests $((to - from + 1)) --first "$from"
+    [ $(($(member requests "$result") - $(member unexpected "$result"))) -eq $((batch + 2)) ] ||
+        die "the contexts of a batch could not be deleted: $result"
+}
+
+# create_one TARGET REMOTE: prints the new identifier.
+create_one() {
+    member id "$(request "${target_url[$1]}" "${target_body[$1]/"{addr}"/$2}")"
+}
+
+restart() {
+    stop "${server_pid[$1]}" "$2"
+    start_daemon "$1"
+    server_pid[$1]=$daemon_pid
+    add_row "$3" "$daemon_start_seconds" 1 '<= 3'
+}
+
+measure_peers() {
+    local target round
+
+    for ((round = 1; round <= rounds; round++)); do
+        probe_disk
+        for target in nginx etcd; do
+            for connections in 1 64; do
+                progress "$target, $connections connections, round $round of $rounds"
+                load_target "$target" --connections "$connections" "${span[@]}"
+                sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
+                sample "$target-p50-$connections" "$(member p50Us "$result")"
+            done
+        done
+    done
+    for connections in 1 64; do
+        add_row "requests/s, nginx to etcd, connections: $connections" \
+            "$(median "nginx-rate-$connections")" "$(median "etcd-rate-$connections")" ''
+        add_row "median us, nginx to etcd, connections: $connections" \
+            "$(median "nginx-p50-$connections")" "$(median "etcd-p50-$connections")" ''
+    done
+}
+
+probe_disk() {
+    progress "fdatasync"
+    sample fdatasync "$(member p50Us "$("$build/sync_probe" "$work" "$appends")")"
+}
+
+# --- Targets and load ----------------------------------------------------------------------------
+
+declare -A server_pid target_url target_body target_status target_next
+
+add_target() {
+    local target=$1
+
+    server_pid[$target]=$2
+    target_url[$target]=$3
+    target_body[$target]=$4
+    target_status[$target]=$5
+    target_next[$target]=256
+}
+
+add_peers() {
+    start_nginx
+    add_target nginx "$nginx_worker_pid" "https://127.0.0.1:$nginx_port/sa-contexts" \
+        "$(traffic 1)" 201
+    start_etcd
+    add_target etcd "$etcd_pid" "https://127.0.0.1:$etcd_port/v3/kv/put" \
+        "{\"key\":\"{key}\",\"value\":\"$(traffic 1 | base64 -w0)\"}" 200
+}
+
+# add_daemon NAME: a daemon with a store of its own and a pair of filters.
+add_daemon() {
+    local url filter
+
+    start_daemon "$1"
+    url=https://127.0.0.1:$daemon_port
+    filter=$(add_filters "$url/filters")
+    add_target "$1" "$daemon_pid" "$url/sa-contexts" "$(traffic "$filter")" 201
+}
+
+# traffic FILTER: the body that creates a context.
+traffic() {
+    printf '{"ipVersion":"v4","localAddress":"192.0.2.1","remoteAddress":"{addr}",'
+    printf '"trafficType":"transport","ipsecFilterId":%s}' "$1"
+}
+
+# load_target TARGET OPTION...: the load generator against one target; its JSON line in 'result'.
+load_target() {
+    local target=$1
+
+    shift
+    load --url "${target_url[$target]}" --method POST --body "${target_body[$target]}" \
+        --expect "${target_status[$target]}" --first "${target_next[$target]}" \
+        --server-pid "${server_pid[$target]}" "$@"
+    # nginx keeps nothing, so its numbers may come again.
+    [ "$target" = nginx ] || target_next[$target]=$(member next "$result")
+}
+
+load() {
+    load_leniently "$@"
+    [ "$(member unexpected "$result")$(member errors "$result")" = 00 ] ||
+        die "not every request was served: $result
+$(tail -n 1 "$work/load.log")"
+}
+
+load_leniently() {
+    result=$("${on_client_cpu[@]}" "$build/load" --ca "$pki/ca.crt" \
+        --cert "$pki/client.crt" --key "$pki/client.key" "$@" 2>>"$work/load.log") ||
+        [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
+}
+
+# --- Numbers and the table -----------------------------------------------------------------------
+
+# member NAME JSON: a number of a flat JSON object.
+member() {
+    local pattern="\"$1\": *(-?[0-9.]+)"
+
+    [[ $2 =~ $pattern ]] || die "no $1 in: $2"
+    echo "${BASH_REMATCH[1]}"
+}
+
+calculate() {
+    awk "BEGIN { printf \"%.10g\n\", ($1) }"
+}
+
+sample() {
+    echo "$2" >>"$work/samples/$1"
+}
+
+median() {
+    sort -g "$work/samples/$1" |
+        awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+resident_bytes() {
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$1/status"
+}
+
+# add_samples TITLE METRIC CONNECTIONS PEER BOUND: medians of the daemon and of a peer.
+add_samples() {
+    add_row "$1, connections: $3" "$(median "daemon-$2-$3")" "$(median "$4-$2-$3")" "$5"
+}
+
+# add_row TITLE OURS THEIRS BOUND: BOUND is on the ratio, '<= 2' or '>= 10', or empty.
+add_row() {
+    local title=$1 ours=$2 theirs=$3 bound=$4 ratio verdict=''
+
+    ratio=$(calculate "$theirs > 0 ? $ours / $theirs : 0")
+    if [ -n "$bound" ]; then
+        verdict=met
+        if [ "$(calculate "$ratio $bound")" != 1 ]; then
+            verdict=MISSED
+            missed=$((missed + 1))
+        fi
+    fi
+    table+=("$(printf '%-52s %11s %11s %9.3f  %-8s %s' \
+        "$title" "$(short "$ours")" "$(short "$theirs")" "$ratio" "$bound" "$verdict")")
+}
+
+short() {
+    calculate "$1 + 0" | awk '{ printf ($1 >= 1000 ? "%.0f" : "%.4g"), $1 }'
+}
+
+print_table() {
+    printf '\n%s CPUs (load average before: %s), %s, nginx %s, etcd %s, %s\n' \
+        "$(nproc)" "$load_average" "$(stat -f -c %T "$work")" \
+        "$(nginx -v 2>&1 | sed 's,.*/,,')" "$(etcd --version | sed -n 's/etcd Version: //p')" \
+        "$(openssl version | cut -d' ' -f1-2)"
+    if [ -f "$work/samples/fdatasync" ]; then
+        printf 'append and fdatasync of 4 KiB: median %s us\n' "$(short "$(median fdatasync)")"
+    fi
+    printf '\n%-52s %11s %11s %9s  %-8s\n' '' measured beside ratio bound
+    printf '%s\n' "${table[@]}"
+    if [ "$mode" = quick ]; then
+        printf '\nA quick run shows that the benchmark works; its numbers mean little.\n'
+    fi
+}
+
+# --- Preparation ---------------------------------------------------------------------------------
+
+install_peers() {
+    local tool
+
+    for tool in nginx etcd curl openssl cmake ninja cc; do
+        command -v "$tool" >/dev/null && continue
+        progress "installing what is missing ($tool)"
+        "$root/deploy/deps.sh" --bench >&2
+        return
+    done
+}
+
+build() {
+    local targets=(load sync_probe)
+
+    ! $with_daemon || targets+=(sa-contextd)
+    progress "building"
+    mkdir -p "$root/build"
+    (cd "$root" && cmake --preset release && cmake --build build/release --target "${targets[@]}") \
+        >"$root/build/bench.log" 2>&1 || die "the build failed, see build/bench.log"
+    build=$root/build/release/tests/bench
+    daemon=$root/build/release/sa-contextd
+}
+
+# The client gets the last CPU and nginx's worker the first.  Left alone, the scheduler lets the two
+# share one in some rounds and not in others, and nginx is then half as fast or not.  The daemon and
+# etcd run where they like.
+choose_cpus() {
+    local cpus
+
+    on_client_cpu=() nginx_cpus=auto
+    cpus=$(taskset -cp $$ | sed 's/.*: //')
+    if $pinned && [[ $cpus == *[,-]* ]]; then
+        on_client_cpu=(taskset -c "${cpus##*[,-]}")
+        nginx_cpus=$(printf '1%0*d' "${cpus%%[,-]*}" 0)
+        [ "${cpus%%[,-]*}" -gt 0 ] || nginx_cpus=1
+    fi
+}
+
+prepare_folder() {
+    work=$(mktemp -d "$parent/sa-contextd-bench.XXXXXX")
+    trap 'stop_all; rm -rf "$work"' EXIT
+    case $(stat -f -c %T "$work") in
+    tmpfs | ramfs) die "$parent is in memory: name a folder on a disk with --folder" ;;
+    esac
+    pki=$work/pki
+    mkdir "$work/samples"
+}
+
+progress() {
+    printf 'bench: %s\n' "$*" >&2
+}
+
+# Also from within $(...): the whole run ends.
+die() {
+    printf 'bench: %s\n' "$*" >&2
+    kill -TERM $$
+    exit 1
+}
+
+main

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_options.c: where options come from, which wins, and what is refused. */
+#include "server/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define REQUIRED "--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--access", "x"
+
+static enum ipsec_status
+read_words(struct options *options, struct ipsec_fault *fault, const char *const *words)
+{
+    char *argv[32] = { (char *)(uintptr_t) "sa-contextd" };
+    int argc = 1;
+
+    for (; words[argc - 1] != NULL; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc - 1];
+    *fault = (struct ipsec_fault){ 0 };
+    return options_read(argc, argv, options, fault);
+}
+#define READ(options, fault, ...)                                                                  \
+    read_words(options, fault, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* A file with 'text', named in 'name' (a mkstemp template). */
+static void
+write_file(char *name, const char *text)
+{
+    int fd = mkstemp(name);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void
+defaults_stand_where_nothing_is_said(void **state)
+{
+    (void)state;
+    struct options options;
+    struct ipsec_fault fault;
+
+    assert_int_equal(READ(&options, &fault, REQUIRED), IPSEC_OK);
+    assert_string_equal(options.listen, "127.0.0.1:8443");
+    assert_string_equal(options.store, "sqlite:/var/lib/sa-contextd/state.db");
+    assert_int_equal(options.queue_depth, 16384);
+    assert_int_equal(options.max_body_bytes, 65536);
+    assert_false(options.check);
+    options_clear(&options);
+}
+
+static void
+flag_wins_over_environment_over_file(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/test_options_XXXXXX";
+    struct options options;
+    struct ipsec_fault fault;
+
+    write_file(name, "{\"workers\": 3, \"max-batch\": 7, \"queue-depth\": 9, \"listen\": \"f:1\"}");
+    setenv("SA_CONTEXTD_WORKERS", "4", 1);
+    setenv("SA_CONTEXTD_MAX_BATCH", "8", 1);
+    assert_int_equal(READ(&options, &fault, REQUIRED, "--config", name, "--workers=5"), IPSEC_OK);
+    assert_int_equal(options.workers, 5);
+    assert_int_equal(options.max_batch, 8);
+    assert_int_equal(options.queue_depth, 9);
+    assert_string_equal(options.listen, "f:1");
+    options_clear(&options);
+    unsetenv("SA_CONTEXTD_WORKERS");
+    unsetenv("SA_CONTEXTD_MAX_BATCH");
+    unlink(name);
+}
+
+static void
+bad_usage_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4];
+        const char *mention;
+    } cases[] = {
+        { { "--unknown", "1" }, "--unknown" },
+        { { "stray" }, "stray" },
+        { { "--workers" }, "--workers" },
+        { { "--workers", "x" }, "workers" },
+        { { "--workers", "-1" }, "workers" },
+        { { "--workers", " 1" }, "workers" },
+        { { "--workers", "257" }, "256" },
+        { { "--workers", "1", "--workers", "1" }, "twice" },
+        { { "--queue-depth", "0" }, "queue-depth" },
+        { { "--max-batch", "99999999999999999999" }, "max-batch" },
+        { { "--log-level", "loud" }, "loud" },
+        { { "--plane", "xfrm" }, "plane" },
+        { { "--check=yes" }, "--check" },
+        { { "--config", "/nonexistent/file" }, "/nonexistent/file" },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct options options;
+        struct ipsec_fault fault;
+        const char *const *words = cases[i].words;
+
+        assert_int_not_equal(READ(&options, &fault, REQUIRED, words[0], words[1],
+                                  words[1] == NULL ? NULL : words[2],
+                                  words[1] == NULL || words[2] == NULL ? NULL : words[3]),
+                             IPSEC_OK);
+        if (strstr(fault.detail, cases[i].mention) == NULL)
+            fail_msg("%s: %s", cases[i].words[0], fault.detail);
+        options_clear(&options);
+    }
+}
+
+static void
+required_options_are_asked_for_when_serving(void **state)
+{
+    (void)state;
+    struct options options;
+    struct ipsec_fault fault;
+
+    assert_int_not_equal(READ(&options, &fault, "--tls-cert", "c"), IPSEC_OK);
+    assert_non_null(strstr(fault.detail, "tls-key"));
+    options_clear(&options);
+    assert_int_equal(READ(&options, &fault, "--help"), IPSEC_OK);
+    assert_true(options.help);
+    options_clear(&options);
+    assert_int_equal(READ(&options, &fault, "--healthcheck"), IPSEC_OK);
+    assert_true(options.healthcheck);
+    options_clear(&options);
+}
+
+static void
+unknown_members_and_variables_are_refused(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "[]",
+        "{\"workes\": 1}",
+        "{\"workers\": \"1\"}",
+        "{\"listen\": 1}",
+        "{\"config\": \"x\"}",
+        "{\"workers\": 1, \"workers\": 2}",
+        "{\"check\": true}",
+        "{",
+        "{\"workers\": -1}",
+    };
+    struct options options;
+    struct ipsec_fault fault;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[] = "/tmp/test_options_XXXXXX";
+        write_file(name, files[i]);
+        if (READ(&options, &fault, REQUIRED, "--config", name) == IPSEC_OK)
+            fail_msg("taken: %s", files[i]);
+        options_clear(&options);
+        unlink(name);
+    }
+    setenv("SA_CONTEXTD_WORKES", "1", 1);
+    assert_int_not_equal(READ(&options, &fault, REQUIRED), IPSEC_OK);
+    assert_non_null(strstr(fault.detail, "SA_CONTEXTD_WORKES"));
+    options_clear(&options);
+    unsetenv("SA_CONTEXTD_WORKES");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_stand_where_nothing_is_said),
+        cmocka_unit_test(flag_wins_over_environment_over_file),
+        cmocka_unit_test(bad_usage_is_refused_by_name),
+        cmocka_unit_test(required_options_are_asked_for_when_serving),
+        cmocka_unit_test(unknown_members_and_variables_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
