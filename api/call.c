@@ -465,8 +465,10 @@ add_header(struct api_call *call, const char *name, const char *value)
     if (answer->header_count >= sizeof answer->headers / sizeof *answer->headers)
         abort();
     struct api_answer_header *header = &answer->headers[answer->header_count++];
+    size_t size = strnlen(value, sizeof header->value - 1);
     header->name = name;
-    (void)snprintf(header->value, sizeof header->value, "%s", value);
+    memcpy(header->value, value, size);
+    header->value[size] = '\0';
 }
 
 static void

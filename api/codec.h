@@ -25,8 +25,8 @@ struct codec_field;
 /* What a member is in the struct and on the wire. */
 enum codec_kind {
     CODEC_UNSIGNED = 0, /* uint8_t to uint64_t: an integer from 'minimum' to 'maximum' */
-    CODEC_DECIMAL,      /* uint64_t: its decimal digits in a string */
-    CODEC_BOOLEAN,      /* bool */
+    CODEC_DECIMAL,      /* uint64_t: its decimal digits in a string; encoded only */
+    CODEC_BOOLEAN,      /* bool; encoded only */
     CODEC_ENUM,         /* uint8_t or uint16_t: a name of 'names' */
     CODEC_IP_VERSION,   /* uint8_t: "v4" or "v6"; the addresses that follow must agree */
     CODEC_ADDRESS,      /* struct ipsec_address, of the object's IP version */

@@ -449,10 +449,11 @@ walking_a_list_by_cursors_meets_every_object_once(void **state)
     }
     assert_int_equal(met, COUNT);
 
-    (void)strncat(query, "&layer=outboundTransportV4", sizeof query - strlen(query) - 1);
+    char filtered[sizeof query + 32];
+    (void)snprintf(filtered, sizeof filtered, "%s&layer=outboundTransportV4", query);
     check_answer(
-        ask(fixture, &(struct request){ .method = "GET", .path = "/filters", .query = query }), 400,
-        "FWP_E_INVALID_PARAMETER");
+        ask(fixture, &(struct request){ .method = "GET", .path = "/filters", .query = filtered }),
+        400, "FWP_E_INVALID_PARAMETER");
     assert_string_equal(fixture->call.base.fault.pointer, "cursor");
 }
 
