@@ -173,6 +173,15 @@ codec_refuse(struct codec_decoder *decoder, enum ipsec_status status, const char
 /* The same for a value that is not 'expected' ("an integer"). */
 NODISCARD enum ipsec_status
 codec_refuse_type(struct codec_decoder *decoder, const json_t *value, const char *expected);
+/* For a member that 'object' (null: an empty one) does not have. */
+NODISCARD enum ipsec_status codec_refuse_unknown(struct codec_decoder *decoder,
+                                                 const struct codec_object *object,
+                                                 const char *member);
+/* For a body that the parser refused. */
+NODISCARD enum ipsec_status codec_refuse_syntax(struct codec_decoder *decoder,
+                                                const json_error_t *error,
+                                                const char *body,
+                                                size_t size);
 NODISCARD enum ipsec_status codec_decode_name(struct codec_decoder *decoder,
                                               const struct codec_names *names,
                                               const char *text,
