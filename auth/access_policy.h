@@ -16,11 +16,10 @@
 struct access_policy;
 
 /* Reads the file.  Unknown containers, members, rights or principal forms, a duplicate member, a
- * wildcard anywhere but at the end of a URI: each is an error that names file, place and cause, never
- * ignored.  A container that is absent has an empty list of its own. */
-NODISCARD enum ipsec_status access_policy_load(const char *file,
-                                               struct ipsec_fault *fault,
-                                               struct access_policy **policy_out);
+ * wildcard anywhere but at the end of a URI: each is an error that names file, place and cause,
+ * never ignored.  A container that is absent has an empty list of its own. */
+NODISCARD enum ipsec_status
+access_policy_load(const char *file, struct ipsec_fault *fault, struct access_policy **policy_out);
 struct access_policy *access_policy_ref(struct access_policy *policy);
 void access_policy_unref(struct access_policy *policy); /* accepts null */
 

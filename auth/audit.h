@@ -16,16 +16,15 @@
 struct audit; /* The log's file.  Safe to share. */
 
 /* 'destination': "stderr", "off" or a path (created 0600, appended to). */
-NODISCARD enum ipsec_status audit_open(const char *destination,
-                                       struct ipsec_fault *fault,
-                                       struct audit **audit_out);
+NODISCARD enum ipsec_status
+audit_open(const char *destination, struct ipsec_fault *fault, struct audit **audit_out);
 void audit_close(struct audit *audit);
 /* Opens the path anew (log rotation); keeps the old file when that fails. */
 NODISCARD enum ipsec_status audit_reopen(struct audit *audit, struct ipsec_fault *fault);
 bool audit_enabled(const struct audit *audit);
 
 struct audit_record {
-    int64_t time_ms;         /* wall clock */
+    int64_t time_ms; /* wall clock */
     const char *request_id;
     const char *trace_id;    /* null: none */
     const char *peer;        /* "192.0.2.7:40312" */
@@ -33,13 +32,13 @@ struct audit_record {
     const char *fingerprint; /* null likewise */
     const char *method;
     const char *path;
-    uint64_t object_id;      /* 0: none */
-    const char *container;   /* null: no right was needed */
+    uint64_t object_id;    /* 0: none */
+    const char *container; /* null: no right was needed */
     uint32_t right;
-    bool granted;            /* was the right there? */
+    bool granted; /* was the right there? */
     int http_status;
     enum ipsec_status status;
-    bool replayed;           /* a repeat answered from the record */
+    bool replayed; /* a repeat answered from the record */
     int64_t duration_us;
 };
 void audit_append(struct buffer *lines, const struct audit_record *record);

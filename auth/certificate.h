@@ -3,10 +3,10 @@
  * certificate.h: judges a client's certificate chain with OpenSSL, in one place.
  *
  * A chain is good when it leads to the client CA bundle (RFC 5280), is within its dates, is not
- * revoked by the CRLs (when given, every CA of the chain needs a current one: a stale or missing CRL
- * fails closed), its leaf has an extended key usage that names clientAuth, every key is RSA of 2048
- * bits or more, on P-256, P-384 or P-521, or Ed25519, no signature uses SHA-1 or MD5, and it is at
- * most 8 certificates deep. */
+ * revoked by the CRLs (when given, every CA of the chain needs a current one: a stale or missing
+ * CRL fails closed), its leaf has an extended key usage that names clientAuth, every key is RSA of
+ * 2048 bits or more, on P-256, P-384 or P-521, or Ed25519, no signature uses SHA-1 or MD5, and it
+ * is at most 8 certificates deep. */
 #pragma once
 
 #include <stddef.h>
@@ -19,9 +19,9 @@
 /* The client CA bundle and the CRLs.  Immutable, shared by reference count, any thread. */
 struct auth_trust;
 
-/* Reads both PEM files ('crl_file' may be null).  Refuses an empty bundle, a file with anything that
- * does not parse, a CRL that none of the CAs signed or that is past its nextUpdate.  'fault' names
- * file and cause. */
+/* Reads both PEM files ('crl_file' may be null).  Refuses an empty bundle, a file with anything
+ * that does not parse, a CRL that none of the CAs signed or that is past its nextUpdate.  'fault'
+ * names file and cause. */
 NODISCARD enum ipsec_status auth_trust_load(const char *ca_file,
                                             const char *crl_file,
                                             struct ipsec_fault *fault,
@@ -31,16 +31,16 @@ void auth_trust_unref(struct auth_trust *trust); /* accepts null */
 
 enum auth_verdict {
     AUTH_GOOD = 0,
-    AUTH_MALFORMED,      /* not a certificate, or too many, or too large */
-    AUTH_UNKNOWN_CA,     /* another CA, self-signed */
+    AUTH_MALFORMED,  /* not a certificate, or too many, or too large */
+    AUTH_UNKNOWN_CA, /* another CA, self-signed */
     AUTH_EXPIRED,
     AUTH_NOT_YET_VALID,
-    AUTH_WRONG_USAGE,    /* extended key usage absent or without clientAuth; a CA as leaf */
+    AUTH_WRONG_USAGE, /* extended key usage absent or without clientAuth; a CA as leaf */
     AUTH_REVOKED,
-    AUTH_CRL_UNUSABLE,   /* stale or missing */
-    AUTH_WEAK,           /* key or signature algorithm */
+    AUTH_CRL_UNUSABLE, /* stale or missing */
+    AUTH_WEAK,         /* key or signature algorithm */
     AUTH_TOO_DEEP,
-    AUTH_INTERNAL,       /* no memory */
+    AUTH_INTERNAL, /* no memory */
     AUTH_VERDICT_COUNT
 };
 const char *auth_verdict_text(enum auth_verdict verdict);

@@ -26,6 +26,7 @@ struct ipsec_completion {
 static void wait_for_calls(struct handover *handover, int64_t timeout_ms) REQUIRES(handover->lock);
 static void deliver_to(struct ipsec_completion *completion);
 static void signal_event(int event_fd);
+static void clear_event(int event_fd);
 
 void
 handover_init(struct handover *handover, uint32_t depth)
@@ -184,18 +185,12 @@ ipsec_completion_fd(const struct ipsec_completion *completion)
 struct ipsec_call *
 ipsec_completion_take(struct ipsec_completion *completion)
 {
-    uint64_t count;
-
-    /* The eventfd is emptied before the list is: what comes in between is taken along, and what
-     * comes afterwards signals again. */
-    ssize_t size = read(completion->event_fd, &count, sizeof count);
-    if (size < 0 && errno != EAGAIN && errno != EINTR)
-        abort();
-
     mutex_lock(&completion->lock);
     struct ipsec_call *calls = completion->first;
     completion->first = NULL;
     completion->last = NULL;
+    if (completion->signalled)
+        clear_event(completion->event_fd);
     completion->signalled = false;
     mutex_unlock(&completion->lock);
     return calls;
@@ -258,5 +253,14 @@ signal_event(int event_fd)
     const uint64_t one = 1;
 
     if (write(event_fd, &one, sizeof one) != sizeof one)
+        abort();
+}
+
+static void
+clear_event(int event_fd)
+{
+    uint64_t count;
+
+    if (read(event_fd, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR)
         abort();
 }

@@ -28,6 +28,7 @@
 enum {
     REAP_INTERVAL_MS = 250,
     BACK_OFF_MAX_MS = 16,
+    FREE_ROUNDS = 2,
     CONNECTION_MEMORY = 16 * 1024, /* headers of a request at most, and what an idle one costs */
     AUDIT_LINES_MAX = 16 * 1024 * 1024,
     FREE_REQUESTS_BODY_MAX = 64 * 1024,
@@ -43,7 +44,7 @@ static const char tls_priorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS
 static void *serve(void *argument);
 static void finish_calls(struct worker *worker);
 static void submit_round(struct worker *worker);
-static int wait_ms(struct worker *worker, int64_t next_reap_ms, int *back_off_ms);
+static int wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds);
 static bool is_drained(const struct worker *worker);
 static enum MHD_Result
 accept_policy(void *closure, const struct sockaddr *address, socklen_t address_size);
@@ -224,7 +225,7 @@ serve(void *argument)
     };
     int64_t next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
     bool quiesced = false;
-    int back_off_ms = 0;
+    unsigned int idle_rounds = 0;
 
     library_attach(&worker->metrics);
     while (true) {
@@ -251,8 +252,9 @@ serve(void *argument)
             atomic_store(&worker->stopped_clean, true);
             return NULL;
         }
-        (void)poll(descriptors, 3, wait_ms(worker, next_reap_ms, &back_off_ms));
-        if ((descriptors[2].revents & POLLIN) != 0)
+        int timeout_ms = wait_ms(worker, next_reap_ms, &idle_rounds);
+        if (timeout_ms != 0 && poll(descriptors, 3, timeout_ms) > 0 &&
+            (descriptors[2].revents & POLLIN) != 0)
             (void)!read(worker->wake_fd, &ignored, sizeof ignored);
     }
 }
@@ -287,29 +289,28 @@ submit_round(struct worker *worker)
 }
 
 /* How long to poll.  The library wants to run again at once while a connection is on its ready
- * list, and an unfinished handshake stays there for ever: a round in which nothing moved waits,
- * longer each time, so that such connections cannot spin the thread.  New bytes end the poll at
- * once. */
+ * list, and an unfinished handshake stays there for ever.  So a few rounds in which nothing moved
+ * are free
+ * -- the library needs them to notice that an answered connection has nothing more to read --, and
+ * after them each waits longer than the one before: such connections cannot spin the thread.  New
+ * bytes end the poll at once. */
 static int
-wait_ms(struct worker *worker, int64_t next_reap_ms, int *back_off_ms)
+wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds)
 {
-    int64_t library_ms = MHD_get_timeout64s(worker->daemon);
     int64_t until_reap_ms = next_reap_ms - clock_monotonic_ms();
-    int64_t wait = until_reap_ms > 0 ? until_reap_ms : 0;
+    int wait = until_reap_ms > 0 ? (int)until_reap_ms : 0;
 
-    if (worker->pool.progress) {
-        *back_off_ms = 0;
-        if (library_ms == 0)
+    *idle_rounds = worker->pool.progress ? 0 : *idle_rounds + 1;
+    if (MHD_get_timeout64s(worker->daemon) == 0) {
+        if (*idle_rounds <= FREE_ROUNDS)
             return 0;
-    } else if (library_ms == 0) {
-        *back_off_ms = *back_off_ms == 0 ? 1 : *back_off_ms * 2;
-        if (*back_off_ms > BACK_OFF_MAX_MS)
-            *back_off_ms = BACK_OFF_MAX_MS;
-        return wait < *back_off_ms ? (int)wait : *back_off_ms;
+        unsigned int shift = *idle_rounds - FREE_ROUNDS - 1;
+        int back_off_ms = shift < 4 ? 1 << shift : BACK_OFF_MAX_MS;
+        return wait < back_off_ms ? wait : back_off_ms;
     }
     if (worker->pool.first == NULL && worker->in_flight == 0)
         return -1; /* nothing to reap: sleep until somebody calls */
-    return (int)wait;
+    return wait;
 }
 
 /* Nothing is half done: no call in flight, no request half read, no answer half sent. */

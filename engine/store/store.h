@@ -33,13 +33,13 @@ struct store_principal {
 };
 
 enum store_change_kind {
-    STORE_PUT_PRINCIPAL,         /* principal: new, never changed */
-    STORE_PUT_FILTER,            /* filter: new */
-    STORE_DELETE_FILTER,         /* id */
-    STORE_PUT_SA_CONTEXT,        /* sa_context: new or replaced */
-    STORE_DELETE_SA_CONTEXT,     /* id */
-    STORE_PUT_REPLAY,            /* replay: new */
-    STORE_DELETE_REPLAYS_BELOW,  /* id: all numbers below it */
+    STORE_PUT_PRINCIPAL,        /* principal: new, never changed */
+    STORE_PUT_FILTER,           /* filter: new */
+    STORE_DELETE_FILTER,        /* id */
+    STORE_PUT_SA_CONTEXT,       /* sa_context: new or replaced */
+    STORE_DELETE_SA_CONTEXT,    /* id */
+    STORE_PUT_REPLAY,           /* replay: new */
+    STORE_DELETE_REPLAYS_BELOW, /* id: all numbers below it */
 };
 
 /* One change of a batch, in the order made.  Pointers are borrowed for the commit. */
@@ -60,8 +60,8 @@ struct store_marks {
 };
 
 /* Receives everything at start.  Principals come first, then filters, contexts and replays, each in
- * ascending order of its number.  What is handed over is borrowed for the call.  A status other than
- * IPSEC_OK ends the load and is returned by it. */
+ * ascending order of its number.  What is handed over is borrowed for the call.  A status other
+ * than IPSEC_OK ends the load and is returned by it. */
 struct store_loader {
     void *context;
     enum ipsec_status (*principal)(void *context, const struct store_principal *principal);
@@ -79,10 +79,12 @@ struct store_loader {
  *   IPSEC_RPC_CALL_REJECTED     another process has the store (open only)
  *   IPSEC_RPC_ACCESS_DENIED     the file may not be read and written (open only) */
 struct store_ops {
-    const char *name;   /* "sqlite"; the URI is "sqlite:PATH" */
+    const char *name; /* "sqlite"; the URI is "sqlite:PATH" */
     /* Opens or creates the store at 'path' (what follows the colon).  Migrates an older schema, in
      * one transaction.  On success '*store_out' belongs to the caller. */
-    enum ipsec_status (*open)(const char *path, struct ipsec_fault *fault, struct store **store_out);
+    enum ipsec_status (*open)(const char *path,
+                              struct ipsec_fault *fault,
+                              struct store **store_out);
     void (*close)(struct store *store); /* accepts null */
     enum ipsec_status (*load)(struct store *store,
                               const struct store_loader *loader,
