@@ -8,8 +8,8 @@
  *   api_call_body    decodes the body into the operation's input struct
  *   api_call_finish  after the engine gave the call back: renders the output struct or the problem
  *
- * Threads: one call belongs to one worker; only 'base.run' (the handler) and 'base.encode' run on the
- * engine thread, while the worker does not touch the call. */
+ * Threads: one call belongs to one worker; only 'base.run' (the handler) and 'base.encode' run on
+ * the engine thread, while the worker does not touch the call. */
 #pragma once
 
 #include <stdbool.h>
@@ -94,7 +94,8 @@ enum api_next {
     API_NEXT_ENGINE,     /* reserve and submit 'base', then api_call_finish */
 };
 
-/* 'call' is zeroed but for the wire's members.  'has_body' tells whether the headers announce one. */
+/* 'call' is zeroed but for the wire's members.  'has_body' tells whether the headers announce one.
+ */
 NODISCARD enum api_next api_call_start(struct api_call *call, bool has_body);
 NODISCARD enum api_next api_call_body(struct api_call *call, const char *body, size_t size);
 void api_call_finish(struct api_call *call);
@@ -110,7 +111,8 @@ void api_call_fail(struct api_call *call,
 /* Frees what the call owns; leaves it zeroed. */
 void api_call_clear(struct api_call *call);
 
-/* The name of the matched operation ("createSaContext") for metrics and audit; "none" without one. */
+/* The name of the matched operation ("createSaContext") for metrics and audit; "none" without one.
+ */
 const char *api_call_operation(const struct api_call *call);
 size_t api_operation_count(void);
 const char *api_operation_name(size_t index); /* "none" from the count on */

@@ -6,10 +6,10 @@
  * there, object's id well-formed, answer acceptable, body as the operation wants it, query. */
 #include "api/api.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/answer.h"
 #include "api/headers.h"
 #include "api/idempotency.h"
 #include "api/problem.h"
@@ -20,7 +20,6 @@
 
 /* The longest answer: a full page of filters with the longest texts, each byte escaped. */
 enum { ANSWER_MAXIMUM = 16 << 20, REPLAY_MAXIMUM = 1 << 16 };
-enum { IDEMPOTENCY_DETAIL = 255 };
 
 const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_ACCEPT] = "Accept",
@@ -32,9 +31,6 @@ const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_TRACEPARENT] = "traceparent",
 };
 
-static const char type_json[] = "application/json";
-static const char type_problem[] = "application/problem+json";
-
 static void open_call(struct api_call *call);
 static enum ipsec_status check_route(struct api_call *call);
 static enum ipsec_status check_caller(struct api_call *call);
@@ -45,13 +41,6 @@ static enum ipsec_status reserve_memory(struct api_call *call);
 static enum ipsec_status run_local(struct api_call *call);
 static void prepare_engine(struct api_call *call);
 static enum ipsec_status run_handler(struct ipsec_call *base, struct ipsec_session *session);
-static bool encode_answer(struct ipsec_call *base, struct buffer *answer);
-static void answer_success(struct api_call *call);
-static void answer_replay(struct api_call *call);
-static void answer_fault(struct api_call *call);
-static void begin_answer(struct api_call *call);
-static void add_header(struct api_call *call, const char *name, const char *value);
-static void format_location(const struct api_call *call, char *location, size_t size);
 
 enum api_next
 api_call_start(struct api_call *call, bool has_body)
@@ -59,7 +48,7 @@ api_call_start(struct api_call *call, bool has_body)
     const char *argument = NULL;
 
     open_call(call);
-    begin_answer(call);
+    answer_begin(call);
     call->route = router_match(call->method, call->path, &argument);
 
     enum ipsec_status status = check_route(call);
@@ -122,7 +111,7 @@ api_call_finish(struct api_call *call)
             call->base.fault = (struct ipsec_fault){ .status = call->base.status };
         answer_fault(call);
     } else if (call->base.replay.wanted) {
-        answer_replay(call);
+        answer_remembered(call);
     } else {
         answer_success(call);
     }
@@ -281,8 +270,8 @@ check_headers(struct api_call *call, bool has_body)
     if (call->route->body != NULL && headers[about] != NULL &&
         !headers_is_idempotency_key(headers[about]))
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
-                               api_header_names[about], "must be 1 to %d visible ASCII characters",
-                               IDEMPOTENCY_DETAIL);
+                               api_header_names[about],
+                               "must be 1 to 255 visible ASCII characters");
     return IPSEC_OK;
 }
 
@@ -339,7 +328,7 @@ prepare_engine(struct api_call *call)
     base->caller.rights = call->rights;
     base->run = run_handler;
     if (base->replay.wanted) {
-        base->encode = encode_answer;
+        base->encode = answer_encode_remembered;
         buffer_init(&base->replay.answer, REPLAY_MAXIMUM);
     }
 }
@@ -350,128 +339,4 @@ run_handler(struct ipsec_call *base, struct ipsec_session *session)
     struct api_call *call = (struct api_call *)base;
 
     return call->route->handler(call, session);
-}
-
-/* On the engine thread, of operations that make something. */
-static bool
-encode_answer(struct ipsec_call *base, struct buffer *answer)
-{
-    const struct api_call *call = (const struct api_call *)base;
-    struct codec_encoder encoder = { .out = answer, .engine = call->service->engine };
-    char location[sizeof call->answer.headers->value];
-
-    format_location(call, location, sizeof location);
-    idempotency_append_head(call->route->success, location, answer);
-    codec_encode(&encoder, call->route->out, call->out);
-    return !answer->failed;
-}
-
-static void
-answer_success(struct api_call *call)
-{
-    const struct api_route *route = call->route;
-    struct api_answer *answer = &call->answer;
-
-    if (route->conclude != NULL)
-        route->conclude(call);
-    answer->status = route->success;
-    if (answer->static_body != NULL)
-        answer->content_type = type_json;
-    if (route->out != NULL) {
-        struct codec_encoder encoder = { .out = &answer->body, .engine = call->service->engine };
-        codec_encode(&encoder, route->out, call->out);
-        answer->content_type = type_json;
-    }
-    if (answer->body.failed) {
-        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
-                      "no memory for the answer");
-        return;
-    }
-    if (route->location != NULL) {
-        char location[sizeof answer->headers->value];
-        format_location(call, location, sizeof location);
-        add_header(call, "Location", location);
-        call->object_id = *(const uint64_t *)call->out;
-    }
-}
-
-/* First answers go this way too, so that they are the bytes that repeats get. */
-static void
-answer_replay(struct api_call *call)
-{
-    struct api_answer *answer = &call->answer;
-    struct idempotent_answer record;
-
-    if (!idempotency_read(&call->base.replay.answer, &record)) {
-        api_call_fail(call, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
-                      "the remembered answer cannot be read");
-        return;
-    }
-    buffer_append(&answer->body, record.body, record.body_size);
-    if (answer->body.failed) {
-        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
-                      "no memory for the answer");
-        return;
-    }
-    answer->status = record.status;
-    answer->content_type = type_json;
-    add_header(call, "Location", record.location);
-    const char *id = strrchr(record.location, '/');
-    if (id == NULL || !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
-        call->object_id = 0;
-    if (call->base.replay.replayed)
-        add_header(call, "Idempotent-Replay", "true");
-}
-
-/* Answers with the problem in 'call->base.fault'. */
-static void
-answer_fault(struct api_call *call)
-{
-    const struct ipsec_fault *fault = &call->base.fault;
-    char methods[sizeof call->answer.headers->value];
-
-    call->base.status = fault->status;
-    begin_answer(call);
-    call->answer.status = problem_http_status(fault->status, fault->place);
-    call->answer.content_type = type_problem;
-    if (fault->status == IPSEC_HTTP_BAD_METHOD &&
-        router_allowed(call->path, methods, sizeof methods))
-        add_header(call, "Allow", methods);
-    if (problem_rows[fault->status].retryable &&
-        (call->answer.status == 503 || call->answer.status == 429))
-        add_header(call, "Retry-After", "1");
-    problem_encode(fault, call->answer.status, call->request_id, &call->answer.body);
-}
-
-/* Forgets an answer that was begun; every answer has these two headers. */
-static void
-begin_answer(struct api_call *call)
-{
-    struct api_answer *answer = &call->answer;
-
-    buffer_reset(&answer->body);
-    answer->static_body = NULL;
-    answer->static_body_size = 0;
-    answer->header_count = 0;
-    add_header(call, api_header_names[API_HEADER_REQUEST_ID], call->request_id);
-    add_header(call, "Cache-Control", "no-store");
-}
-
-static void
-add_header(struct api_call *call, const char *name, const char *value)
-{
-    struct api_answer *answer = &call->answer;
-
-    if (answer->header_count >= sizeof answer->headers / sizeof *answer->headers)
-        abort();
-    struct api_answer_header *header = &answer->headers[answer->header_count++];
-    header->name = name;
-    (void)snprintf(header->value, sizeof header->value, "%s", value);
-}
-
-static void
-format_location(const struct api_call *call, char *location, size_t size)
-{
-    (void)snprintf(location, size, "%s%llu", call->route->location,
-                   (unsigned long long)*(const uint64_t *)call->out);
 }

@@ -25,8 +25,8 @@ struct codec_field;
 /* What a member is in the struct and on the wire. */
 enum codec_kind {
     CODEC_UNSIGNED = 0, /* uint8_t to uint64_t: an integer from 'minimum' to 'maximum' */
-    CODEC_DECIMAL,      /* uint64_t: its decimal digits in a string */
-    CODEC_BOOLEAN,      /* bool */
+    CODEC_DECIMAL,      /* uint64_t: its decimal digits in a string; encoded only */
+    CODEC_BOOLEAN,      /* bool; encoded only */
     CODEC_ENUM,         /* uint8_t or uint16_t: a name of 'names' */
     CODEC_IP_VERSION,   /* uint8_t: "v4" or "v6"; the addresses that follow must agree */
     CODEC_ADDRESS,      /* struct ipsec_address, of the object's IP version */
@@ -173,6 +173,15 @@ codec_refuse(struct codec_decoder *decoder, enum ipsec_status status, const char
 /* The same for a value that is not 'expected' ("an integer"). */
 NODISCARD enum ipsec_status
 codec_refuse_type(struct codec_decoder *decoder, const json_t *value, const char *expected);
+/* For a member that 'object' (null: an empty one) does not have. */
+NODISCARD enum ipsec_status codec_refuse_unknown(struct codec_decoder *decoder,
+                                                 const struct codec_object *object,
+                                                 const char *member);
+/* For a body that the parser refused. */
+NODISCARD enum ipsec_status codec_refuse_syntax(struct codec_decoder *decoder,
+                                                const json_error_t *error,
+                                                const char *body,
+                                                size_t size);
 NODISCARD enum ipsec_status codec_decode_name(struct codec_decoder *decoder,
                                               const struct codec_names *names,
                                               const char *text,

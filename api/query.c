@@ -3,7 +3,6 @@
  * query.c: see query.h.  Percent-encoding is RFC 3986's: '+' is a plus sign. */
 #include "api/query.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { NAME_SIZE = 64, VALUE_SIZE = 256 };
@@ -14,8 +13,6 @@ static enum ipsec_status decode_member(struct codec_decoder *decoder,
                                        const char *value,
                                        uint64_t *seen,
                                        void *object_out);
-static enum ipsec_status refuse_unknown(struct codec_decoder *decoder,
-                                        const struct codec_object *object);
 static bool percent_decode(const char *text, size_t size, char *decoded, size_t decoded_size);
 
 enum ipsec_status
@@ -87,24 +84,8 @@ decode_member(struct codec_decoder *decoder,
         *seen |= UINT64_C(1) << i;
         return codec_decode_text(decoder, &object->fields[i], value, object_out);
     }
-    return refuse_unknown(decoder, object);
-}
-
-static enum ipsec_status
-refuse_unknown(struct codec_decoder *decoder, const struct codec_object *object)
-{
-    char names[sizeof decoder->fault->detail] = "";
-    size_t length = 0;
-
-    if (object == NULL)
-        return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "this operation takes no query");
-    for (size_t i = 0; i < object->field_count && length < sizeof names; i++) {
-        int added = snprintf(names + length, sizeof names - length, "%s%s", i == 0 ? "" : ", ",
-                             object->fields[i].name);
-        length += added < 0 ? 0 : (size_t)added;
-    }
-    return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "unknown in this query; known are %s",
-                        names);
+    decoder->step = NULL;
+    return codec_refuse_unknown(decoder, object, name);
 }
 
 /* Refuses what is no escape, encoded control bytes and NUL, and what does not fit. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * answer.c: see answer.h. */
+#include "api/answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/idempotency.h"
+#include "api/problem.h"
+#include "api/router.h"
+#include "api/text.h"
+
+static const char type_json[] = "application/json";
+static const char type_problem[] = "application/problem+json";
+
+static void add_header(struct api_call *call, const char *name, const char *value);
+static void format_location(const struct api_call *call, char *location, size_t size);
+
+bool
+answer_encode_remembered(struct ipsec_call *base, struct buffer *answer)
+{
+    const struct api_call *call = (const struct api_call *)base;
+    struct codec_encoder encoder = { .out = answer, .engine = call->service->engine };
+    char location[sizeof call->answer.headers->value];
+
+    format_location(call, location, sizeof location);
+    idempotency_append_head(call->route->success, location, answer);
+    codec_encode(&encoder, call->route->out, call->out);
+    return !answer->failed;
+}
+
+void
+answer_success(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+    struct api_answer *answer = &call->answer;
+
+    if (route->conclude != NULL)
+        route->conclude(call);
+    answer->status = route->success;
+    if (answer->static_body != NULL)
+        answer->content_type = type_json;
+    if (route->out != NULL) {
+        struct codec_encoder encoder = { .out = &answer->body, .engine = call->service->engine };
+        codec_encode(&encoder, route->out, call->out);
+        answer->content_type = type_json;
+    }
+    if (answer->body.failed) {
+        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "no memory for the answer");
+        return;
+    }
+    if (route->location != NULL) {
+        char location[sizeof answer->headers->value];
+        format_location(call, location, sizeof location);
+        add_header(call, "Location", location);
+        call->object_id = *(const uint64_t *)call->out;
+    }
+}
+
+void
+answer_remembered(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+    struct idempotent_answer record;
+
+    if (!idempotency_read(&call->base.replay.answer, &record)) {
+        api_call_fail(call, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "the remembered answer cannot be read");
+        return;
+    }
+    buffer_append(&answer->body, record.body, record.body_size);
+    if (answer->body.failed) {
+        api_call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, IPSEC_FAULT_SERVICE, NULL,
+                      "no memory for the answer");
+        return;
+    }
+    answer->status = record.status;
+    answer->content_type = type_json;
+    add_header(call, "Location", record.location);
+    const char *id = strrchr(record.location, '/');
+    if (id == NULL || !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
+        call->object_id = 0;
+    if (call->base.replay.replayed)
+        add_header(call, "Idempotent-Replay", "true");
+}
+
+void
+answer_fault(struct api_call *call)
+{
+    const struct ipsec_fault *fault = &call->base.fault;
+    char methods[sizeof call->answer.headers->value];
+
+    call->base.status = fault->status;
+    answer_begin(call);
+    call->answer.status = problem_http_status(fault->status, fault->place);
+    call->answer.content_type = type_problem;
+    if (fault->status == IPSEC_HTTP_BAD_METHOD &&
+        router_allowed(call->path, methods, sizeof methods))
+        add_header(call, "Allow", methods);
+    if (problem_rows[fault->status].retryable &&
+        (call->answer.status == 503 || call->answer.status == 429))
+        add_header(call, "Retry-After", "1");
+    problem_encode(fault, call->answer.status, call->request_id, &call->answer.body);
+}
+
+void
+answer_begin(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+
+    buffer_reset(&answer->body);
+    answer->static_body = NULL;
+    answer->static_body_size = 0;
+    answer->header_count = 0;
+    add_header(call, api_header_names[API_HEADER_REQUEST_ID], call->request_id);
+    add_header(call, "Cache-Control", "no-store");
+}
+
+static void
+add_header(struct api_call *call, const char *name, const char *value)
+{
+    struct api_answer *answer = &call->answer;
+
+    if (answer->header_count >= sizeof answer->headers / sizeof *answer->headers)
+        abort();
+    struct api_answer_header *header = &answer->headers[answer->header_count++];
+    size_t size = strnlen(value, sizeof header->value - 1);
+    header->name = name;
+    memcpy(header->value, value, size);
+    header->value[size] = '\0';
+}
+
+static void
+format_location(const struct api_call *call, char *location, size_t size)
+{
+    (void)snprintf(location, size, "%s%llu", call->route->location,
+                   (unsigned long long)*(const uint64_t *)call->out);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_query.c: the queries of lists. */
+#include "api/query.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/resource.h"
+
+#define LONG_300                                                                                   \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+    "xxxxxxxx"                                                                                     \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+    "xxxxxxxx"                                                                                     \
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+    "xxxxxxxx"
+
+static enum ipsec_status
+decode(const char *text, struct sa_context_query *query, struct ipsec_fault *fault)
+{
+    *query = (struct sa_context_query){ 0 };
+    *fault = (struct ipsec_fault){ 0 };
+    return query_decode(&codec_sa_context_query, text, query, fault);
+}
+
+static void
+each_flaw_is_refused_by_code_and_name(void **state)
+{
+    static const struct {
+        const char *text;
+        enum ipsec_status status;
+        const char *pointer;
+    } cases[] = {
+        { "colour=red", IPSEC_INVALID_PARAMETER, "colour" },
+        { "Limit=1", IPSEC_INVALID_PARAMETER, "Limit" },
+        { "limit=1&limit=1", IPSEC_INVALID_PARAMETER, "limit" },
+        { "limit=1&l%69mit=2", IPSEC_INVALID_PARAMETER, "limit" },
+        { "limit=1&", IPSEC_INVALID_PARAMETER, "" },
+        { "&", IPSEC_INVALID_PARAMETER, "" },
+        { "=1", IPSEC_INVALID_PARAMETER, "" },
+        { "limit", IPSEC_TYPE_MISMATCH, "limit" },
+        { "limit=", IPSEC_TYPE_MISMATCH, "limit" },
+        { "limit=x", IPSEC_TYPE_MISMATCH, "limit" },
+        { "limit=1.5", IPSEC_TYPE_MISMATCH, "limit" },
+        { "limit=+1", IPSEC_TYPE_MISMATCH, "limit" },
+        { "limit=0", IPSEC_OUT_OF_BOUNDS, "limit" },
+        { "limit=-1", IPSEC_OUT_OF_BOUNDS, "limit" },
+        { "limit=1001", IPSEC_OUT_OF_BOUNDS, "limit" },
+        { "limit=18446744073709551617", IPSEC_OUT_OF_BOUNDS, "limit" },
+        { "limit=%3", IPSEC_INVALID_PARAMETER, "limit" },
+        { "limit=%zz", IPSEC_INVALID_PARAMETER, "limit" },
+        { "limit=1%00", IPSEC_INVALID_PARAMETER, "limit" },
+        { "limit=1%0a", IPSEC_INVALID_PARAMETER, "limit" },
+        { "%", IPSEC_INVALID_PARAMETER, "" },
+        { "cursor=" LONG_300, IPSEC_INVALID_PARAMETER, "cursor" },
+        { LONG_300 "=1", IPSEC_INVALID_PARAMETER, "" },
+        { "cursor=AAAA", IPSEC_INVALID_PARAMETER, "cursor" },
+        { "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", IPSEC_INVALID_PARAMETER, "cursor" },
+        { "state=on", IPSEC_INVALID_ENUMERATOR, "state" },
+        { "localAddress=", IPSEC_INVALID_PARAMETER, "localAddress" },
+        { "localAddress=192.0.2.1/33", IPSEC_INVALID_NET_MASK, "localAddress" },
+        { "remoteAddress=192.0.2.1/24", IPSEC_INVALID_NET_MASK, "remoteAddress" },
+        { "remoteAddress=2001:db8::1%25eth0", IPSEC_INVALID_PARAMETER, "remoteAddress" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
+        struct sa_context_query query;
+        struct ipsec_fault fault;
+        enum ipsec_status status = decode(cases[i].text, &query, &fault);
+        print_message("%s\n", cases[i].text);
+        assert_string_equal(ipsec_status_name(status), ipsec_status_name(cases[i].status));
+        assert_int_equal(fault.place, IPSEC_FAULT_QUERY);
+        assert_string_equal(fault.pointer, cases[i].pointer);
+    }
+}
+
+static void
+members_arrive_in_the_struct(void **state)
+{
+    struct sa_context_query query;
+    struct ipsec_fault fault;
+
+    (void)state;
+    assert_int_equal(decode(NULL, &query, &fault), IPSEC_OK);
+    assert_int_equal(query.limit, LIST_LIMIT_DEFAULT);
+    assert_false(query.match.local_subnet.given);
+    assert_false(query.match.state_given);
+
+    assert_int_equal(decode("state=created&limit=1000&localAddress=198.51.100.0%2f24&"
+                            "remoteAddress=2001:db8::1",
+                            &query, &fault),
+                     IPSEC_OK);
+    assert_int_equal(query.limit, 1000);
+    assert_true(query.match.state_given);
+    assert_int_equal(query.match.state, IPSEC_SA_CONTEXT_CREATED);
+    assert_true(query.match.local_subnet.given);
+    assert_int_equal(query.match.local_subnet.ip_version, IPSEC_IP_VERSION_V4);
+    assert_int_equal(query.match.local_subnet.prefix_length, 24);
+    assert_int_equal(query.match.remote_subnet.ip_version, IPSEC_IP_VERSION_V6);
+    assert_int_equal(query.match.remote_subnet.prefix_length, 128);
+}
+
+static void
+a_cursor_belongs_to_its_filters(void **state)
+{
+    struct sa_context_query query;
+    struct ipsec_fault fault;
+    char cursor[CURSOR_TEXT_SIZE];
+    char text[128];
+
+    (void)state;
+    assert_int_equal(decode("state=active&limit=7", &query, &fault), IPSEC_OK);
+    struct cursor_scope scope = sa_context_query_scope(&query);
+    cursor_encode(42, &scope, cursor);
+
+    (void)snprintf(text, sizeof text, "limit=9&cursor=%s&state=active", cursor);
+    assert_int_equal(decode(text, &query, &fault), IPSEC_OK);
+    assert_int_equal(query.after, 42);
+    (void)snprintf(text, sizeof text, "cursor=%s&state=created", cursor);
+    assert_int_equal(decode(text, &query, &fault), IPSEC_INVALID_PARAMETER);
+    (void)snprintf(text, sizeof text, "cursor=%s&state=active&localAddress=192.0.2.1", cursor);
+    assert_int_equal(decode(text, &query, &fault), IPSEC_INVALID_PARAMETER);
+}
+
+static void
+operations_without_a_query_refuse_every_member(void **state)
+{
+    struct ipsec_fault fault;
+
+    (void)state;
+    assert_int_equal(query_decode(NULL, NULL, NULL, &fault), IPSEC_OK);
+    assert_int_equal(query_decode(NULL, "", NULL, &fault), IPSEC_OK);
+    assert_int_equal(query_decode(NULL, "x", NULL, &fault), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "x");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_flaw_is_refused_by_code_and_name),
+        cmocka_unit_test(members_arrive_in_the_struct),
+        cmocka_unit_test(a_cursor_belongs_to_its_filters),
+        cmocka_unit_test(operations_without_a_query_refuse_every_member),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

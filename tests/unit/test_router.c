@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_router.c: which operation a method and a path mean, and that the table is sound. */
+#include "api/router.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+methods_and_paths_find_their_operation(void **state)
+{
+    static const struct {
+        const char *method;
+        const char *path;
+        const char *operation; /* null: none */
+        const char *argument;  /* null: none */
+    } cases[] = {
+        { "POST", "/sa-contexts", "createSaContext", NULL },
+        { "GET", "/sa-contexts", "listSaContexts", NULL },
+        { "HEAD", "/sa-contexts", "listSaContexts", NULL },
+        { "GET", "/sa-contexts/7", "getSaContext", "7" },
+        { "GET", "/sa-contexts/x y", "getSaContext", "x y" },
+        { "DELETE", "/sa-contexts/7", "deleteSaContext", "7" },
+        { "POST", "/filters", "addFilter", NULL },
+        { "GET", "/filters", "listFilters", NULL },
+        { "GET", "/filters/7", "getFilter", "7" },
+        { "DELETE", "/filters/7", "deleteFilter", "7" },
+        { "GET", "/", "getIndex", NULL },
+        { "GET", "/whoami", "whoami", NULL },
+        { "GET", "/errors", "listErrors", NULL },
+        { "GET", "/errors/FWP_E_IN_USE", "getError", "FWP_E_IN_USE" },
+        { "GET", "/openapi.json", "getOpenapi", NULL },
+        { "GET", "", NULL, NULL },
+        { "GET", "//", NULL, NULL },
+        { "GET", "/sa-contexts/", NULL, NULL },
+        { "GET", "/sa-contexts//", NULL, NULL },
+        { "GET", "/sa-contexts/7/", NULL, NULL },
+        { "GET", "/sa-contexts/7/spi", NULL, NULL },
+        { "GET", "/SA-contexts", NULL, NULL },
+        { "GET", "/sa-context", NULL, NULL },
+        { "GET", "/sa-contextsx", NULL, NULL },
+        { "get", "/whoami", NULL, NULL },
+        { "PUT", "/sa-contexts", NULL, NULL },
+        { "OPTIONS", "/sa-contexts", NULL, NULL },
+        { "GET", "/sessions", NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *argument = "untouched";
+        const struct api_route *route = router_match(cases[i].method, cases[i].path, &argument);
+        print_message("%s %s\n", cases[i].method, cases[i].path);
+        if (cases[i].operation == NULL) {
+            assert_null(route);
+            continue;
+        }
+        assert_non_null(route);
+        assert_string_equal(route->operation, cases[i].operation);
+        if (cases[i].argument == NULL)
+            assert_null(argument);
+        else
+            assert_string_equal(argument, cases[i].argument);
+    }
+}
+
+static void
+allowed_methods_are_those_of_the_path(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *methods;
+    } cases[] = {
+        { "/sa-contexts", "POST, GET, HEAD" },
+        { "/sa-contexts/7", "GET, HEAD, DELETE" },
+        { "/whoami", "GET, HEAD" },
+        { "/nowhere", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char methods[64];
+        assert_int_equal(router_allowed(cases[i].path, methods, sizeof methods),
+                         cases[i].methods[0] != '\0');
+        assert_string_equal(methods, cases[i].methods);
+    }
+}
+
+static void
+every_row_is_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < router_route_count(); i++) {
+        const struct api_route *route = router_route(i);
+        bool has_argument = strchr(route->path, '{') != NULL;
+
+        print_message("%s\n", route->operation);
+        assert_non_null(route->handler);
+        assert_non_null(route->summary);
+        assert_true(route->success >= 200 && route->success < 300);
+        assert_true(route->body == NULL || route->query == NULL);
+        assert_int_equal(route->body != NULL || route->query != NULL, route->in_size > 0);
+        assert_int_equal(route->out != NULL, route->out_size > 0);
+        assert_true(route->success != 204 || route->out == NULL);
+        assert_int_equal(route->success == 201, route->location != NULL);
+        /* A body is kept for repeats, which needs an answer to keep. */
+        assert_true(route->body == NULL || route->location != NULL);
+        assert_int_equal(has_argument, route->not_found != IPSEC_OK);
+        /* What the engine does is guarded by a right. */
+        assert_true(route->local || route->right != 0);
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(route->operation, router_route(j)->operation);
+            assert_true(strcmp(route->method, router_route(j)->method) != 0 ||
+                        strcmp(route->path, router_route(j)->path) != 0);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_and_paths_find_their_operation),
+        cmocka_unit_test(allowed_methods_are_those_of_the_path),
+        cmocka_unit_test(every_row_is_sound),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
