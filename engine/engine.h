@@ -2,8 +2,8 @@
  *
  * engine.h: the filter engine, usable as a library with no HTTP in sight.
  *
- * Threads.  One engine thread owns all state: the objects, the store, the data plane.  Other threads
- * hand it calls ('struct ipsec_call') through one bounded queue and get them back through a
+ * Threads.  One engine thread owns all state: the objects, the store, the data plane.  Other
+ * threads hand it calls ('struct ipsec_call') through one bounded queue and get them back through a
  * completion list of their own.  The functions that take a 'struct ipsec_session' run on the engine
  * thread only, that is inside a call's 'run'.  A batch of calls is committed to the store once; a
  * call is given back only after the commit that holds its effect, and reads ride in the same batch,
@@ -33,13 +33,13 @@ struct ipsec_completion; /* Where finished calls of one thread arrive. */
 /* --- The engine ------------------------------------------------------------------------------- */
 
 struct ipsec_engine_options {
-    const char *store_uri;        /* "memory:" or "sqlite:PATH" */
-    uint32_t queue_depth;         /* calls waiting at most; beyond it submit says so at once */
-    uint32_t max_batch;           /* calls a commit */
-    uint32_t max_contexts;        /* 0: no limit but memory */
-    uint32_t max_replay_records;  /* remembered answers at most, see struct ipsec_replay */
-    uint32_t probe_interval_ms;   /* read-only after a store failure: time between probe writes */
-    uint32_t abandoned_after_ms;  /* a call that waited longer is checked for a caller still there */
+    const char *store_uri;       /* "memory:" or "sqlite:PATH" */
+    uint32_t queue_depth;        /* calls waiting at most; beyond it submit says so at once */
+    uint32_t max_batch;          /* calls a commit */
+    uint32_t max_contexts;       /* 0: no limit but memory */
+    uint32_t max_replay_records; /* remembered answers at most, see struct ipsec_replay */
+    uint32_t probe_interval_ms;  /* read-only after a store failure: time between probe writes */
+    uint32_t abandoned_after_ms; /* a call that waited longer is checked for a caller still there */
 };
 
 /* Opens the store, loads it and starts the engine thread.  On failure 'fault' says why in one
@@ -65,8 +65,8 @@ struct ipsec_engine_figures {
     uint64_t commits;
     uint64_t commit_failures;
     uint64_t commit_us_sum;
-    uint64_t batch_size_buckets[IPSEC_BATCH_BUCKETS];       /* not cumulative */
-    uint64_t commit_us_buckets[IPSEC_LATENCY_BUCKETS];      /* not cumulative */
+    uint64_t batch_size_buckets[IPSEC_BATCH_BUCKETS];  /* not cumulative */
+    uint64_t commit_us_buckets[IPSEC_LATENCY_BUCKETS]; /* not cumulative */
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     uint64_t filters;
     uint64_t replay_records;
@@ -92,9 +92,10 @@ struct ipsec_caller {
  * are kept: a failure left no trace, so its repeat runs afresh.
  *
  * 'key_digest' covers principal, operation and key; 'request_digest' all of the request.  After a
- * successful run 'encode' appends the answer to 'answer', on the engine thread and before the commit;
- * these bytes are the record and the answer.  On a repeat the engine fills 'answer' from the record
- * and sets 'replayed'; with another 'request_digest' the call fails with IPSEC_HTTP_KEY_REUSED. */
+ * successful run 'encode' appends the answer to 'answer', on the engine thread and before the
+ * commit; these bytes are the record and the answer.  On a repeat the engine fills 'answer' from
+ * the record and sets 'replayed'; with another 'request_digest' the call fails with
+ * IPSEC_HTTP_KEY_REUSED. */
 struct ipsec_replay {
     bool wanted;
     bool replayed;

@@ -125,7 +125,7 @@ enum ipsec_weight_type {
     IPSEC_WEIGHT_EXPLICIT,      /* FWP_UINT64: taken as it is */
 };
 
-#define IPSEC_DISPLAY_NAME_MAX 256        /* bytes of UTF-8 without NUL */
+#define IPSEC_DISPLAY_NAME_MAX 256 /* bytes of UTF-8 without NUL */
 #define IPSEC_DISPLAY_DESCRIPTION_MAX 1024
 #define IPSEC_PROVIDER_DATA_MAX 4096
 
