@@ -16,9 +16,9 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/call.h"
 #include "engine/figures.h"
 #include "engine/handover.h"
-#include "engine/session.h"
 #include "engine/state.h"
 
 #define SHORTEST_PROBE_INTERVAL_MS 10
@@ -33,15 +33,13 @@ struct ipsec_engine {
     struct ipsec_engine_options options;
     struct handover handover;
     struct figures figures;
-    const struct store_ops *store_ops;
     pthread_t thread;
 
     /* The engine thread's; names of principals are for all. */
     struct engine_state state;
-    struct store *store;
+    struct call_runner runner;
     struct batch_call *batch_calls; /* 'options.max_batch' places */
     struct ipsec_call *waiting;     /* taken from the queue, for the next batches */
-    struct ipsec_fault store_fault; /* why the engine is read-only; status IPSEC_OK: it is not */
     int64_t next_probe_ms;
 };
 
@@ -54,19 +52,10 @@ static void free_engine(struct ipsec_engine *engine);
 static void *engine_thread(void *argument);
 static int64_t time_to_wait(const struct ipsec_engine *engine);
 static void run_batch(struct ipsec_engine *engine);
-static bool run_call(struct ipsec_engine *engine, struct ipsec_call *call);
-static bool was_abandoned(const struct ipsec_engine *engine, const struct ipsec_call *call);
-static enum ipsec_status
-run_operation(struct ipsec_engine *engine, struct ipsec_call *call, struct ipsec_session *session);
-static enum ipsec_status repeat_answer(struct ipsec_engine *engine,
-                                       struct ipsec_call *call,
-                                       const struct replay_record *record);
-static enum ipsec_status keep_answer(struct ipsec_engine *engine, struct ipsec_call *call);
-static enum ipsec_status
-fail(struct ipsec_call *call, enum ipsec_status status, const char *detail);
 static void commit(struct ipsec_engine *engine, size_t call_count);
 static void fail_exposed_calls(struct ipsec_engine *engine, size_t call_count);
 static void become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault);
+static void schedule_probe(struct ipsec_engine *engine);
 static void probe_store(struct ipsec_engine *engine);
 
 enum ipsec_status
@@ -103,7 +92,11 @@ ipsec_engine_open_with(const struct ipsec_engine_options *options,
                                "no memory for the engine");
     engine->options = *options;
     engine->options.store_uri = NULL; /* borrowed for the call only */
-    engine->store_ops = ops;
+    engine->runner = (struct call_runner){
+        .state = &engine->state,
+        .store_ops = ops,
+        .abandoned_after_ms = options->abandoned_after_ms,
+    };
     handover_init(&engine->handover, options->queue_depth);
 
     status = open_state(engine, path, fault);
@@ -136,7 +129,7 @@ ipsec_engine_read_figures(const struct ipsec_engine *engine,
     figures_out->queue_length =
         atomic_load_explicit(&engine->handover.reserved, memory_order_relaxed);
     (void)snprintf(figures_out->store_name, sizeof figures_out->store_name, "%s",
-                   engine->store_ops->name);
+                   engine->runner.store_ops->name);
 }
 
 bool
@@ -164,10 +157,10 @@ ipsec_engine_call(struct ipsec_engine *engine, struct ipsec_call *call)
     enum ipsec_status status = ipsec_completion_open(&completion);
 
     if (status != IPSEC_OK)
-        return fail(call, status, "no eventfd for the call");
+        return call_fail(call, status, "no eventfd for the call");
     if (!ipsec_engine_reserve(engine)) {
         ipsec_completion_close(completion);
-        return fail(call, IPSEC_RPC_CANTTRANSMIT_CALL, "the engine's queue is full");
+        return call_fail(call, IPSEC_RPC_CANTTRANSMIT_CALL, "the engine's queue is full");
     }
     call->completion = completion;
     call->next = NULL;
@@ -210,10 +203,10 @@ open_state(struct ipsec_engine *engine, const char *path, struct ipsec_fault *fa
     if (!has_state || engine->batch_calls == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory for the engine's tables");
-    enum ipsec_status status = engine->store_ops->open(path, fault, &engine->store);
+    enum ipsec_status status = engine->runner.store_ops->open(path, fault, &engine->runner.store);
     if (status != IPSEC_OK)
         return status;
-    status = state_load(&engine->state, engine->store_ops, engine->store, fault);
+    status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
     if (status != IPSEC_OK)
         return status;
     figures_publish(&engine->figures, &engine->state);
@@ -242,7 +235,7 @@ start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault)
 static void
 free_engine(struct ipsec_engine *engine)
 {
-    engine->store_ops->close(engine->store);
+    engine->runner.store_ops->close(engine->runner.store);
     state_clear(&engine->state);
     handover_clear(&engine->handover);
     free(engine->batch_calls);
@@ -258,7 +251,8 @@ engine_thread(void *argument)
     while (!closed || engine->waiting != NULL) {
         if (engine->waiting == NULL)
             engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
-        if (engine->store_fault.status != IPSEC_OK && clock_monotonic_ms() >= engine->next_probe_ms)
+        if (engine->runner.store_fault.status != IPSEC_OK &&
+            clock_monotonic_ms() >= engine->next_probe_ms)
             probe_store(engine);
         if (engine->waiting != NULL) {
             run_batch(engine);
@@ -272,7 +266,7 @@ engine_thread(void *argument)
 static int64_t
 time_to_wait(const struct ipsec_engine *engine)
 {
-    if (engine->store_fault.status == IPSEC_OK)
+    if (engine->runner.store_fault.status == IPSEC_OK)
         return -1;
     int64_t left_ms = engine->next_probe_ms - clock_monotonic_ms();
     return left_ms < 0 ? 0 : left_ms;
@@ -291,7 +285,9 @@ run_batch(struct ipsec_engine *engine)
         struct ipsec_call *call = engine->waiting;
 
         engine->waiting = call->next;
-        bool has_run = run_call(engine, call);
+        bool has_run = call_run(&engine->runner, call);
+        if (call->status == IPSEC_RPC_CALL_CANCELED && !has_run)
+            figures_count_abandoned(&engine->figures);
         engine->batch_calls[call_count++] = (struct batch_call){
             .call = call,
             .exposed = has_run && state->batch.change_count > 0,
@@ -312,144 +308,6 @@ run_batch(struct ipsec_engine *engine)
     handover_deliver(&results);
 }
 
-/* Leaves status and fault in the call.  False: it was refused without a look at the objects. */
-static bool
-run_call(struct ipsec_engine *engine, struct ipsec_call *call)
-{
-    struct engine_state *state = &engine->state;
-    struct ipsec_session session = {
-        .state = state,
-        .caller = &call->caller,
-        .fault = &call->fault,
-    };
-    size_t savepoint = state->batch.change_count;
-
-    call->status = IPSEC_OK;
-    call->fault.status = IPSEC_OK;
-    call->replay.replayed = false;
-    if (was_abandoned(engine, call)) {
-        figures_count_abandoned(&engine->figures);
-        (void)fail(call, IPSEC_RPC_CALL_CANCELED, "the caller went away before the call ran");
-        return false;
-    }
-    call->status = session_check_right(&session, call->container, call->right);
-    if (call->status != IPSEC_OK)
-        return false;
-
-    call->status = run_operation(engine, call, &session);
-    if (call->status == IPSEC_OK && state->batch.change_count > savepoint &&
-        engine->store_fault.status != IPSEC_OK) {
-        call->fault = engine->store_fault;
-        call->status = engine->store_fault.status;
-    }
-    if (call->status != IPSEC_OK) {
-        state_undo(state, savepoint);
-        if (call->replay.wanted)
-            buffer_reset(&call->replay.answer);
-        if (call->fault.status != call->status)
-            (void)fail(call, call->status, ipsec_status_text(call->status));
-    }
-    return true;
-}
-
-static bool
-was_abandoned(const struct ipsec_engine *engine, const struct ipsec_call *call)
-{
-    if (call->abandoned == NULL)
-        return false;
-    int64_t waited_us = clock_monotonic_us() - call->queued_at_us;
-    return waited_us > (int64_t)engine->options.abandoned_after_ms * 1000 && call->abandoned(call);
-}
-
-/* Runs the call, or gives the answer that it got before. */
-static enum ipsec_status
-run_operation(struct ipsec_engine *engine, struct ipsec_call *call, struct ipsec_session *session)
-{
-    struct engine_state *state = &engine->state;
-
-    if (!call->replay.wanted)
-        return call->run(call, session);
-
-    const struct replay_record *record =
-        replay_find(&state->replays, call->replay.key_digest, state->now_ms);
-    if (record != NULL)
-        return repeat_answer(engine, call, record);
-    if (replay_is_full(&state->replays))
-        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES,
-                    "no room to remember another Idempotency-Key");
-    enum ipsec_status status = call->run(call, session);
-    if (status != IPSEC_OK)
-        return status;
-    return keep_answer(engine, call);
-}
-
-static enum ipsec_status
-repeat_answer(struct ipsec_engine *engine,
-              struct ipsec_call *call,
-              const struct replay_record *record)
-{
-    struct replay_index *replays = &engine->state.replays;
-
-    if (memcmp(record->request_digest, call->replay.request_digest, REPLAY_DIGEST_SIZE) != 0)
-        return ipsec_fault_set(&call->fault, IPSEC_HTTP_KEY_REUSED, IPSEC_FAULT_HEADER,
-                               "Idempotency-Key", "the key was used with another request");
-
-    if (replay_is_pending(replays, record)) {
-        const struct store_replay *pending = &engine->state.batch.changes[record->change].replay;
-
-        buffer_append(&call->replay.answer, pending->answer, pending->answer_size);
-    } else {
-        void *answer = NULL;
-        size_t answer_size = 0;
-        enum ipsec_status status = engine->store_ops->read_replay(
-            engine->store, record->number, &call->fault, &answer, &answer_size);
-
-        if (status != IPSEC_OK)
-            return status;
-        buffer_append(&call->replay.answer, answer, answer_size);
-        free(answer);
-    }
-    if (call->replay.answer.failed)
-        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES, "no room for the answer given before");
-    call->replay.replayed = true;
-    return IPSEC_OK;
-}
-
-/* The answer and its record go into the commit of the change they belong to. */
-static enum ipsec_status
-keep_answer(struct ipsec_engine *engine, struct ipsec_call *call)
-{
-    struct engine_state *state = &engine->state;
-    struct ipsec_replay *replay = &call->replay;
-
-    if (!call->encode(call, &replay->answer) || replay->answer.failed)
-        return fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, "the answer can't be encoded");
-
-    const struct replay_record *record =
-        replay_add(&state->replays, replay->key_digest, replay->request_digest, state->now_ms,
-                   (uint32_t)state->batch.change_count);
-    struct store_replay stored = {
-        .number = record->number,
-        .created_at_ms = record->created_at_ms,
-        .answer = replay->answer.data,
-        .answer_size = replay->answer.size,
-    };
-    memcpy(stored.key_digest, replay->key_digest, sizeof stored.key_digest);
-    memcpy(stored.request_digest, replay->request_digest, sizeof stored.request_digest);
-    if (!batch_put_replay(&state->batch, &stored)) {
-        replay_undo(&state->replays);
-        return fail(call, IPSEC_RPC_OUT_OF_RESOURCES, "the service is out of memory");
-    }
-    return IPSEC_OK;
-}
-
-static enum ipsec_status
-fail(struct ipsec_call *call, enum ipsec_status status, const char *detail)
-{
-    call->status = ipsec_fault_set(&call->fault, status, IPSEC_FAULT_SERVICE, NULL, "%s", detail);
-    return status;
-}
-
 static void
 commit(struct ipsec_engine *engine, size_t call_count)
 {
@@ -457,8 +315,8 @@ commit(struct ipsec_engine *engine, size_t call_count)
     struct store_marks marks = state_marks(state);
     struct ipsec_fault fault = { .status = IPSEC_OK };
     int64_t started_us = clock_monotonic_us();
-    enum ipsec_status status = engine->store_ops->commit(engine->store, state->batch.changes,
-                                                         state->batch.change_count, &marks, &fault);
+    enum ipsec_status status = engine->runner.store_ops->commit(
+        engine->runner.store, state->batch.changes, state->batch.change_count, &marks, &fault);
 
     if (status == IPSEC_OK) {
         figures_count_commit(&engine->figures, clock_monotonic_us() - started_us);
@@ -479,15 +337,8 @@ static void
 fail_exposed_calls(struct ipsec_engine *engine, size_t call_count)
 {
     for (size_t i = 0; i < call_count; i++) {
-        struct ipsec_call *call = engine->batch_calls[i].call;
-
-        if (!engine->batch_calls[i].exposed)
-            continue;
-        call->fault = engine->store_fault;
-        call->status = engine->store_fault.status;
-        if (call->replay.wanted)
-            buffer_reset(&call->replay.answer);
-        call->replay.replayed = false;
+        if (engine->batch_calls[i].exposed)
+            call_take_back(engine->batch_calls[i].call, &engine->runner.store_fault);
     }
 }
 
@@ -495,16 +346,22 @@ static void
 become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault)
 {
     log_error("commit failed, refusing changes until the store takes writes again",
-              LOG_TEXT("store", engine->store_ops->name),
+              LOG_TEXT("store", engine->runner.store_ops->name),
               LOG_TEXT("code", ipsec_status_name(fault->status)),
               LOG_TEXT("reason", fault->detail));
-    engine->store_fault = *fault;
-    engine->next_probe_ms = clock_monotonic_ms();
-    if (engine->options.probe_interval_ms > SHORTEST_PROBE_INTERVAL_MS)
-        engine->next_probe_ms += engine->options.probe_interval_ms;
-    else
-        engine->next_probe_ms += SHORTEST_PROBE_INTERVAL_MS;
+    engine->runner.store_fault = *fault;
+    schedule_probe(engine);
     figures_set_store_status(&engine->figures, fault->status);
+}
+
+static void
+schedule_probe(struct ipsec_engine *engine)
+{
+    int64_t interval_ms = engine->options.probe_interval_ms;
+
+    if (interval_ms < SHORTEST_PROBE_INTERVAL_MS)
+        interval_ms = SHORTEST_PROBE_INTERVAL_MS;
+    engine->next_probe_ms = clock_monotonic_ms() + interval_ms;
 }
 
 static void
@@ -512,15 +369,11 @@ probe_store(struct ipsec_engine *engine)
 {
     struct ipsec_fault fault = { .status = IPSEC_OK };
 
-    if (engine->store_ops->probe(engine->store, &fault) != IPSEC_OK) {
-        int64_t interval_ms = engine->options.probe_interval_ms;
-
-        if (interval_ms < SHORTEST_PROBE_INTERVAL_MS)
-            interval_ms = SHORTEST_PROBE_INTERVAL_MS;
-        engine->next_probe_ms = clock_monotonic_ms() + interval_ms;
+    if (engine->runner.store_ops->probe(engine->runner.store, &fault) != IPSEC_OK) {
+        schedule_probe(engine);
         return;
     }
-    engine->store_fault = (struct ipsec_fault){ .status = IPSEC_OK };
+    engine->runner.store_fault = (struct ipsec_fault){ .status = IPSEC_OK };
     figures_set_store_status(&engine->figures, IPSEC_OK);
-    log_info("store takes writes again", LOG_TEXT("store", engine->store_ops->name));
+    log_info("store takes writes again", LOG_TEXT("store", engine->runner.store_ops->name));
 }

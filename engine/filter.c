@@ -33,6 +33,7 @@ static struct filter_entry *entry_new(const struct ipsec_filter *filter_take);
 static void entry_free(struct filter_entry *entry);
 static bool link_entry(struct engine_state *state, struct filter_entry *entry);
 static void unlink_entry(struct engine_state *state, struct filter_entry *entry);
+static void drop_entry(struct engine_state *state, struct filter_entry *entry);
 static struct filter_entry *find_key(const struct filter_table *table,
                                      const struct ipsec_guid *key);
 static uint64_t hash_key(const struct filter_table *table, const struct ipsec_guid *key);
@@ -91,7 +92,7 @@ ipsec_filter_add(struct ipsec_session *session,
         return session_no_memory(session);
     }
     if (!batch_put_filter(&state->batch, copy)) {
-        filter_undo_add(state, copy->id);
+        drop_entry(state, entry);
         return session_no_memory(session);
     }
     *id_out = copy->id;
@@ -282,10 +283,9 @@ filter_undo_add(struct engine_state *state, uint64_t id)
 {
     struct filter_entry *entry = filter_table_find(&state->filters, id);
 
-    unlink_entry(state, entry);
-    if (entry->node.cell != NULL)
-        classify_release(&state->classify, &entry->node);
-    entry_free(entry);
+    if (entry == NULL)
+        abort();
+    drop_entry(state, entry);
 }
 
 void
@@ -394,6 +394,16 @@ unlink_entry(struct engine_state *state, struct filter_entry *entry)
     hash_index_remove(&state->filters.keys, &entry->key_link);
     if (entry->node.cell != NULL)
         classify_remove(&state->classify, &entry->node);
+}
+
+/* Takes an entry out that nobody may want back. */
+static void
+drop_entry(struct engine_state *state, struct filter_entry *entry)
+{
+    unlink_entry(state, entry);
+    if (entry->node.cell != NULL)
+        classify_release(&state->classify, &entry->node);
+    entry_free(entry);
 }
 
 static struct filter_entry *

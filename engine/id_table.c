@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_SIZE_TARGET 16384
+#define PAGE_SIZE 16384
+#define CACHE_LINE_SIZE 64
 
 static size_t page_of(const struct id_table *table, uint64_t id);
 static size_t place_in(const struct id_table *table, const struct id_table_page *page, uint64_t id);
@@ -21,7 +22,7 @@ id_table_init(struct id_table *table, size_t record_size)
 {
     *table = (struct id_table){
         .record_size = record_size,
-        .page_records = PAGE_SIZE_TARGET / record_size,
+        .page_records = PAGE_SIZE / record_size,
     };
 }
 
@@ -200,7 +201,7 @@ add_page(struct id_table *table, size_t at, uint64_t low)
         table->pages = pages;
         table->page_capacity = capacity;
     }
-    unsigned char *records = malloc(table->page_records * table->record_size);
+    unsigned char *records = aligned_alloc(CACHE_LINE_SIZE, PAGE_SIZE);
     if (records == NULL)
         return false;
     struct id_table_page *page = &table->pages[at];

@@ -5,6 +5,7 @@
 
 #include "engine/base/buffer.h"
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/test_random.h"
 
 /* All that can be seen of a state, as text: objects, references, answers of the classifier. */
 static void
@@ -50,7 +51,7 @@ describe(struct engine_state *state, struct buffer *text)
 static uint64_t
 random_id(const struct fixture *fixture)
 {
-    return 1 + (uint64_t)rand() % (fixture->state.luids.last + 2);
+    return 1 + random_below((unsigned)fixture->state.luids.last + 2);
 }
 
 static uint64_t
@@ -69,21 +70,22 @@ step(struct fixture *fixture)
 {
     struct engine_state *state = &fixture->state;
     struct ipsec_session *session = &fixture->session;
-    struct ipsec_filter filter = transport_filter(
-        rand() % 2 == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V4 : IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    struct ipsec_filter filter =
+        transport_filter(random_below(2) == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V4
+                                              : IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
     struct ipsec_traffic traffic = transport_traffic(random_filter_id(fixture));
     uint8_t digest[32] = { 0 };
     struct ipsec_guid key;
     uint64_t inbound;
     uint64_t id;
-    int choice = rand() % 100;
+    unsigned choice = random_below(100);
 
-    fixture->caller.principal = rand() % 2 == 0 ? "cn:a" : "cn:b";
-    filter.condition_count = (uint8_t)(rand() % 2);
+    fixture->caller.principal = random_below(2) == 0 ? "cn:a" : "cn:b";
+    filter.condition_count = (uint8_t)random_below(2);
     filter.conditions[0] = address_condition(IPSEC_CONDITION_IP_REMOTE_ADDRESS, "198.51.100.0",
-                                             (uint8_t)(29 + rand() % 4));
-    filter.conditions[0].address.bytes[3] = (uint8_t)(rand() % 8);
-    traffic.remote_address.bytes[3] = (uint8_t)(rand() % 8);
+                                             (uint8_t)(29 + random_below(4)));
+    filter.conditions[0].address.bytes[3] = (uint8_t)random_below(8);
+    traffic.remote_address.bytes[3] = (uint8_t)random_below(8);
 
     if (choice < 10) {
         (void)!ipsec_filter_add(session, &filter, &id, &key);
@@ -113,7 +115,6 @@ undoing_restores_the_state_before(void **state)
     struct buffer before;
     struct buffer after;
 
-    srand(3);
     buffer_init(&at_commit, 1 << 22);
     buffer_init(&before, 1 << 22);
     buffer_init(&after, 1 << 22);
@@ -123,15 +124,15 @@ undoing_restores_the_state_before(void **state)
             size_t savepoint = engine_state->batch.change_count;
 
             describe(engine_state, &before);
-            for (int i = 0; i < 1 + rand() % 10; i++)
+            for (unsigned i = 0; i < 1 + random_below(10); i++)
                 step(fixture);
-            if (rand() % 2 == 0) {
+            if (random_below(2) == 0) {
                 state_undo(engine_state, savepoint);
                 describe(engine_state, &after);
                 assert_string_equal(buffer_text(&before), buffer_text(&after));
             }
         }
-        if (rand() % 3 == 0) {
+        if (random_below(3) == 0) {
             state_undo(engine_state, 0);
             describe(engine_state, &after);
             assert_string_equal(buffer_text(&at_commit), buffer_text(&after));

@@ -4,6 +4,7 @@
 #include "engine/classify.h"
 
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/test_random.h"
 
 enum { FILTERS = 400, FLOWS = 300 };
 
@@ -58,9 +59,9 @@ search_linearly(const struct classify_flow *flow)
 static struct ipsec_address
 random_address(void)
 {
-    struct ipsec_address result = { .bytes = { 10, (uint8_t)(rand() % 2), 0, 0 } };
+    struct ipsec_address result = { .bytes = { 10, (uint8_t)random_below(2), 0, 0 } };
 
-    result.bytes[3] = (uint8_t)(rand() % 8);
+    result.bytes[3] = (uint8_t)random_below(8);
     return result;
 }
 
@@ -70,17 +71,17 @@ make_random_filter(struct ipsec_filter *filter, uint64_t id)
     static const uint8_t prefix_lengths[] = { 0, 8, 15, 16, 29, 31, 32 };
     uint16_t numbers[] = { 6, 17, 80, 443 };
 
-    *filter = (struct ipsec_filter){ .id = id, .effective_weight = (uint64_t)(rand() % 20) };
+    *filter = (struct ipsec_filter){ .id = id, .effective_weight = (uint64_t)random_below(20) };
     filter->layer =
-        rand() % 4 == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V6 : IPSEC_LAYER_INBOUND_TRANSPORT_V4;
+        random_below(4) == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V6 : IPSEC_LAYER_INBOUND_TRANSPORT_V4;
     for (uint8_t field = 0; field < IPSEC_CONDITION_FIELD_COUNT; field++) {
-        if (rand() % 2 == 0)
+        if (random_below(2) == 0)
             continue;
         struct ipsec_condition *condition = &filter->conditions[filter->condition_count++];
 
         condition->field = field;
-        condition->number = numbers[rand() % 4];
-        condition->prefix_length = prefix_lengths[rand() % 7];
+        condition->number = numbers[random_below(4)];
+        condition->prefix_length = prefix_lengths[random_below(7)];
         condition->address = random_address();
         address_mask(&condition->address, condition->prefix_length);
     }
@@ -95,10 +96,10 @@ random_flow(void)
     return (struct classify_flow){
         .local_address = random_address(),
         .remote_address = random_address(),
-        .local_port = ports[rand() % 5],
-        .remote_port = ports[rand() % 5],
-        .ip_protocol = protocols[rand() % 3],
-        .ip_version = rand() % 4 == 0 ? IPSEC_IP_VERSION_V6 : IPSEC_IP_VERSION_V4,
+        .local_port = ports[random_below(5)],
+        .remote_port = ports[random_below(5)],
+        .ip_protocol = protocols[random_below(3)],
+        .ip_version = random_below(4) == 0 ? IPSEC_IP_VERSION_V6 : IPSEC_IP_VERSION_V4,
     };
 }
 
@@ -132,7 +133,6 @@ random_filters_agree_with_a_linear_search(void **state)
     (void)state;
     struct classify classify;
 
-    srand(2);
     assert_true(classify_init(&classify));
     for (uint64_t i = 0; i < FILTERS; i++) {
         make_random_filter(&filters[i].filter, i + 1);

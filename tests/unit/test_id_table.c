@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/test_random.h"
+
 struct record {
     uint64_t id;
     uint64_t value;
@@ -73,13 +75,12 @@ random_changes_agree_with_a_sorted_array(void **state)
     static bool model[IDS];
     struct id_table table;
 
-    srand(1);
     memset(model, 0, sizeof model);
     id_table_init(&table, sizeof(struct record));
     for (int round = 0; round < ROUNDS; round++) {
         /* Phases that fill and phases that empty. */
-        bool fill = rand() % 10 < ((round / 10000) % 2 == 0 ? 7 : 3);
-        uint64_t id = 1 + (uint64_t)rand() % (IDS - 1);
+        bool fill = random_below(10) < ((round / 10000) % 2 == 0 ? 7 : 3);
+        uint64_t id = 1 + random_below(IDS - 1);
 
         if (fill && !model[id]) {
             insert(&table, id);
@@ -87,7 +88,7 @@ random_changes_agree_with_a_sorted_array(void **state)
         } else if (!fill && model[id]) {
             id_table_remove(&table, id);
             model[id] = false;
-            if (rand() % 4 != 0)
+            if (random_below(4) != 0)
                 id_table_settle(&table, id);
         }
         if (round % 5000 == 0)
