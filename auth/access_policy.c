@@ -293,10 +293,12 @@ below(const struct place *place, const char *name)
     if (length < POINTER_SIZE - 1)
         deeper.pointer[length++] = '/';
     for (; *name != '\0' && length < POINTER_SIZE - 2; name++) {
-        bool special = *name == '~' || *name == '/';
-        deeper.pointer[length++] = special ? '~' : *name;
-        if (special)
+        if (*name == '~' || *name == '/') {
+            deeper.pointer[length++] = '~';
             deeper.pointer[length++] = *name == '~' ? '0' : '1';
+        } else {
+            deeper.pointer[length++] = *name;
+        }
     }
     deeper.pointer[length] = '\0';
     return deeper;

@@ -33,9 +33,8 @@ struct audit {
     GUARDED_VAR int64_t warned_at_ms;
 };
 
-static enum ipsec_status
-open_file(const char *file, struct ipsec_fault *fault, int *fd_out, bool *torn_out);
-static bool ends_inside_line(int fd, off_t size);
+static enum ipsec_status open_file(const char *file, struct ipsec_fault *fault, int *fd_out);
+static bool ends_inside_line(int fd);
 static int write_lines(struct audit *audit, const struct buffer *lines) REQUIRES(audit->lock);
 static int write_all(int fd, const char *data, size_t size, size_t *written_out);
 static bool warning_due(struct audit *audit) REQUIRES(audit->lock);
@@ -57,7 +56,6 @@ audit_open(const char *destination, struct ipsec_fault *fault, struct audit **au
 
     enum ipsec_status status = IPSEC_OK;
     int fd = STDERR_FILENO;
-    bool torn = false;
     if (audit->enabled && strcmp(destination, "stderr") != 0) {
         fd = -1;
         audit->file = strdup(destination);
@@ -65,11 +63,11 @@ audit_open(const char *destination, struct ipsec_fault *fault, struct audit **au
             status =
                 auth_file_fault(fault, IPSEC_RPC_OUT_OF_RESOURCES, destination, NULL, "no memory");
         else
-            status = open_file(destination, fault, &fd, &torn);
+            status = open_file(destination, fault, &fd);
     }
     mutex_lock(&audit->lock);
     audit->fd = fd;
-    audit->torn = torn;
+    audit->torn = audit->file != NULL && fd >= 0 && ends_inside_line(fd);
     mutex_unlock(&audit->lock);
     if (status != IPSEC_OK) {
         audit_close(audit);
@@ -96,19 +94,19 @@ audit_close(struct audit *audit)
 enum ipsec_status
 audit_reopen(struct audit *audit, struct ipsec_fault *fault)
 {
-    int fd;
-    bool torn;
+    int fd = -1;
 
     if (audit->file == NULL)
         return IPSEC_OK;
-    enum ipsec_status status = open_file(audit->file, fault, &fd, &torn);
+    enum ipsec_status status = open_file(audit->file, fault, &fd);
     if (status != IPSEC_OK)
         return status;
 
     mutex_lock(&audit->lock);
     int old_fd = audit->fd;
     audit->fd = fd;
-    audit->torn = torn;
+    /* Under the lock: it may be the same file, and a line on its way looks like a torn one. */
+    audit->torn = ends_inside_line(fd);
     mutex_unlock(&audit->lock);
     (void)close(old_fd);
     return IPSEC_OK;
@@ -178,9 +176,8 @@ audit_failures(const struct audit *audit)
     return atomic_load_explicit(&audit->failures, memory_order_relaxed);
 }
 
-/* Tells also whether the file, of an earlier process, ends inside a line. */
 static enum ipsec_status
-open_file(const char *file, struct ipsec_fault *fault, int *fd_out, bool *torn_out)
+open_file(const char *file, struct ipsec_fault *fault, int *fd_out)
 {
     struct stat properties;
 
@@ -193,17 +190,19 @@ open_file(const char *file, struct ipsec_fault *fault, int *fd_out, bool *torn_o
         (void)close(fd);
         return auth_file_fault(fault, IPSEC_INVALID_PARAMETER, file, NULL, "not a regular file");
     }
-    *torn_out = ends_inside_line(fd, properties.st_size);
     *fd_out = fd;
     return IPSEC_OK;
 }
 
+/* So does the file of a process that ended in the middle of a write. */
 static bool
-ends_inside_line(int fd, off_t size)
+ends_inside_line(int fd)
 {
+    struct stat properties;
     char last;
 
-    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+    return fstat(fd, &properties) == 0 && properties.st_size > 0 &&
+           pread(fd, &last, 1, properties.st_size - 1) == 1 && last != '\n';
 }
 
 /* Returns 0 or an errno. */

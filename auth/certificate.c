@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
@@ -35,6 +34,8 @@ struct judgement {
 static void judgement_clear(struct judgement *judgement);
 AUTO_DEFINE(judgement, judgement_clear)
 
+static enum auth_verdict
+check_size(const struct auth_der *chain, size_t chain_length, char reason[AUTH_REASON_SIZE]);
 static enum auth_verdict parse_chain(struct judgement *judgement,
                                      const struct auth_der *chain,
                                      size_t chain_length,
@@ -48,7 +49,7 @@ static enum auth_verdict check_keys(const STACK_OF(X509) * verified, char reason
 static const char *why_weak(const X509 *certificate);
 static enum auth_verdict
 make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_REASON_SIZE]);
-static bool read_time(const ASN1_TIME *time, int64_t *ms_out);
+static int64_t good_until(const struct auth_trust *trust, const STACK_OF(X509) * verified);
 static bool read_fingerprint(const X509 *certificate, char text[65]);
 static enum auth_verdict verdict_of(int error);
 static enum auth_verdict refuse(enum auth_verdict verdict,
@@ -86,16 +87,28 @@ auth_judge(struct auth_trust *trust,
            char reason[AUTH_REASON_SIZE])
 {
     AUTO(judgement) judgement = { .certificates = NULL };
+    struct recent_key key;
 
     *identity_out = NULL;
     reason[0] = '\0';
-    enum auth_verdict verdict = parse_chain(&judgement, chain, chain_length, reason);
+    enum auth_verdict verdict = check_size(chain, chain_length, reason);
+    if (verdict != AUTH_GOOD)
+        return verdict;
+    if (!recent_key_make(chain, chain_length, &key))
+        return refuse(AUTH_INTERNAL, NULL, reason, "no memory");
+    *identity_out = recent_chains_find(trust->recent, &key, now_ms);
+    if (*identity_out != NULL)
+        return AUTH_GOOD;
+
+    verdict = parse_chain(&judgement, chain, chain_length, reason);
     if (verdict == AUTH_GOOD)
         verdict = verify_chain(&judgement, trust, now_ms, reason);
     if (verdict == AUTH_GOOD)
         verdict = make_identity(sk_X509_value(judgement.certificates, 0), identity_out, reason);
-    if (verdict != AUTH_GOOD)
-        ERR_clear_error();
+    ERR_clear_error();
+    if (verdict == AUTH_GOOD)
+        recent_chains_add(trust->recent, &key, *identity_out, now_ms,
+                          good_until(trust, X509_STORE_CTX_get0_chain(judgement.context)));
     return verdict;
 }
 
@@ -107,10 +120,7 @@ judgement_clear(struct judgement *judgement)
 }
 
 static enum auth_verdict
-parse_chain(struct judgement *judgement,
-            const struct auth_der *chain,
-            size_t chain_length,
-            char reason[AUTH_REASON_SIZE])
+check_size(const struct auth_der *chain, size_t chain_length, char reason[AUTH_REASON_SIZE])
 {
     size_t total = 0;
 
@@ -123,7 +133,15 @@ parse_chain(struct judgement *judgement,
             return refuse(AUTH_MALFORMED, NULL, reason, "the chain has too many bytes");
         total += chain[i].size;
     }
+    return AUTH_GOOD;
+}
 
+static enum auth_verdict
+parse_chain(struct judgement *judgement,
+            const struct auth_der *chain,
+            size_t chain_length,
+            char reason[AUTH_REASON_SIZE])
+{
     judgement->certificates = sk_X509_new_reserve(NULL, (int)chain_length);
     if (judgement->certificates == NULL)
         return refuse(AUTH_INTERNAL, NULL, reason, "no memory");
@@ -241,8 +259,8 @@ make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_
     if (!read_fingerprint(leaf, identity->fingerprint)) {
         cause = "no memory";
         verdict = AUTH_INTERNAL;
-    } else if (read_time(X509_get0_notBefore(leaf), &identity->not_before_ms) &&
-               read_time(X509_get0_notAfter(leaf), &identity->not_after_ms)) {
+    } else if (auth_trust_read_time(X509_get0_notBefore(leaf), &identity->not_before_ms) &&
+               auth_trust_read_time(X509_get0_notAfter(leaf), &identity->not_after_ms)) {
         verdict = auth_names_read(leaf, identity, &cause);
     }
     if (verdict != AUTH_GOOD) {
@@ -253,15 +271,20 @@ make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_
     return AUTH_GOOD;
 }
 
-static bool
-read_time(const ASN1_TIME *time, int64_t *ms_out)
+/* The first moment at which a certificate or CRL that a good chain rests on is past its time. */
+static int64_t
+good_until(const struct auth_trust *trust, const STACK_OF(X509) * verified)
 {
-    struct tm broken_down;
+    int64_t until_ms = trust->crls_until_ms;
 
-    if (ASN1_TIME_to_tm(time, &broken_down) != 1)
-        return false;
-    *ms_out = (int64_t)timegm(&broken_down) * 1000;
-    return true;
+    for (int i = 0; i < sk_X509_num(verified); i++) {
+        int64_t end_ms;
+        if (!auth_trust_read_time(X509_get0_notAfter(sk_X509_value(verified, i)), &end_ms))
+            return 0;
+        if (end_ms < until_ms)
+            until_ms = end_ms;
+    }
+    return until_ms;
 }
 
 static bool
@@ -273,7 +296,7 @@ read_fingerprint(const X509 *certificate, char text[65])
 
     if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1)
         return false;
-    for (unsigned i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 32; i++) {
         text[2 * i] = digits[digest[i] >> 4];
         text[2 * i + 1] = digits[digest[i] & 0xf];
     }
@@ -345,15 +368,8 @@ refuse(enum auth_verdict verdict,
 {
     char subject[SUBJECT_SHOWN_SIZE] = "";
 
-    if (certificate != NULL) {
-        BIO *printed = BIO_new(BIO_s_mem());
-        int length = 0;
-        if (printed != NULL && X509_NAME_print_ex(printed, X509_get_subject_name(certificate), 0,
-                                                  XN_FLAG_RFC2253) >= 0)
-            length = BIO_read(printed, subject, sizeof subject - 1);
-        subject[length < 0 ? 0 : length] = '\0';
-        BIO_free(printed);
-    }
+    if (certificate != NULL)
+        auth_name_show(X509_get_subject_name(certificate), subject, sizeof subject);
     (void)snprintf(reason, AUTH_REASON_SIZE, "%s%s%s%s", certificate == NULL ? "" : "\"", subject,
                    certificate == NULL ? "" : "\": ", cause);
     return verdict;

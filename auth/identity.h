@@ -30,6 +30,13 @@ struct auth_name {
     char *text;
 };
 
+/* "uri:", "dns:", …; "everyone" for AUTH_NAME_EVERYONE. */
+const char *auth_name_prefix(enum auth_name_kind kind);
+
+/* A copy of 'text', for free(), in the form names are kept in: a DNS name and the domain of an
+ * e-mail address, which know no letter case, in lower case.  Null: no memory. */
+NODISCARD char *auth_name_copy(enum auth_name_kind kind, const char *text, size_t size);
+
 struct auth_identity {
     _Atomic uint32_t references;
     /* The principal under which the caller's objects, sessions and repeats are kept: the first URI,

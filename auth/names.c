@@ -8,20 +8,11 @@
 #include "auth/names.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/x509v3.h>
-
-static const char *const name_prefixes[AUTH_NAME_KIND_COUNT] = {
-    [AUTH_NAME_URI] = "uri:",
-    [AUTH_NAME_DNS] = "dns:",
-    [AUTH_NAME_EMAIL] = "email:",
-    [AUTH_NAME_DN] = "dn:",
-    [AUTH_NAME_CN] = "cn:",
-    [AUTH_NAME_SHA256] = "sha256:",
-    [AUTH_NAME_EVERYONE] = "everyone",
-};
 
 static enum auth_verdict
 read_alternative_names(X509 *certificate, struct auth_identity *identity, const char **cause_out);
@@ -51,23 +42,16 @@ auth_names_read(X509 *certificate, struct auth_identity *identity, const char **
     return verdict;
 }
 
-const char *
-auth_name_prefix(enum auth_name_kind kind)
-{
-    return name_prefixes[kind];
-}
-
 void
-auth_name_fold(enum auth_name_kind kind, char *text)
+auth_name_show(const X509_NAME *name, char *text, size_t size)
 {
-    if (kind == AUTH_NAME_EMAIL)
-        text = strrchr(text, '@');
-    else if (kind != AUTH_NAME_DNS)
-        return;
-    for (; text != NULL && *text != '\0'; text++) {
-        if (*text >= 'A' && *text <= 'Z')
-            *text = (char)(*text - 'A' + 'a');
-    }
+    BIO *printed = BIO_new(BIO_s_mem());
+    int length = -1;
+
+    if (printed != NULL && X509_NAME_print_ex(printed, name, 0, XN_FLAG_RFC2253) >= 0)
+        length = BIO_read(printed, text, (int)size - 1);
+    text[length < 0 ? 0 : length] = '\0';
+    BIO_free(printed);
 }
 
 static enum auth_verdict
@@ -168,13 +152,13 @@ add_name(struct auth_identity *identity,
         identity->names = names;
     }
 
-    char *copy = strndup(text, size);
-    if (copy == NULL) {
+    struct auth_name *name = &identity->names[identity->name_count];
+    *name = (struct auth_name){ .kind = kind, .text = auth_name_copy(kind, text, size) };
+    if (name->text == NULL) {
         *cause_out = "no memory";
         return AUTH_INTERNAL;
     }
-    auth_name_fold(kind, copy);
-    identity->names[identity->name_count++] = (struct auth_name){ .kind = kind, .text = copy };
+    identity->name_count++;
     return AUTH_GOOD;
 }
 
@@ -195,7 +179,7 @@ choose_principal(struct auth_identity *identity, const char **cause_out)
             }
         }
     }
-    identity->principal = join(name_prefixes[kind], text);
+    identity->principal = join(auth_name_prefix(kind), text);
     if (identity->principal == NULL) {
         *cause_out = "no memory";
         return AUTH_INTERNAL;
@@ -206,14 +190,11 @@ choose_principal(struct auth_identity *identity, const char **cause_out)
 static char *
 join(const char *prefix, const char *text)
 {
-    size_t prefix_length = strlen(prefix);
-    size_t text_size = strlen(text) + 1;
-    char *joined = malloc(prefix_length + text_size);
+    size_t size = strlen(prefix) + strlen(text) + 1;
+    char *joined = malloc(size);
 
-    if (joined != NULL) {
-        memcpy(joined, prefix, prefix_length);
-        memcpy(joined + prefix_length, text, text_size);
-    }
+    if (joined != NULL)
+        (void)snprintf(joined, size, "%s%s", prefix, text);
     return joined;
 }
 

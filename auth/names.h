@@ -3,6 +3,8 @@
  * names.h: the names of a certificate that are fit for comparison. */
 #pragma once
 
+#include <stddef.h>
+
 #include <openssl/x509.h>
 
 #include "auth/certificate.h"
@@ -19,9 +21,5 @@
 NODISCARD enum auth_verdict
 auth_names_read(X509 *certificate, struct auth_identity *identity, const char **cause_out);
 
-/* "uri:", "dns:", …; "everyone" for AUTH_NAME_EVERYONE. */
-const char *auth_name_prefix(enum auth_name_kind kind);
-
-/* Turns the part of a name that knows no letter case, a DNS name or the domain of an e-mail
- * address, to lower case in place. */
-void auth_name_fold(enum auth_name_kind kind, char *text);
+/* Writes a distinguished name for an operator to read: escaped to visible ASCII, cut to 'size'. */
+void auth_name_show(const X509_NAME *name, char *text, size_t size);

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "auth/names.h"
-
 static const char *why_unfit(struct principal *principal);
 static const char *why_unfit_uri(struct principal *principal);
 static const char *why_unfit_fingerprint(struct principal *principal);
@@ -28,7 +26,8 @@ principal_parse(const char *text, struct principal *principal_out, const char **
         if (strncmp(text, prefix, strlen(prefix)) != 0)
             continue;
         principal_out->kind = (enum auth_name_kind)i;
-        principal_out->text = strdup(text + strlen(prefix));
+        text += strlen(prefix);
+        principal_out->text = auth_name_copy(principal_out->kind, text, strlen(text));
         *cause_out = principal_out->text == NULL ? "no memory" : why_unfit(principal_out);
         if (*cause_out == NULL)
             return true;
@@ -87,7 +86,6 @@ why_unfit(struct principal *principal)
             return "only visible ASCII characters can match, use the IDNA form";
         if (principal->kind == AUTH_NAME_EMAIL && (at == NULL || at == text || at[1] == '\0'))
             return "not an e-mail address";
-        auth_name_fold(principal->kind, principal->text);
     }
     for (; *text != '\0'; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7f)

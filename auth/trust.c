@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -18,6 +19,7 @@
 
 #include "auth/certificate.h"
 #include "auth/file.h"
+#include "auth/names.h"
 #include "engine/base/clock.h"
 
 enum {
@@ -48,11 +50,10 @@ static add_block add_crl;
 static enum ipsec_status check_authority(struct trust_file *context, X509 *certificate);
 static enum ipsec_status check_crl(struct trust_file *context, X509_CRL *crl);
 static const char *why_unsigned(const struct trust_file *context, X509_CRL *crl);
-static const char *why_unusable(X509_CRL *crl);
+static const char *why_unusable(const X509_CRL *crl, int64_t *until_ms_out);
 static bool is_weakly_signed(const X509_CRL *crl);
 static int pss_digest(const X509_CRL *crl);
 static int tolerate_omissions(int good, X509_STORE_CTX *context);
-static void show_name(const X509_NAME *name, char text[NAME_SHOWN_SIZE]);
 static size_t count_text(const char *text, size_t size, const char *wanted);
 static enum ipsec_status no_memory(const struct trust_file *context);
 
@@ -70,8 +71,10 @@ auth_trust_load(const char *ca_file,
     if (context.trust == NULL)
         return no_memory(&context);
     atomic_init(&context.trust->references, 1);
+    context.trust->crls_until_ms = INT64_MAX;
+    context.trust->recent = recent_chains_new();
     context.trust->store = X509_STORE_new();
-    if (context.trust->store == NULL)
+    if (context.trust->store == NULL || context.trust->recent == NULL)
         status = no_memory(&context);
     else
         status = read_authorities(&context);
@@ -102,8 +105,20 @@ auth_trust_unref(struct auth_trust *trust)
     if (trust == NULL ||
         atomic_fetch_sub_explicit(&trust->references, 1, memory_order_acq_rel) != 1)
         return;
+    recent_chains_free(trust->recent);
     X509_STORE_free(trust->store);
     free(trust);
+}
+
+bool
+auth_trust_read_time(const ASN1_TIME *time, int64_t *ms_out)
+{
+    struct tm broken_down;
+
+    if (ASN1_TIME_to_tm(time, &broken_down) != 1)
+        return false;
+    *ms_out = (int64_t)timegm(&broken_down) * 1000;
+    return true;
 }
 
 static enum ipsec_status
@@ -220,7 +235,7 @@ check_authority(struct trust_file *context, X509 *certificate)
 {
     char subject[NAME_SHOWN_SIZE];
 
-    show_name(X509_get_subject_name(certificate), subject);
+    auth_name_show(X509_get_subject_name(certificate), subject, sizeof subject);
     if (X509_check_purpose(certificate, -1, 0) != 1)
         return auth_file_fault(context->fault, IPSEC_INVALID_PARAMETER, context->file, NULL,
                                "certificate %d (%s) has extensions that do not parse",
@@ -258,16 +273,19 @@ add_crl(struct trust_file *context, const char *label, const unsigned char *data
 static enum ipsec_status
 check_crl(struct trust_file *context, X509_CRL *crl)
 {
+    int64_t until_ms = 0;
     const char *cause = why_unsigned(context, crl);
     if (cause == NULL)
-        cause = why_unusable(crl);
+        cause = why_unusable(crl, &until_ms);
     if (cause != NULL) {
         char issuer[NAME_SHOWN_SIZE];
-        show_name(X509_CRL_get_issuer(crl), issuer);
+        auth_name_show(X509_CRL_get_issuer(crl), issuer, sizeof issuer);
         return auth_file_fault(context->fault, IPSEC_INVALID_PARAMETER, context->file, NULL,
                                "CRL %d (%s) %s", context->count, issuer, cause);
     }
 
+    if (until_ms < context->trust->crls_until_ms)
+        context->trust->crls_until_ms = until_ms;
     /* The first look-up sorts the list; later ones, in several threads, only read it. */
     X509_REVOKED *revoked;
     const X509 *any = sk_X509_value(context->authorities, 0);
@@ -297,16 +315,20 @@ why_unsigned(const struct trust_file *context, X509_CRL *crl)
 }
 
 static const char *
-why_unusable(X509_CRL *crl)
+why_unusable(const X509_CRL *crl, int64_t *until_ms_out)
 {
     const ASN1_TIME *next_update = X509_CRL_get0_nextUpdate(crl);
-    time_t now = (time_t)(clock_wall_ms() / 1000);
+    int64_t now_ms = clock_wall_ms();
+    int64_t from_ms;
 
     if (next_update == NULL)
         return "has no nextUpdate, so nobody could tell when it is stale";
-    if (X509_cmp_time(next_update, &now) <= 0)
+    if (!auth_trust_read_time(next_update, until_ms_out) ||
+        !auth_trust_read_time(X509_CRL_get0_lastUpdate(crl), &from_ms))
+        return "has a time that does not parse";
+    if (now_ms >= *until_ms_out)
         return "is stale, its nextUpdate has passed";
-    if (X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &now) >= 0)
+    if (now_ms < from_ms)
         return "is not valid yet, its thisUpdate is to come";
     if (is_weakly_signed(crl))
         return "is signed with a digest that is too weak";
@@ -365,18 +387,6 @@ tolerate_omissions(int good, X509_STORE_CTX *context)
     default:
         return good;
     }
-}
-
-static void
-show_name(const X509_NAME *name, char text[NAME_SHOWN_SIZE])
-{
-    BIO *printed = BIO_new(BIO_s_mem());
-    int length = -1;
-
-    if (printed != NULL && X509_NAME_print_ex(printed, name, 0, XN_FLAG_RFC2253) >= 0)
-        length = BIO_read(printed, text, NAME_SHOWN_SIZE - 1);
-    text[length < 0 ? 0 : length] = '\0';
-    BIO_free(printed);
 }
 
 static size_t

@@ -8,6 +8,9 @@
 
 #include <openssl/x509.h>
 
+#include "auth/recent.h"
+#include "engine/base/attributes.h"
+
 /* A chain has at most this many certificates, the CA's own included. */
 #define AUTH_CHAIN_DEPTH_MAX 8
 
@@ -16,4 +19,9 @@ struct auth_trust {
     /* CAs, CRLs and the parameters of verification.  Locks itself: chains may be judged in several
      * threads at once. */
     X509_STORE *store;
+    int64_t crls_until_ms; /* when the first CRL becomes stale; without any INT64_MAX */
+    struct recent_chains *recent;
 };
+
+/* Wall-clock milliseconds of a certificate's or CRL's time; false when it does not parse. */
+NODISCARD bool auth_trust_read_time(const ASN1_TIME *time, int64_t *ms_out);

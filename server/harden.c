@@ -141,8 +141,9 @@ harden_process(struct ipsec_fault *fault)
     struct sigaction ignore = { .sa_handler = SIG_IGN };
 
     (void)umask(0077);
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
-        return refuse(fault, "cannot ignore SIGPIPE", errno);
+    /* A closed pipe or a file at its size limit is an error of that write, not our end. */
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0)
+        return refuse(fault, "cannot ignore signals", errno);
     if (setrlimit(RLIMIT_CORE, &none) != 0 ||
         (!sanitized && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0))
         return refuse(fault, "cannot switch core dumps off", errno);
@@ -187,24 +188,29 @@ harden_system_calls(struct ipsec_fault *fault)
     if (sanitized)
         return IPSEC_OK;
 
+    /* Calls that only one first argument allows. */
+    const struct {
+        int call;
+        struct scmp_arg_cmp argument;
+    } narrowed[] = {
+        /* Threads, not processes. */
+        { SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD } },
+        /* The service manager's socket. */
+        { SCMP_SYS(socket), { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
+        /* Signals to ourselves: abort() and the like. */
+        { SCMP_SYS(kill), { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } },
+    };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int error = filter == NULL ? -ENOMEM : 0;
 
     for (size_t i = 0; i < sizeof allowed_calls / sizeof *allowed_calls && error == 0; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-    /* Threads, not processes.  clone3() hides its flags behind a pointer: without it the C library
-     * falls back to clone(). */
-    if (error == 0)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                                 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    /* clone3() hides its flags behind a pointer: without it the C library falls back to clone(). */
     if (error == 0)
         error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    if (error == 0) /* the service manager's socket */
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    if (error == 0) /* signals to ourselves only: abort() and the like */
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+    for (size_t i = 0; i < sizeof narrowed / sizeof *narrowed && error == 0; i++)
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1,
+                                       &narrowed[i].argument);
     if (error == 0)
         error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (error == 0)

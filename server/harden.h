@@ -7,7 +7,7 @@
 #include "engine/base/status.h"
 
 /* No core dumps, not traceable (their memory could hold keys), no-new-privileges, file modes 0077,
- * SIGPIPE ignored.  First thing in the process. */
+ * SIGPIPE and SIGXFSZ ignored.  First thing in the process. */
 NODISCARD enum ipsec_status harden_process(struct ipsec_fault *fault);
 
 /* Raises the descriptor limit to what 'connections' need; warns when the hard limit is lower. */

@@ -86,7 +86,9 @@ security_holder_open(struct security *first_take, struct security_holder **holde
         return IPSEC_RPC_OUT_OF_RESOURCES;
     }
     mutex_init(&holder->mutex);
+    mutex_lock(&holder->mutex);
     holder->current = first_take;
+    mutex_unlock(&holder->mutex);
     atomic_init(&holder->generation, first_take->generation);
     *holder_out = holder;
     return IPSEC_OK;
@@ -97,7 +99,9 @@ security_holder_close(struct security_holder *holder)
 {
     if (holder == NULL)
         return;
+    mutex_lock(&holder->mutex);
     security_unref(holder->current);
+    mutex_unlock(&holder->mutex);
     gnutls_memset(holder->ticket_key.data, 0, holder->ticket_key.size);
     gnutls_free(holder->ticket_key.data);
     mutex_clear(&holder->mutex);

@@ -37,6 +37,7 @@ static const struct {
     /* clang-format on */
 };
 
+static int system_error_of(struct sqlite3 *db, int result);
 static enum ipsec_status status_of(int result, bool opening, int error);
 
 enum ipsec_status
@@ -47,9 +48,7 @@ sqlite_error_set(struct ipsec_fault *fault,
                  const char *label,
                  const char *doing)
 {
-    int primary = result & 0xff;
-    bool has_error = db != NULL && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
-    int error = has_error ? sqlite3_system_errno(db) : 0;
+    int error = db == NULL ? 0 : system_error_of(db, result);
     enum ipsec_status status = status_of(result, opening, error);
 
     /* The connection's own sentence says more than the code's, unless it speaks of another call. */
@@ -62,6 +61,26 @@ sqlite_error_set(struct ipsec_fault *fault,
                                strerror(error), result);
     return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, NULL,
                            "store %s: cannot %s: %s (SQLite code %d)", label, doing, cause, result);
+}
+
+/* The errno behind a result, 0 when there is none.  SQLite notes it for every statement but COMMIT;
+ * there it is asked of the file that a COMMIT writes, the log. */
+static int
+system_error_of(struct sqlite3 *db, int result)
+{
+    int primary = result & 0xff;
+    int error = 0;
+    sqlite3_file *log = NULL;
+
+    if (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN)
+        return 0;
+    error = sqlite3_system_errno(db);
+    if (error != 0 || primary != SQLITE_IOERR)
+        return error;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != NULL && log->pMethods != NULL)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
 }
 
 static enum ipsec_status

@@ -36,7 +36,7 @@ enum { BUSY_TIMEOUT_MS = 1000 };
 
 /* Pages in the log before they are copied to the database file; and again after so many more when
  * a reader stood in the way. */
-enum { CHECKPOINT_PAGES = 4000 };
+enum { CHECKPOINT_PAGES = 2000 };
 
 enum statement {
     STATEMENT_BEGIN,

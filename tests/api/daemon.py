@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the Python tests share: a real daemon with a throwaway PKI, TLS sockets, TAP lines."""
 
+import atexit
 import http.client
 import json
 import os
@@ -43,7 +44,9 @@ class Daemon:
              "--tls-cert", self.file("server.pem"), "--tls-key", self.file("server.key"),
              "--client-ca", self.file("ca.pem"),
              "--access", os.path.join(self.work, "access.json"),
-             "--store", self.store, "--audit-log", "off", *self.options], stderr=log)
+             "--store", self.store, "--audit-log", "off", *self.options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+        atexit.register(self.close)
         log.close()
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

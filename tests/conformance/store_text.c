@@ -21,6 +21,10 @@ static enum ipsec_status render_principal(void *context, const struct store_prin
 static enum ipsec_status render_filter(void *context, const struct ipsec_filter *filter);
 static enum ipsec_status render_context(void *context, const struct ipsec_sa_context *sa_context);
 static enum ipsec_status render_replay(void *context, const struct store_replay *replay);
+static enum ipsec_status drop_principal(void *context, const struct store_principal *principal);
+static enum ipsec_status drop_filter(void *context, const struct ipsec_filter *filter);
+static enum ipsec_status drop_context(void *context, const struct ipsec_sa_context *sa_context);
+static enum ipsec_status drop_replay(void *context, const struct store_replay *replay);
 static void append_bytes(struct buffer *text, const void *bytes, size_t size);
 static struct ipsec_address make_address(uint8_t version, uint64_t number);
 
@@ -174,6 +178,19 @@ store_text_render(const struct store_ops *ops, struct store *store, struct buffe
     return buffer_text(text) == NULL ? IPSEC_RPC_OUT_OF_RESOURCES : IPSEC_OK;
 }
 
+const struct store_loader *
+store_text_silent_loader(void)
+{
+    static const struct store_loader loader = {
+        .principal = drop_principal,
+        .filter = drop_filter,
+        .sa_context = drop_context,
+        .replay = drop_replay,
+    };
+
+    return &loader;
+}
+
 char *
 store_text_make_directory(void)
 {
@@ -296,11 +313,48 @@ render_replay(void *context, const struct store_replay *replay)
     return IPSEC_OK;
 }
 
+static enum ipsec_status
+drop_principal(void *context, const struct store_principal *principal)
+{
+    (void)context;
+    (void)principal;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_filter(void *context, const struct ipsec_filter *filter)
+{
+    (void)context;
+    (void)filter;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_context(void *context, const struct ipsec_sa_context *sa_context)
+{
+    (void)context;
+    (void)sa_context;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_replay(void *context, const struct store_replay *replay)
+{
+    (void)context;
+    (void)replay;
+    return IPSEC_OK;
+}
+
 static void
 append_bytes(struct buffer *text, const void *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        buffer_append_format(text, "%02x", ((const uint8_t *)bytes)[i]);
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < size; i++) {
+        uint8_t byte = ((const uint8_t *)bytes)[i];
+        const char pair[] = { digits[byte >> 4], digits[byte & 15] };
+        buffer_append(text, pair, sizeof pair);
+    }
 }
 
 static struct ipsec_address

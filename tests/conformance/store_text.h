@@ -24,6 +24,9 @@ struct store_change store_text_delete(enum store_change_kind kind, uint64_t id);
 NODISCARD enum ipsec_status
 store_text_render(const struct store_ops *ops, struct store *store, struct buffer *text);
 
+/* Takes everything and keeps nothing. */
+const struct store_loader *store_text_silent_loader(void);
+
 /* A new empty directory below TMPDIR, and its end with all the files in it. */
 char *store_text_make_directory(void);
 void store_text_remove_directory(char *directory_take);

@@ -40,7 +40,8 @@ open_storage() {
 
     for driver in overlay vfs; do
         store=(--root "$cache/$driver" --runroot "$cache/run" --storage-driver "$driver")
-        engine=(podman "${store[@]}" --runtime runc --cgroup-manager cgroupfs --events-backend file)
+        engine=(podman "${store[@]}" --runtime runc --cgroup-manager cgroupfs --events-backend file
+            --log-level fatal)
         if pod info >"$cache/info.log" 2>&1; then return; fi
     done
     skip "no container storage can be opened here: $(tail -n 1 "$cache/info.log")"

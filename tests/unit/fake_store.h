@@ -67,6 +67,17 @@ fake_find(enum store_change_kind kind, uint64_t id)
     return NULL;
 }
 
+/* The row must be there. */
+static inline struct fake_row *
+fake_get(enum store_change_kind kind, uint64_t id)
+{
+    struct fake_row *row = fake_find(kind, id);
+
+    if (row == NULL)
+        abort();
+    return row;
+}
+
 static inline size_t
 fake_count(enum store_change_kind kind)
 {

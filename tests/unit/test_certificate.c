@@ -450,6 +450,63 @@ a_chain_is_judged_at_the_time_given(void **state)
     }
 }
 
+static void
+a_chain_seen_before_is_known_by_all_its_bytes(void **state)
+{
+    (void)state;
+    AUTO(certs_certificate) leaf;
+    AUTO(certs_certificate) other;
+    unsigned char bytes[4096];
+
+    certs_make(&leaf, &house.intermediate, &(struct certs_request){ .common_name = "client" });
+    certs_make(&other, &house.intermediate, &(struct certs_request){ .common_name = "client" });
+    const struct certs_certificate *chain[] = { &leaf, &house.intermediate };
+    AUTO(outcome) first = judge(house.trust, chain, 2);
+    AUTO(outcome) again = judge(house.trust, chain, 2);
+    assert_outcome(&again, AUTH_GOOD, "");
+    assert_ptr_equal(again.identity, first.identity);
+
+    AUTO(outcome) without = judge(house.trust, chain, 1);
+    assert_outcome(&without, AUTH_UNKNOWN_CA, "");
+    AUTO(outcome)
+    its_twin =
+        judge(house.trust, (const struct certs_certificate *[]){ &other, &house.intermediate }, 2);
+    assert_outcome(&its_twin, AUTH_GOOD, "");
+    assert_string_not_equal(its_twin.identity->fingerprint, first.identity->fingerprint);
+
+    /* The same bytes, cut elsewhere. */
+    memcpy(bytes, leaf.der, leaf.der_size);
+    memcpy(bytes + leaf.der_size, house.intermediate.der, house.intermediate.der_size);
+    const struct auth_der joined = { bytes, leaf.der_size + house.intermediate.der_size };
+    AUTO(outcome) cut = { .verdict = AUTH_INTERNAL };
+    cut.verdict = auth_judge(house.trust, &joined, 1, clock_wall_ms(), &cut.identity, cut.reason);
+    assert_outcome(&cut, AUTH_MALFORMED, "bytes follow");
+
+    AUTO(outcome) late = judge_at(house.trust, chain, 2, clock_wall_ms() + 2 * HOUR_S * 1000);
+    assert_outcome(&late, AUTH_EXPIRED, "");
+    AUTO(outcome) early = judge_at(house.trust, chain, 2, clock_wall_ms() - 2 * HOUR_S * 1000);
+    assert_outcome(&early, AUTH_NOT_YET_VALID, "");
+}
+
+static void
+a_chain_seen_before_ends_with_its_shortest_certificate(void **state)
+{
+    (void)state;
+    const int64_t now = now_s();
+    AUTO(certs_certificate) brief;
+    AUTO(certs_certificate) leaf;
+
+    certs_make(&brief, &house.root,
+               &(struct certs_request){
+                   .common_name = "brief", .ca = true, .not_after_s = now + HOUR_S / 2 });
+    certs_make(&leaf, &brief, &(struct certs_request){ .common_name = "client" });
+    const struct certs_certificate *chain[] = { &leaf, &brief };
+    AUTO(outcome) first = judge(house.trust, chain, 2);
+    assert_outcome(&first, AUTH_GOOD, "");
+    AUTO(outcome) late = judge_at(house.trust, chain, 2, (now + HOUR_S / 2 + 60) * 1000);
+    assert_outcome(&late, AUTH_EXPIRED, "CN=brief");
+}
+
 /* --- What is no certificate ------------------------------------------------------------------- */
 
 static void
@@ -865,6 +922,8 @@ main(void)
         cmocka_unit_test(eight_certificates_are_deep_enough_and_nine_too_deep),
         cmocka_unit_test(a_path_longer_than_its_ca_allows_is_too_deep),
         cmocka_unit_test(a_chain_is_judged_at_the_time_given),
+        cmocka_unit_test(a_chain_seen_before_is_known_by_all_its_bytes),
+        cmocka_unit_test(a_chain_seen_before_ends_with_its_shortest_certificate),
         cmocka_unit_test(what_is_no_certificate_is_malformed),
         cmocka_unit_test(no_flipped_byte_makes_another_good_certificate),
         cmocka_unit_test(a_chain_has_limits),

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_batch.c: whatever was done, undoing takes memory back to what it was. */
+#include "engine/batch.h"
+
+#include "engine/base/buffer.h"
+#include "tests/unit/engine_fixture.h"
+
+/* All that can be seen of a state, as text: objects, references, answers of the classifier. */
+static void
+describe(struct engine_state *state, struct buffer *text)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->contexts, 0);
+    const struct ipsec_sa_context *context;
+    const uint64_t *filter_id;
+
+    buffer_reset(text);
+    while ((context = id_table_next(&state->contexts, &cursor)) != NULL)
+        buffer_append_format(text, "context %llu filter %llu inbound %llu revision %llu\n",
+                             (unsigned long long)context->id,
+                             (unsigned long long)context->outbound_traffic.ipsec_filter_id,
+                             (unsigned long long)context->inbound_filter_id,
+                             (unsigned long long)context->revision);
+    buffer_append_format(text, "created %llu\n",
+                         (unsigned long long)state->contexts_by_state[IPSEC_SA_CONTEXT_CREATED]);
+
+    cursor = id_table_seek(&state->filters.ids, 0);
+    while ((filter_id = id_table_next(&state->filters.ids, &cursor)) != NULL) {
+        const struct filter_entry *entry = filter_table_find(&state->filters, *filter_id);
+
+        buffer_append_format(text, "filter %llu users %llu\n",
+                             (unsigned long long)entry->filter->id,
+                             (unsigned long long)entry->context_count);
+    }
+    for (uint8_t i = 0; i < 8; i++) {
+        struct classify_flow flow = { .local_address = address("192.0.2.1"),
+                                      .remote_address = address("198.51.100.0") };
+
+        flow.remote_address.bytes[3] = i;
+        buffer_append_format(text, "flow %u inbound %llu\n", i,
+                             (unsigned long long)classify_flow(&state->classify, &flow));
+    }
+    buffer_append_format(text, "keys %zu cells %zu replays %zu changes %zu copies %zu\n",
+                         state->filters.keys.count, state->classify.cells.count,
+                         state->replays.count, state->batch.change_count,
+                         state->batch.context_count);
+    assert_false(text->failed);
+}
+
+static uint64_t
+random_id(const struct fixture *fixture)
+{
+    return 1 + (uint64_t)rand() % (fixture->state.luids.last + 2);
+}
+
+static uint64_t
+random_filter_id(const struct fixture *fixture)
+{
+    struct id_table_cursor cursor =
+        id_table_seek(&fixture->state.filters.ids, random_id(fixture) - 1);
+    const uint64_t *id = id_table_next(&fixture->state.filters.ids, &cursor);
+
+    return id == NULL ? 1 : *id;
+}
+
+/* One random operation, which may well fail. */
+static void
+step(struct fixture *fixture)
+{
+    struct engine_state *state = &fixture->state;
+    struct ipsec_session *session = &fixture->session;
+    struct ipsec_filter filter = transport_filter(
+        rand() % 2 == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V4 : IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    struct ipsec_traffic traffic = transport_traffic(random_filter_id(fixture));
+    uint8_t digest[32] = { 0 };
+    struct ipsec_guid key;
+    uint64_t inbound;
+    uint64_t id;
+    int choice = rand() % 100;
+
+    fixture->caller.principal = rand() % 2 == 0 ? "cn:a" : "cn:b";
+    filter.condition_count = (uint8_t)(rand() % 2);
+    filter.conditions[0] = address_condition(IPSEC_CONDITION_IP_REMOTE_ADDRESS, "198.51.100.0",
+                                             (uint8_t)(29 + rand() % 4));
+    filter.conditions[0].address.bytes[3] = (uint8_t)(rand() % 8);
+    traffic.remote_address.bytes[3] = (uint8_t)(rand() % 8);
+
+    if (choice < 10) {
+        (void)!ipsec_filter_add(session, &filter, &id, &key);
+    } else if (choice < 25) {
+        (void)!ipsec_filter_delete_by_id(session, random_filter_id(fixture));
+    } else if (choice < 60) {
+        (void)!ipsec_sa_context_create(session, &traffic, &inbound, &id);
+    } else if (choice < 90) {
+        (void)!ipsec_sa_context_delete_by_id(session, random_id(fixture));
+    } else if (!replay_is_full(&state->replays)) {
+        id = state->revision++;
+        memcpy(digest, &id, sizeof id);
+        const struct replay_record *record =
+            replay_add(&state->replays, digest, digest, state->now_ms, 0);
+        const struct store_replay stored = { .number = record->number };
+
+        assert_true(batch_put_replay(&state->batch, &stored));
+    }
+}
+
+static void
+undoing_restores_the_state_before(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_state *engine_state = &fixture->state;
+    struct buffer at_commit;
+    struct buffer before;
+    struct buffer after;
+
+    srand(3);
+    buffer_init(&at_commit, 1 << 22);
+    buffer_init(&before, 1 << 22);
+    buffer_init(&after, 1 << 22);
+    for (int round = 0; round < 400; round++) {
+        describe(engine_state, &at_commit);
+        for (int call = 0; call < 10; call++) {
+            size_t savepoint = engine_state->batch.change_count;
+
+            describe(engine_state, &before);
+            for (int i = 0; i < 1 + rand() % 10; i++)
+                step(fixture);
+            if (rand() % 2 == 0) {
+                state_undo(engine_state, savepoint);
+                describe(engine_state, &after);
+                assert_string_equal(buffer_text(&before), buffer_text(&after));
+            }
+        }
+        if (rand() % 3 == 0) {
+            state_undo(engine_state, 0);
+            describe(engine_state, &after);
+            assert_string_equal(buffer_text(&at_commit), buffer_text(&after));
+        } else {
+            state_settle(engine_state);
+            assert_int_equal(engine_state->batch.change_count, 0);
+        }
+    }
+    assert_true(engine_state->contexts.count > 0);
+    assert_true(engine_state->filters.ids.count > 0);
+    buffer_clear(&at_commit);
+    buffer_clear(&before);
+    buffer_clear(&after);
+}
+
+static void
+changes_keep_the_contexts_they_were_made_with(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct batch *batch = &fixture->state.batch;
+    uint64_t filter = add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+
+    state_settle(&fixture->state);
+    for (int i = 0; i < 1000; i++)
+        (void)add_context(fixture, filter);
+    for (uint64_t id = filter + 1; id <= filter + 1000; id += 2)
+        assert_int_equal(ipsec_sa_context_delete_by_id(&fixture->session, id), IPSEC_OK);
+    assert_int_equal(batch->change_count, 1500);
+    for (size_t i = 0; i < 1500; i++) {
+        const struct store_change *change = &batch->changes[i];
+
+        assert_int_equal(change->kind, i < 1000 ? STORE_PUT_SA_CONTEXT : STORE_DELETE_SA_CONTEXT);
+        assert_int_equal(change->id, i < 1000 ? filter + 1 + i : filter + 1 + (i - 1000) * 2);
+        assert_int_equal(change->sa_context->id, change->id);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(undoing_restores_the_state_before),
+        FIXTURE_TEST(changes_keep_the_contexts_they_were_made_with),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
