@@ -39,7 +39,7 @@ static enum ipsec_status decode_string(struct codec_decoder *decoder,
 static enum ipsec_status decode_owned_text(struct codec_decoder *decoder,
                                            const struct codec_field *field,
                                            const char *text,
-                                           void *member);
+                                           char **text_out);
 static enum ipsec_status decode_array(struct codec_decoder *decoder,
                                       const struct codec_field *field,
                                       const json_t *value,
@@ -363,7 +363,7 @@ static enum ipsec_status
 decode_owned_text(struct codec_decoder *decoder,
                   const struct codec_field *field,
                   const char *text,
-                  void *member)
+                  char **text_out)
 {
     size_t size = strlen(text);
 
@@ -374,11 +374,10 @@ decode_owned_text(struct codec_decoder *decoder,
     if (size > field->maximum)
         return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "%s is longer than %" PRIu64 " bytes",
                             field->name, field->maximum);
-    char *copy = strdup(text);
-    if (copy == NULL)
+    *text_out = strdup(text);
+    if (*text_out == NULL)
         return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
                                NULL, "no memory to read the body");
-    *(char **)member = copy;
     return IPSEC_OK;
 }
 
