@@ -57,18 +57,8 @@ address_limits_open(uint32_t maximum,
 void
 address_limits_close(struct address_limits *limits)
 {
-    struct address_slot *slot;
-    struct address_slot *next;
-
     if (limits == NULL)
         return;
-    mutex_lock(&limits->mutex);
-    HASH_ITER(hh, limits->slots, slot, next)
-    {
-        HASH_DEL(limits->slots, slot);
-        free(slot);
-    }
-    mutex_unlock(&limits->mutex);
     mutex_clear(&limits->mutex);
     free(limits);
 }

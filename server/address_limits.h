@@ -19,6 +19,7 @@ struct address_slot; /* one address with connections */
 NODISCARD struct address_limits *address_limits_open(uint32_t maximum,
                                                      uint32_t maximum_per_address,
                                                      uint32_t maximum_handshakes_per_address);
+/* After every connection has left.  Accepts null. */
 void address_limits_close(struct address_limits *limits);
 
 /* Whether one more connection of 'address' is within the limits: asked at accept. */

@@ -102,7 +102,7 @@ listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fa
 void
 listen_describe(int fd, char text[LISTEN_TEXT_SIZE])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t size = sizeof address;
     char host[INET6_ADDRSTRLEN] = "?";
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# Variables and arguments are for the tests that source this.
+# shellcheck disable=SC2034,SC2120
 #
 # lib.sh: what the API tests share: a real daemon on loopback with a throwaway PKI, calls with curl,
 # and TAP lines.  Source it, call start_daemon, make calls, end with 'finish'.
@@ -27,7 +29,7 @@ trap 'cleanup' EXIT
 
 cleanup() {
     [ -z "$DAEMON_PID" ] || kill -9 "$DAEMON_PID" 2>/dev/null
-    [ -n "${KEEP_WORK:-}" ] && echo "# kept $WORK" || rm -rf "$WORK"
+    if [ -n "${KEEP_WORK:-}" ]; then echo "# kept $WORK"; else rm -rf "$WORK"; fi
 }
 
 # make_pki: CA, server, clients orchestrator, reader and stranger, CRL; and the access policy.
