@@ -39,7 +39,6 @@ extern const char *const api_header_names[API_HEADER_COUNT];
 struct api_service {
     struct ipsec_engine *engine;
     size_t max_body_bytes;
-    size_t max_batch_body_bytes;
     const char *version;
 };
 

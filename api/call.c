@@ -278,11 +278,9 @@ check_headers(struct api_call *call, bool has_body)
 static enum ipsec_status
 refuse_right(struct api_call *call, uint32_t missing)
 {
-    AUTO(buffer) names;
+    AUTO(buffer) names = BUFFER(sizeof call->base.fault.detail);
     size_t position = 0;
     const char *name;
-
-    buffer_init(&names, sizeof call->base.fault.detail);
     while ((name = rights_next_name(missing, &position)) != NULL) {
         if (names.size > 0)
             buffer_append_text(&names, " and ");

@@ -374,10 +374,11 @@ decode_owned_text(struct codec_decoder *decoder,
     if (size > field->maximum)
         return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "%s is longer than %" PRIu64 " bytes",
                             field->name, field->maximum);
-    *text_out = strdup(text);
-    if (*text_out == NULL)
+    char *copy = strdup(text);
+    if (copy == NULL)
         return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
                                NULL, "no memory to read the body");
+    *text_out = copy;
     return IPSEC_OK;
 }
 

@@ -149,10 +149,9 @@ encode_names(struct codec_encoder *encoder, const struct codec_field *field, con
         [AUTH_NAME_EVERYONE] = "everyone",
     };
     const struct auth_identity *identity = ((const struct whoami *)object)->identity;
-    AUTO(buffer) name;
+    AUTO(buffer) name = BUFFER(encoder->out->maximum);
 
     (void)field;
-    buffer_init(&name, encoder->out->maximum);
     buffer_append_char(encoder->out, '[');
     for (size_t i = 0; i < identity->name_count; i++) {
         if (i > 0)

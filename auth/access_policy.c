@@ -61,11 +61,10 @@ static enum ipsec_status no_memory(const struct place *place);
 enum ipsec_status
 access_policy_load(const char *file, struct ipsec_fault *fault, struct access_policy **policy_out)
 {
-    AUTO(buffer) contents;
+    AUTO(buffer) contents = BUFFER(FILE_MAXIMUM);
     struct place whole = { .file = file, .fault = fault };
 
     *policy_out = NULL;
-    buffer_init(&contents, FILE_MAXIMUM);
     enum ipsec_status status = auth_file_read(file, fault, &contents);
     if (status != IPSEC_OK)
         return status;

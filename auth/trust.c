@@ -177,8 +177,7 @@ read_crls(struct trust_file *context)
 static enum ipsec_status
 read_blocks(struct trust_file *context, size_t maximum, add_block *add)
 {
-    AUTO(buffer) contents;
-    buffer_init(&contents, maximum);
+    AUTO(buffer) contents = BUFFER(maximum);
     enum ipsec_status status = auth_file_read(context->file, context->fault, &contents);
     if (status != IPSEC_OK)
         return status;

@@ -178,18 +178,15 @@ connection_pool_refresh(struct connection_pool *pool)
 void
 connection_answer_and_cut(struct connection *connection, int http_status, const char *detail)
 {
-    AUTO(buffer) body;
-    AUTO(buffer) answer;
+    AUTO(buffer) body = BUFFER(4096);
+    AUTO(buffer) answer = BUFFER(8192);
     char date[64] = "";
     time_t now = (time_t)(clock_wall_ms() / 1000);
     struct tm broken_down;
-
     if (connection->cut)
         return;
     if (gmtime_r(&now, &broken_down) != NULL)
         (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &broken_down);
-    buffer_init(&body, 4096);
-    buffer_init(&answer, 8192);
     api_problem_for_http_status(http_status, detail, &body);
     buffer_append_format(&answer,
                          "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"

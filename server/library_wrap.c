@@ -84,14 +84,12 @@ __wrap_gnutls_handshake(gnutls_session_t session)
 struct MHD_Response *
 __wrap_MHD_create_response_from_buffer_static(size_t size, const void *data)
 {
-    AUTO(buffer) body;
+    AUTO(buffer) body = BUFFER(4096);
     int http_status = error_status;
 
     error_status = 0;
     if (http_status == 0)
         return __real_MHD_create_response_from_buffer_static(size, data);
-
-    buffer_init(&body, 4096);
     api_problem_for_http_status(http_status, detail_of(http_status), &body);
     if (thread_metrics != NULL)
         metrics_count_request(thread_metrics, api_operation_count(), http_status, IPSEC_OK, 0);

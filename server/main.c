@@ -25,7 +25,7 @@
 #include "server/worker.h"
 
 enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 1024 };
-enum { PROBE_INTERVAL_MS = 1000, ABANDONED_AFTER_MS = 100, MAX_BATCH_BODY_BYTES = 4 * 1024 * 1024 };
+enum { PROBE_INTERVAL_MS = 1000, ABANDONED_AFTER_MS = 100 };
 
 /* Everything that has to be ended again, in the order of its making. */
 struct daemon {
@@ -229,7 +229,6 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,
         .max_body_bytes = options->max_body_bytes,
-        .max_batch_body_bytes = MAX_BATCH_BODY_BYTES,
         .version = SAC_VERSION,
     };
     return status;

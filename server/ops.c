@@ -94,7 +94,7 @@ handle(void *closure,
     struct ops *ops = closure;
     const char *type = "text/plain; charset=utf-8";
     unsigned int status = MHD_HTTP_OK;
-    AUTO(buffer) text;
+    AUTO(buffer) text = BUFFER(TEXT_MAX);
 
     (void)version;
     (void)upload;
@@ -103,7 +103,6 @@ handle(void *closure,
         return MHD_YES;
     }
     *upload_size = 0;
-    buffer_init(&text, TEXT_MAX);
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         status = MHD_HTTP_METHOD_NOT_ALLOWED;
         buffer_append_text(&text, "only GET\n");

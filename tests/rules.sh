@@ -141,6 +141,9 @@ check_functions() {
     *)
         grep -nE "(^|[^A-Za-z0-9_>.])($shared) *\(" "$code" |
             offend_all banned-function "$path" || true
+        # Whatever returns before its first use, the clean-up runs.
+        grep -nE 'AUTO\([a-z_]+\) [a-z_]+;' "$code" |
+            offend_all auto-without-initialiser "$path" || true
         # Time and randomness come from engine/base/.
         grep -nE '(^|[^A-Za-z0-9_>.])(time|clock_gettime|gettimeofday|getrandom) *\(' "$code" |
             offend_all clock "$path" || true

@@ -9,7 +9,8 @@
 #define PRINTF_FORMAT(format_index, first_argument)                                                \
     __attribute__((format(printf, format_index, first_argument)))
 
-/* A local that owns: released when it goes out of scope.  'type' is a struct tag whose module
+/* A local that owns: released when it goes out of scope, so it needs an initialiser, whatever
+ * returns first.  'type' is a struct tag whose module
  * offers 'type_clear(struct type *)' and the AUTO_DEFINE line in its header. */
 #define AUTO(type) __attribute__((cleanup(type##_auto_clear))) struct type
 #define AUTO_DEFINE(type, clear)                                                                   \

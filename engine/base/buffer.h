@@ -20,6 +20,12 @@ struct buffer {
     bool failed;
 };
 
+/* For a buffer that lives in its scope: AUTO(buffer) text = BUFFER(4096). */
+#define BUFFER(size_maximum)                                                                       \
+    {                                                                                              \
+        .maximum = (size_maximum)                                                                  \
+    }
+
 void buffer_init(struct buffer *buffer, size_t maximum);
 void buffer_clear(struct buffer *buffer);
 AUTO_DEFINE(buffer, buffer_clear)

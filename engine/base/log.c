@@ -36,11 +36,9 @@ log_line(enum log_level level,
     if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
         return;
 
-    AUTO(buffer) line;
+    AUTO(buffer) line = BUFFER(LINE_MAXIMUM);
     char now[CLOCK_TEXT_SIZE];
     bool json = atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_FORMAT_JSON;
-
-    buffer_init(&line, LINE_MAXIMUM);
     clock_format(clock_wall_ms(), now);
     if (json) {
         buffer_append_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", now,

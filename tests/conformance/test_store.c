@@ -88,11 +88,9 @@ render(struct fixture *fixture, struct buffer *text)
 static void
 assert_numbers(struct fixture *fixture, const char *word, const char *expected)
 {
-    AUTO(buffer) text;
-    AUTO(buffer) numbers;
+    AUTO(buffer) text = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) numbers = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&text, SIZE_MAX / 4);
-    buffer_init(&numbers, SIZE_MAX / 4);
     render(fixture, &text);
     for (const char *line = buffer_text(&text); *line != '\0'; line = strchr(line, '\n') + 1) {
         size_t length = strlen(word);
@@ -107,9 +105,8 @@ static void
 a_new_store_is_empty(void **state)
 {
     struct fixture *fixture = *state;
-    AUTO(buffer) text;
+    AUTO(buffer) text = BUFFER(1000);
 
-    buffer_init(&text, 1000);
     render(fixture, &text);
     assert_string_equal(buffer_text(&text), "marks 0 0 0\n");
     reopen(fixture);
@@ -140,10 +137,8 @@ every_member_of_every_record_comes_back(void **state)
     struct store *model = NULL;
     struct ipsec_fault fault = { 0 };
     struct store_marks marks = marks_of(1);
-    AUTO(buffer) expected;
-    AUTO(buffer) found;
-    buffer_init(&expected, SIZE_MAX / 4);
-    buffer_init(&found, SIZE_MAX / 4);
+    AUTO(buffer) expected = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) found = BUFFER(SIZE_MAX / 4);
     assert_int_equal(store_memory.open("", &fault, &model), IPSEC_OK);
     assert_int_equal(store_memory.commit(model, changes, count, &marks, &fault), IPSEC_OK);
     assert_int_equal(store_text_render(&store_memory, model, &expected), IPSEC_OK);
@@ -183,8 +178,7 @@ a_load_goes_by_kind_and_then_by_number(void **state)
     assert_numbers(fixture, "context", " 9 20 30");
     assert_numbers(fixture, "replay", " 3 5");
 
-    AUTO(buffer) text;
-    buffer_init(&text, SIZE_MAX / 4);
+    AUTO(buffer) text = BUFFER(SIZE_MAX / 4);
     render(fixture, &text);
     const char *all = buffer_text(&text);
     assert_true(strstr(all, "principal 2") < strstr(all, "filter 2"));
@@ -199,9 +193,8 @@ a_context_is_replaced_as_a_whole(void **state)
     struct fixture *fixture = *state;
     struct ipsec_sa_context old = store_text_context(7);
     struct ipsec_sa_context new = store_text_context(10);
-    AUTO(buffer) text;
+    AUTO(buffer) text = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&text, SIZE_MAX / 4);
     new.id = 7;
     COMMIT(fixture, store_text_put_context(&old));
     COMMIT(fixture, store_text_put_context(&new));
@@ -272,12 +265,10 @@ a_commit_with_one_bad_change_leaves_no_trace(void **state)
     struct ipsec_sa_context contexts[] = { store_text_context(1), store_text_context(2) };
     struct ipsec_sa_context altered = store_text_context(11);
     struct ipsec_filter filters[] = { store_text_filter(5), store_text_filter(6) };
-    AUTO(buffer) before;
-    AUTO(buffer) after;
+    AUTO(buffer) before = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) after = BUFFER(SIZE_MAX / 4);
 
     altered.id = 1;
-    buffer_init(&before, SIZE_MAX / 4);
-    buffer_init(&after, SIZE_MAX / 4);
     COMMIT(fixture, store_text_put_context(&contexts[0]), store_text_put_filter(&filters[0]),
            store_text_put_replay(1, "a"), store_text_put_replay(2, "b"),
            store_text_put_principal(1, "cn:a"));
@@ -320,9 +311,8 @@ marks_are_those_of_the_last_commit(void **state)
     struct fixture *fixture = *state;
 
     for (uint64_t i = 1; i <= 3; i++) {
-        AUTO(buffer) text;
+        AUTO(buffer) text = BUFFER(1000);
         char expected[128];
-        buffer_init(&text, 1000);
         commit(fixture, NULL, 0);
         if (i == 2)
             reopen(fixture);
@@ -339,11 +329,9 @@ a_probe_changes_nothing(void **state)
     struct fixture *fixture = *state;
     struct ipsec_sa_context context = store_text_context(7);
     struct ipsec_fault fault = { 0 };
-    AUTO(buffer) before;
-    AUTO(buffer) after;
+    AUTO(buffer) before = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) after = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&before, SIZE_MAX / 4);
-    buffer_init(&after, SIZE_MAX / 4);
     COMMIT(fixture, store_text_put_context(&context));
     render(fixture, &before);
     for (int i = 0; i < 3; i++)
@@ -470,9 +458,8 @@ large_batches_go_in_and_out(void **state)
     struct fixture *fixture = *state;
     struct ipsec_sa_context *contexts = calloc(COUNT, sizeof *contexts);
     struct store_change *changes = calloc(COUNT, sizeof *changes);
-    AUTO(buffer) expected;
+    AUTO(buffer) expected = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&expected, SIZE_MAX / 4);
     for (uint64_t i = 0; i < COUNT; i++) {
         contexts[i] = store_text_context(i + 1);
         changes[i] = store_text_put_context(&contexts[i]);
@@ -498,9 +485,8 @@ many_small_commits_add_up(void **state)
 {
     enum { COUNT = 300 };
     struct fixture *fixture = *state;
-    AUTO(buffer) expected;
+    AUTO(buffer) expected = BUFFER(100000);
 
-    buffer_init(&expected, 100000);
     for (uint64_t i = 1; i <= COUNT; i++) {
         struct ipsec_sa_context context = store_text_context(i);
         COMMIT(fixture, store_text_put_context(&context), store_text_put_replay(i, "answer"));

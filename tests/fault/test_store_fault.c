@@ -136,11 +136,9 @@ is_as_the_model(struct script *script, struct buffer *expected, struct buffer *f
 static void
 assert_contents(struct script *script)
 {
-    AUTO(buffer) expected;
-    AUTO(buffer) found;
+    AUTO(buffer) expected = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) found = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&expected, SIZE_MAX / 4);
-    buffer_init(&found, SIZE_MAX / 4);
     if (!is_as_the_model(script, &expected, &found))
         assert_string_equal(buffer_text(&found), buffer_text(&expected));
 }
@@ -150,11 +148,9 @@ static void
 assert_contents_with_or_without(struct script *script, const struct batch *batch)
 {
     struct ipsec_fault fault = { 0 };
-    AUTO(buffer) expected;
-    AUTO(buffer) found;
+    AUTO(buffer) expected = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) found = BUFFER(SIZE_MAX / 4);
 
-    buffer_init(&expected, SIZE_MAX / 4);
-    buffer_init(&found, SIZE_MAX / 4);
     if (is_as_the_model(script, &expected, &found))
         return;
     assert_int_equal(

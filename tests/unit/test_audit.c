@@ -55,9 +55,8 @@ open_audit(const char *destination)
 static void
 write_text(struct audit *audit, const char *text)
 {
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(1 << 20);
 
-    buffer_init(&lines, 1 << 20);
     buffer_append_text(&lines, text);
     audit_write(audit, &lines);
     assert_int_equal(lines.size, 0);
@@ -76,9 +75,8 @@ static void
 a_line_holds_what_was_decided(void **state)
 {
     (void)state;
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(4096);
 
-    buffer_init(&lines, 4096);
     audit_append(&lines, &record);
     assert_string_equal(
         buffer_text(&lines),
@@ -93,7 +91,7 @@ static void
 members_that_mean_nothing_are_left_out(void **state)
 {
     (void)state;
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(4096);
     struct audit_record denied = record;
 
     denied.trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -105,7 +103,6 @@ members_that_mean_nothing_are_left_out(void **state)
     denied.status = IPSEC_NOT_AUTHENTICATED;
     denied.object_id = 0;
     denied.duration_us = -1;
-    buffer_init(&lines, 4096);
     audit_append(&lines, &denied);
     assert_string_equal(
         buffer_text(&lines),
@@ -129,12 +126,11 @@ static void
 text_from_outside_cannot_end_a_string_or_a_line(void **state)
 {
     (void)state;
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(4096);
     struct audit_record hostile = record;
 
     hostile.path = "/a\",\"decision\":\"allow\n\x7f\xff";
     hostile.method = "GET\r";
-    buffer_init(&lines, 4096);
     audit_append(&lines, &hostile);
     const char *text = buffer_text(&lines);
     assert_non_null(strstr(text, "\"method\":\"GET\\u000d\""));
@@ -158,9 +154,8 @@ times_are_those_of_the_clock(void **state)
         INT64_C(253402300799999) /* 9999-12-31 */
     };
     struct audit_record at = record;
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(4096);
 
-    buffer_init(&lines, 4096);
     for (size_t i = 0; i < sizeof times / sizeof *times + 2000; i++) {
         char expected[CLOCK_TEXT_SIZE];
         /* After the edges: every 13th day and a bit of a hundred thousand days. */
@@ -311,10 +306,9 @@ static void
 lines_that_did_fit_a_full_buffer_are_written(void **state)
 {
     (void)state;
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(16);
     struct audit *audit = open_audit(scratch_path(&scratch, "buffer.log"));
 
-    buffer_init(&lines, 16);
     buffer_append_text(&lines, "one\ntwo\nth");
     buffer_append_text(&lines, "ree is too long\n");
     assert_true(lines.failed);
@@ -331,9 +325,8 @@ enum { WRITERS = 4, WRITES = 100 };
 static void *
 write_often(void *argument)
 {
-    AUTO(buffer) lines;
+    AUTO(buffer) lines = BUFFER(1 << 16);
 
-    buffer_init(&lines, 1 << 16);
     for (int i = 0; i < WRITES; i++) {
         audit_append(&lines, &record);
         audit_append(&lines, &record);
@@ -349,7 +342,7 @@ threads_write_whole_lines_while_the_file_is_rotated(void **state)
     pthread_t threads[WRITERS];
     struct ipsec_fault fault;
     struct audit *audit = open_audit(scratch_path(&scratch, "threads.log"));
-    AUTO(buffer) line;
+    AUTO(buffer) line = BUFFER(4096);
 
     for (size_t i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, write_often, audit), 0);
@@ -360,7 +353,6 @@ threads_write_whole_lines_while_the_file_is_rotated(void **state)
     assert_int_equal(audit_failures(audit), 0);
     audit_close(audit);
 
-    buffer_init(&line, 4096);
     audit_append(&line, &record);
     char *text = scratch_read(&scratch, "threads.log");
     assert_int_equal(strlen(text), line.size * WRITERS * WRITES * 2);

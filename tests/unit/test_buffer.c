@@ -14,9 +14,8 @@ static void
 an_append_beyond_the_maximum_fails_and_sticks(void **state)
 {
     (void)state;
-    AUTO(buffer) buffer;
+    AUTO(buffer) buffer = BUFFER(8);
 
-    buffer_init(&buffer, 8);
     buffer_append_text(&buffer, "12345678");
     assert_string_equal(buffer_text(&buffer), "12345678");
     buffer_append_char(&buffer, '9');
@@ -47,8 +46,7 @@ json_strings_are_valid_whatever_the_bytes(void **state)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        AUTO(buffer) buffer;
-        buffer_init(&buffer, 1024);
+        AUTO(buffer) buffer = BUFFER(1024);
         buffer_append_json_string(&buffer, cases[i].text, cases[i].size);
         assert_string_equal(buffer_text(&buffer), cases[i].expected);
     }

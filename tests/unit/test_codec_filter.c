@@ -257,8 +257,7 @@ what_is_decoded_is_encoded_again(void **state)
     for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
         struct ipsec_filter filter;
         struct ipsec_fault fault;
-        AUTO(buffer) out;
-        buffer_init(&out, 4096);
+        AUTO(buffer) out = BUFFER(4096);
         struct codec_encoder encoder = { .out = &out };
 
         assert_int_equal(decode(cases[i].body, &filter, &fault), IPSEC_OK);

@@ -220,8 +220,7 @@ what_is_decoded_is_encoded_again(void **state)
 
     (void)state;
     for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
-        AUTO(buffer) out;
-        buffer_init(&out, 1024);
+        AUTO(buffer) out = BUFFER(1024);
         struct codec_encoder encoder = { .out = &out };
         assert_int_equal(decode(cases[i].body, &traffic, &fault), IPSEC_OK);
         codec_encode(&encoder, &codec_traffic, &traffic);

@@ -75,10 +75,9 @@ static void
 an_answer_is_read_as_it_was_kept(void **state)
 {
     struct idempotent_answer answer;
-    AUTO(buffer) kept;
+    AUTO(buffer) kept = BUFFER(256);
 
     (void)state;
-    buffer_init(&kept, 256);
     idempotency_append_head(201, "/filters/7", &kept);
     buffer_append_text(&kept, "{\n}");
     assert_true(idempotency_read(&kept, &answer));
@@ -106,8 +105,7 @@ what_is_no_answer_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct idempotent_answer answer;
-        AUTO(buffer) kept;
-        buffer_init(&kept, 256);
+        AUTO(buffer) kept = BUFFER(256);
         buffer_append_text(&kept, cases[i]);
         assert_false(idempotency_read(&kept, &answer));
     }

@@ -139,10 +139,9 @@ static void
 a_problem_has_the_members_of_the_contract(void **state)
 {
     struct ipsec_fault fault = { .status = IPSEC_FILTER_NOT_FOUND };
-    AUTO(buffer) body;
+    AUTO(buffer) body = BUFFER(1024);
 
     (void)state;
-    buffer_init(&body, 1024);
     (void)!ipsec_fault_set(&fault, IPSEC_FILTER_NOT_FOUND, IPSEC_FAULT_BODY, "/ipsecFilterId",
                            "no filter has id 99");
     problem_encode(&fault, 422, "r-1", &body);
@@ -168,10 +167,9 @@ hostile_bytes_in_a_fault_stay_inside_their_string(void **state)
     struct ipsec_fault fault = { .status = IPSEC_INVALID_PARAMETER,
                                  .pointer = "/a\"b\\c\n",
                                  .detail = "\xff\x01\"}" };
-    AUTO(buffer) body;
+    AUTO(buffer) body = BUFFER(1024);
 
     (void)state;
-    buffer_init(&body, 1024);
     problem_encode(&fault, 400, "r", &body);
     json_t *problem = json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(problem);
@@ -200,8 +198,7 @@ errors_of_the_http_library_become_problems(void **state)
 
     (void)state;
     for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
-        AUTO(buffer) body;
-        buffer_init(&body, 4096);
+        AUTO(buffer) body = BUFFER(4096);
         api_problem_for_http_status(cases[i].http_status, "why", &body);
         json_t *problem = json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(problem);

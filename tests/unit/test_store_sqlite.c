@@ -175,9 +175,8 @@ static void
 version_1_is_migrated_with_its_rows(void **state)
 {
     struct fixture *fixture = *state;
-    AUTO(buffer) text;
+    AUTO(buffer) text = BUFFER(10000);
 
-    buffer_init(&text, 10000);
     free(run_sql(fixture->path, version_1));
     struct store *store = open_store(fixture->path);
     assert_int_equal(store_text_render(&store_sqlite, store, &text), IPSEC_OK);

@@ -28,8 +28,7 @@ numbers_are_plain_decimal_digits(void **state)
     for (size_t i = 0; i < COUNT(refused); i++)
         assert_false(text_parse_unsigned(refused[i], strlen(refused[i]), &value));
     for (size_t i = 0; i < COUNT(taken); i++) {
-        AUTO(buffer) again;
-        buffer_init(&again, 32);
+        AUTO(buffer) again = BUFFER(32);
         assert_true(text_parse_unsigned(taken[i].text, strlen(taken[i].text), &value));
         assert_true(value == taken[i].value);
         text_append_unsigned(&again, value);
@@ -64,8 +63,7 @@ addresses_come_back_in_their_canonical_form(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct ipsec_address address;
         uint8_t version;
-        AUTO(buffer) again;
-        buffer_init(&again, 64);
+        AUTO(buffer) again = BUFFER(64);
         assert_int_equal(text_parse_address(cases[i].text, &address, &version),
                          cases[i].again != NULL);
         if (cases[i].again == NULL)
@@ -127,12 +125,11 @@ guids_have_their_dashes_where_they_belong(void **state)
         "6g1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11",
     };
     struct ipsec_guid guid;
-    AUTO(buffer) again;
+    AUTO(buffer) again = BUFFER(64);
 
     (void)state;
     for (size_t i = 0; i < COUNT(refused); i++)
         assert_false(text_parse_guid(refused[i], &guid));
-    buffer_init(&again, 64);
     assert_true(text_parse_guid("6F1C0A52-5f30-4c2e-9f43-0d7a5d2b8c11", &guid));
     assert_int_equal(guid.bytes[0], 0x6f);
     assert_int_equal(guid.bytes[15], 0x11);
