@@ -253,12 +253,25 @@ pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
         errno = ECONNABORTED;
         return -1;
     }
-    ssize_t count = recv(connection->fd, data, size, 0);
-    if (count >= 0)
-        connection->pool->progress = true;
-    if (count > 0 && connection->phase == CONNECTION_IDLE)
-        connection_enter(connection, CONNECTION_HEADER);
-    return count;
+    if (connection->ahead_start == connection->ahead_end) {
+        bool direct = size >= sizeof connection->ahead;
+        ssize_t count = direct
+                            ? recv(connection->fd, data, size, 0)
+                            : recv(connection->fd, connection->ahead, sizeof connection->ahead, 0);
+        if (count >= 0)
+            connection->pool->progress = true;
+        if (count > 0 && connection->phase == CONNECTION_IDLE)
+            connection_enter(connection, CONNECTION_HEADER);
+        if (direct || count <= 0)
+            return count;
+        connection->ahead_start = 0;
+        connection->ahead_end = (uint16_t)count;
+    }
+    size_t there = (size_t)(connection->ahead_end - connection->ahead_start);
+    size_t taken = there < size ? there : size;
+    memcpy(data, connection->ahead + connection->ahead_start, taken);
+    connection->ahead_start = (uint16_t)(connection->ahead_start + taken);
+    return (ssize_t)taken;
 }
 
 static ssize_t
@@ -288,6 +301,8 @@ pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds)
     (void)milliseconds; /* the worker never blocks */
     if (connection == NULL)
         return -1;
+    if (connection->ahead_start < connection->ahead_end)
+        return 1;
     struct pollfd descriptor = { .fd = connection->fd, .events = POLLIN };
     return poll(&descriptor, 1, 0);
 }

@@ -48,6 +48,7 @@ struct connection_pool {
 };
 
 #define CONNECTION_PEER_SIZE 56
+#define CONNECTION_AHEAD_SIZE 1024
 
 struct connection {
     struct connection_pool *pool;
@@ -63,6 +64,11 @@ struct connection {
     enum connection_phase phase;
     bool handshaking_counted;
     bool cut; /* the socket was shut down by us */
+    /* Bytes taken from the socket that GnuTLS has not asked for yet: it reads a record's header and
+     * its contents one by one, and both are here after one system call. */
+    uint16_t ahead_start;
+    uint16_t ahead_end;
+    uint8_t ahead[CONNECTION_AHEAD_SIZE];
     char peer[CONNECTION_PEER_SIZE];
 };
 
