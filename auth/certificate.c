@@ -49,7 +49,8 @@ static enum auth_verdict check_keys(const STACK_OF(X509) * verified, char reason
 static const char *why_weak(const X509 *certificate);
 static enum auth_verdict
 make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_REASON_SIZE]);
-static int64_t good_until(const struct auth_trust *trust, const STACK_OF(X509) * verified);
+static int64_t good_until(X509_STORE_CTX *context, int64_t now_ms);
+static int64_t crls_good_until(X509_STORE_CTX *context, const X509_NAME *issuer, int64_t now_ms);
 static bool read_fingerprint(const X509 *certificate, char text[65]);
 static enum auth_verdict verdict_of(int error);
 static enum auth_verdict refuse(enum auth_verdict verdict,
@@ -84,19 +85,21 @@ auth_judge(struct auth_trust *trust,
            size_t chain_length,
            int64_t now_ms,
            struct auth_identity **identity_out,
+           int64_t *good_until_ms_out,
            char reason[AUTH_REASON_SIZE])
 {
     AUTO(judgement) judgement = { .certificates = NULL };
     struct recent_key key;
 
     *identity_out = NULL;
+    *good_until_ms_out = now_ms;
     reason[0] = '\0';
     enum auth_verdict verdict = check_size(chain, chain_length, reason);
     if (verdict != AUTH_GOOD)
         return verdict;
     if (!recent_key_make(chain, chain_length, &key))
         return refuse(AUTH_INTERNAL, NULL, reason, "no memory");
-    *identity_out = recent_chains_find(trust->recent, &key, now_ms);
+    *identity_out = recent_chains_find(trust->recent, &key, now_ms, good_until_ms_out);
     if (*identity_out != NULL)
         return AUTH_GOOD;
 
@@ -105,10 +108,11 @@ auth_judge(struct auth_trust *trust,
         verdict = verify_chain(&judgement, trust, now_ms, reason);
     if (verdict == AUTH_GOOD)
         verdict = make_identity(sk_X509_value(judgement.certificates, 0), identity_out, reason);
+    if (verdict == AUTH_GOOD) {
+        *good_until_ms_out = good_until(judgement.context, now_ms);
+        recent_chains_add(trust->recent, &key, *identity_out, now_ms, *good_until_ms_out);
+    }
     ERR_clear_error();
-    if (verdict == AUTH_GOOD)
-        recent_chains_add(trust->recent, &key, *identity_out, now_ms,
-                          good_until(trust, X509_STORE_CTX_get0_chain(judgement.context)));
     return verdict;
 }
 
@@ -271,19 +275,48 @@ make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_
     return AUTH_GOOD;
 }
 
-/* The first moment at which a certificate or CRL that a good chain rests on is past its time. */
+/* The first moment at which a certificate or CRL that a good chain may rest on is past its time;
+ * 'now_ms', so never kept, when that cannot be told. */
 static int64_t
-good_until(const struct auth_trust *trust, const STACK_OF(X509) * verified)
+good_until(X509_STORE_CTX *context, int64_t now_ms)
 {
-    int64_t until_ms = trust->crls_until_ms;
+    const STACK_OF(X509) *verified = X509_STORE_CTX_get0_chain(context);
+    unsigned long flags = X509_VERIFY_PARAM_get_flags(X509_STORE_CTX_get0_param(context));
+    int64_t until_ms = INT64_MAX;
 
     for (int i = 0; i < sk_X509_num(verified); i++) {
+        const X509 *certificate = sk_X509_value(verified, i);
         int64_t end_ms;
-        if (!auth_trust_read_time(X509_get0_notAfter(sk_X509_value(verified, i)), &end_ms))
-            return 0;
+        if (!auth_trust_read_time(X509_get0_notAfter(certificate), &end_ms))
+            return now_ms;
+        if (end_ms < until_ms)
+            until_ms = end_ms;
+        if ((flags & X509_V_FLAG_CRL_CHECK) == 0)
+            continue;
+        end_ms = crls_good_until(context, X509_get_issuer_name(certificate), now_ms);
         if (end_ms < until_ms)
             until_ms = end_ms;
     }
+    return until_ms;
+}
+
+/* An issuer may have several CRLs.  One that is past its time already was not used. */
+static int64_t
+crls_good_until(X509_STORE_CTX *context, const X509_NAME *issuer, int64_t now_ms)
+{
+    STACK_OF(X509_CRL) *crls = X509_STORE_CTX_get1_crls(context, issuer);
+    int64_t until_ms = INT64_MAX;
+
+    if (crls == NULL)
+        return now_ms;
+    for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+        int64_t end_ms;
+        if (!auth_trust_read_time(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(crls, i)), &end_ms))
+            until_ms = now_ms;
+        else if (end_ms > now_ms && end_ms < until_ms)
+            until_ms = end_ms;
+    }
+    sk_X509_CRL_pop_free(crls, X509_CRL_free);
     return until_ms;
 }
 

@@ -51,11 +51,15 @@ struct auth_der {
 };
 
 /* Judges 'chain' (leaf first, DER) at 'now_ms' (wall clock).  AUTH_GOOD: '*identity_out' is a new
- * reference.  Else 'reason' gets one sentence for the log with the subject and OpenSSL's error. */
+ * reference, and '*good_until_ms_out' is the first moment, later than 'now_ms', at which a
+ * certificate of the chain or a CRL of one of its issuers is past its time (INT64_MAX: never); the
+ * caller must judge again from then on.  Else it is 'now_ms' and 'reason' gets one sentence for
+ * the log with the subject and OpenSSL's error. */
 #define AUTH_REASON_SIZE 512
 NODISCARD enum auth_verdict auth_judge(struct auth_trust *trust,
                                        const struct auth_der *chain,
                                        size_t chain_length,
                                        int64_t now_ms,
                                        struct auth_identity **identity_out,
+                                       int64_t *good_until_ms_out,
                                        char reason[AUTH_REASON_SIZE]);

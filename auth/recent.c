@@ -66,15 +66,20 @@ recent_chains_free(struct recent_chains *chains)
 }
 
 struct auth_identity *
-recent_chains_find(struct recent_chains *chains, const struct recent_key *key, int64_t now_ms)
+recent_chains_find(struct recent_chains *chains,
+                   const struct recent_key *key,
+                   int64_t now_ms,
+                   int64_t *until_ms_out)
 {
     struct auth_identity *found = NULL;
 
     mutex_lock(&chains->lock);
     const struct recent_slot *slot = &chains->slots[slot_index(key)];
     if (slot->identity != NULL && now_ms >= slot->from_ms && now_ms < slot->until_ms &&
-        memcmp(slot->key.digest, key->digest, sizeof key->digest) == 0)
+        memcmp(slot->key.digest, key->digest, sizeof key->digest) == 0) {
         found = auth_identity_ref(slot->identity);
+        *until_ms_out = slot->until_ms;
+    }
     mutex_unlock(&chains->lock);
     return found;
 }

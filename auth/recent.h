@@ -28,9 +28,12 @@ recent_key_make(const struct auth_der *chain, size_t chain_length, struct recent
 NODISCARD struct recent_chains *recent_chains_new(void);
 void recent_chains_free(struct recent_chains *chains); /* accepts null */
 
-/* A new reference, or null when the chain is not known to be good at 'now_ms'. */
-struct auth_identity *
-recent_chains_find(struct recent_chains *chains, const struct recent_key *key, int64_t now_ms);
+/* A new reference, or null when the chain is not known to be good at 'now_ms'.  '*until_ms_out' is
+ * what was given with the chain; untouched with null. */
+struct auth_identity *recent_chains_find(struct recent_chains *chains,
+                                         const struct recent_key *key,
+                                         int64_t now_ms,
+                                         int64_t *until_ms_out);
 
 /* Keeps a reference of its own, until the place is needed. */
 void recent_chains_add(struct recent_chains *chains,

@@ -50,7 +50,7 @@ static add_block add_crl;
 static enum ipsec_status check_authority(struct trust_file *context, X509 *certificate);
 static enum ipsec_status check_crl(struct trust_file *context, X509_CRL *crl);
 static const char *why_unsigned(const struct trust_file *context, X509_CRL *crl);
-static const char *why_unusable(const X509_CRL *crl, int64_t *until_ms_out);
+static const char *why_unusable(const X509_CRL *crl);
 static bool is_weakly_signed(const X509_CRL *crl);
 static int pss_digest(const X509_CRL *crl);
 static int tolerate_omissions(int good, X509_STORE_CTX *context);
@@ -71,7 +71,6 @@ auth_trust_load(const char *ca_file,
     if (context.trust == NULL)
         return no_memory(&context);
     atomic_init(&context.trust->references, 1);
-    context.trust->crls_until_ms = INT64_MAX;
     context.trust->recent = recent_chains_new();
     context.trust->store = X509_STORE_new();
     if (context.trust->store == NULL || context.trust->recent == NULL)
@@ -272,10 +271,9 @@ add_crl(struct trust_file *context, const char *label, const unsigned char *data
 static enum ipsec_status
 check_crl(struct trust_file *context, X509_CRL *crl)
 {
-    int64_t until_ms = 0;
     const char *cause = why_unsigned(context, crl);
     if (cause == NULL)
-        cause = why_unusable(crl, &until_ms);
+        cause = why_unusable(crl);
     if (cause != NULL) {
         char issuer[NAME_SHOWN_SIZE];
         auth_name_show(X509_CRL_get_issuer(crl), issuer, sizeof issuer);
@@ -283,8 +281,6 @@ check_crl(struct trust_file *context, X509_CRL *crl)
                                "CRL %d (%s) %s", context->count, issuer, cause);
     }
 
-    if (until_ms < context->trust->crls_until_ms)
-        context->trust->crls_until_ms = until_ms;
     /* The first look-up sorts the list; later ones, in several threads, only read it. */
     X509_REVOKED *revoked;
     const X509 *any = sk_X509_value(context->authorities, 0);
@@ -314,18 +310,19 @@ why_unsigned(const struct trust_file *context, X509_CRL *crl)
 }
 
 static const char *
-why_unusable(const X509_CRL *crl, int64_t *until_ms_out)
+why_unusable(const X509_CRL *crl)
 {
     const ASN1_TIME *next_update = X509_CRL_get0_nextUpdate(crl);
     int64_t now_ms = clock_wall_ms();
     int64_t from_ms;
+    int64_t until_ms;
 
     if (next_update == NULL)
         return "has no nextUpdate, so nobody could tell when it is stale";
-    if (!auth_trust_read_time(next_update, until_ms_out) ||
+    if (!auth_trust_read_time(next_update, &until_ms) ||
         !auth_trust_read_time(X509_CRL_get0_lastUpdate(crl), &from_ms))
         return "has a time that does not parse";
-    if (now_ms >= *until_ms_out)
+    if (now_ms >= until_ms)
         return "is stale, its nextUpdate has passed";
     if (now_ms < from_ms)
         return "is not valid yet, its thisUpdate is to come";

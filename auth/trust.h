@@ -19,7 +19,6 @@ struct auth_trust {
     /* CAs, CRLs and the parameters of verification.  Locks itself: chains may be judged in several
      * threads at once. */
     X509_STORE *store;
-    int64_t crls_until_ms; /* when the first CRL becomes stale; without any INT64_MAX */
     struct recent_chains *recent;
 };
 

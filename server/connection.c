@@ -348,6 +348,7 @@ judge(struct connection *connection,
     unsigned int length = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(connection->session, &length);
     struct auth_der chain[CHAIN_MAX];
+    int64_t good_until_ms;
 
     *identity_out = NULL;
     if (peers == NULL || length == 0)
@@ -359,7 +360,7 @@ judge(struct connection *connection,
     for (unsigned int i = 0; i < length; i++)
         chain[i] = (struct auth_der){ .data = peers[i].data, .size = peers[i].size };
     return auth_judge(connection->pool->security->trust, chain, length, clock_wall_ms(),
-                      identity_out, reason);
+                      identity_out, &good_until_ms, reason);
 }
 
 static void

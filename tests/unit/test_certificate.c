@@ -34,6 +34,7 @@ static struct {
 struct outcome {
     enum auth_verdict verdict;
     struct auth_identity *identity;
+    int64_t good_until_ms;
     char reason[AUTH_REASON_SIZE];
 };
 static void
@@ -107,9 +108,11 @@ judge_at(struct auth_trust *trust,
 
     for (size_t i = 0; i < length; i++)
         der[i] = (struct auth_der){ chain[i]->der, chain[i]->der_size };
-    outcome.verdict = auth_judge(trust, der, length, now_ms, &outcome.identity, outcome.reason);
+    outcome.verdict = auth_judge(trust, der, length, now_ms, &outcome.identity,
+                                 &outcome.good_until_ms, outcome.reason);
     assert_int_equal(outcome.verdict == AUTH_GOOD, outcome.identity != NULL);
     assert_int_equal(outcome.verdict == AUTH_GOOD, outcome.reason[0] == '\0');
+    assert_int_equal(outcome.verdict == AUTH_GOOD, outcome.good_until_ms > now_ms);
     return outcome;
 }
 
@@ -125,8 +128,8 @@ judge_bytes(const void *data, size_t size)
     struct outcome outcome = { .verdict = AUTH_INTERNAL };
     struct auth_der der = { data, size };
 
-    outcome.verdict =
-        auth_judge(house.trust, &der, 1, clock_wall_ms(), &outcome.identity, outcome.reason);
+    outcome.verdict = auth_judge(house.trust, &der, 1, clock_wall_ms(), &outcome.identity,
+                                 &outcome.good_until_ms, outcome.reason);
     return outcome;
 }
 
@@ -479,7 +482,8 @@ a_chain_seen_before_is_known_by_all_its_bytes(void **state)
     memcpy(bytes + leaf.der_size, house.intermediate.der, house.intermediate.der_size);
     const struct auth_der joined = { bytes, leaf.der_size + house.intermediate.der_size };
     AUTO(outcome) cut = { .verdict = AUTH_INTERNAL };
-    cut.verdict = auth_judge(house.trust, &joined, 1, clock_wall_ms(), &cut.identity, cut.reason);
+    cut.verdict = auth_judge(house.trust, &joined, 1, clock_wall_ms(), &cut.identity,
+                             &cut.good_until_ms, cut.reason);
     assert_outcome(&cut, AUTH_MALFORMED, "bytes follow");
 
     AUTO(outcome) late = judge_at(house.trust, chain, 2, clock_wall_ms() + 2 * HOUR_S * 1000);
@@ -668,6 +672,76 @@ a_crl_that_becomes_stale_fails_closed(void **state)
     assert_outcome(&stale, AUTH_CRL_UNUSABLE, "CRL has expired");
 }
 
+static void
+a_verdict_holds_until_the_first_thing_it_rests_on_ends(void **state)
+{
+    (void)state;
+    const int64_t now = now_s();
+    const struct {
+        int64_t leaf_s; /* how long each is good from now */
+        int64_t intermediate_s;
+        int64_t root_crl_s; /* 0: no CRLs */
+        int64_t old_root_crl_s;
+        int64_t intermediate_crl_s;
+        int64_t stranger_crl_s;
+        int64_t at_s; /* when judged, from now */
+        int64_t until_s;
+    } cases[] = {
+        { .leaf_s = 500, .intermediate_s = 900, .until_s = 500 },
+        { .leaf_s = 900, .intermediate_s = 600, .until_s = 600 },
+        { .leaf_s = 2000, .intermediate_s = 2000, .until_s = 1000 }, /* the root's */
+        { 900, 900, 800, 800, 400, 800, 0, .until_s = 400 },
+        { 900, 900, 300, 300, 400, 800, 0, .until_s = 300 },
+        { 900, 800, 850, 850, 1000, 850, 0, .until_s = 800 },
+        /* Another CA's CRL is none of this chain's, and one that has ended is not used. */
+        { 900, 800, 850, 850, 1000, 100, 0, .until_s = 800 },
+        { 900, 800, 700, 100, 1000, 850, 0, .until_s = 100 },
+        { 900, 800, 700, 100, 1000, 50, 100, .until_s = 700 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO(certs_certificate) root;
+        AUTO(certs_certificate) intermediate;
+        AUTO(certs_certificate) leaf;
+        certs_make(&root, NULL,
+                   &(struct certs_request){
+                       .common_name = "above", .ca = true, .not_after_s = now + 1000 });
+        certs_make(&intermediate, &root,
+                   &(struct certs_request){ .common_name = "below",
+                                            .ca = true,
+                                            .not_after_s = now + cases[i].intermediate_s });
+        certs_make(&leaf, &intermediate,
+                   &(struct certs_request){ .common_name = "client",
+                                            .not_after_s = now + cases[i].leaf_s });
+        const struct certs_certificate *authorities[] = { &root, &intermediate, &house.stranger };
+        const struct certs_certificate *chain[] = { &leaf, &intermediate };
+        const struct certs_crl_request requests[] = {
+            { .issuer = &root, .next_update_s = now + cases[i].old_root_crl_s },
+            { .issuer = &root, .next_update_s = now + cases[i].root_crl_s },
+            { .issuer = &intermediate, .next_update_s = now + cases[i].intermediate_crl_s },
+            { .issuer = &house.stranger, .next_update_s = now + cases[i].stranger_crl_s },
+        };
+        X509_CRL *crls[4];
+        size_t crl_count = cases[i].root_crl_s == 0 ? 0 : 4;
+        for (size_t j = 0; j < crl_count; j++)
+            crls[j] = certs_make_crl(&requests[j]);
+
+        AUTO(loaded) loaded = load(authorities, 3, crls, crl_count);
+        assert_string_equal(loaded.fault.detail, "");
+        int64_t at_ms = (now + cases[i].at_s) * 1000;
+        AUTO(outcome) fresh = judge_at(loaded.trust, chain, 2, at_ms);
+        assert_outcome(&fresh, AUTH_GOOD, "");
+        assert_int_equal(fresh.good_until_ms, (now + cases[i].until_s) * 1000);
+        AUTO(outcome) remembered = judge_at(loaded.trust, chain, 2, at_ms + 1);
+        assert_ptr_equal(remembered.identity, fresh.identity);
+        assert_int_equal(remembered.good_until_ms, fresh.good_until_ms);
+        AUTO(outcome) last = judge_at(loaded.trust, chain, 2, fresh.good_until_ms - 1);
+        assert_ptr_equal(last.identity, fresh.identity);
+        AUTO(outcome) after = judge_at(loaded.trust, chain, 2, fresh.good_until_ms);
+        assert_ptr_not_equal(after.identity, fresh.identity);
+    }
+}
+
 /* --- Loading ---------------------------------------------------------------------------------- */
 
 static void
@@ -837,7 +911,9 @@ judge_often(void *argument)
 
     for (int i = 0; i < 50; i++) {
         struct auth_identity *identity;
-        if (auth_judge(trust, &der, 1, clock_wall_ms(), &identity, reason) == AUTH_GOOD)
+        int64_t good_until_ms;
+        if (auth_judge(trust, &der, 1, clock_wall_ms(), &identity, &good_until_ms, reason) ==
+            AUTH_GOOD)
             judging->good++;
         auth_identity_unref(identity);
     }
@@ -931,6 +1007,7 @@ main(void)
         cmocka_unit_test(a_hostile_subject_is_escaped_and_cut_in_the_reason),
         cmocka_unit_test(revocation_is_checked_along_the_whole_chain),
         cmocka_unit_test(a_crl_that_becomes_stale_fails_closed),
+        cmocka_unit_test(a_verdict_holds_until_the_first_thing_it_rests_on_ends),
         cmocka_unit_test(a_ca_bundle_that_is_not_one_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
         cmocka_unit_test(a_crl_that_nobody_could_use_is_refused),

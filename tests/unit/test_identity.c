@@ -32,8 +32,9 @@ judge(const struct certs_certificate *leaf,
       char reason[AUTH_REASON_SIZE])
 {
     struct auth_der der = { leaf->der, leaf->der_size };
+    int64_t good_until_ms;
 
-    return auth_judge(house.trust, &der, 1, clock_wall_ms(), identity_out, reason);
+    return auth_judge(house.trust, &der, 1, clock_wall_ms(), identity_out, &good_until_ms, reason);
 }
 
 static struct auth_identity *
