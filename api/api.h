@@ -21,6 +21,8 @@
 #include "engine/base/buffer.h"
 #include "engine/engine.h"
 
+#define API_REQUEST_ID_SIZE 65
+
 /* The request headers that mean something here.  The wire hands over their values, null if absent;
  * a header given twice is the wire's to refuse. */
 enum api_header {
@@ -73,10 +75,10 @@ struct api_call {
     struct ipsec_rights rights;
 
     /* Set by api_call_start. */
-    const struct api_route *route; /* null: no such route */
-    size_t body_maximum;           /* 0: no body wanted */
-    char request_id[65];           /* the caller's if sane, else made here; always set */
-    char trace_id[33];             /* of a valid traceparent, else "" */
+    const struct api_route *route;        /* null: no such route */
+    size_t body_maximum;                  /* 0: no body wanted */
+    char request_id[API_REQUEST_ID_SIZE]; /* the caller's if sane, else made here; always set */
+    char trace_id[33];                    /* of a valid traceparent, else "" */
 
     /* The operation's input and output, zeroed memory of the route's sizes. */
     void *in;
@@ -118,5 +120,9 @@ const char *api_operation_name(size_t index); /* "none" from the count on */
 /* The index of the call's operation in the list above, api_operation_count() without a route. */
 size_t api_call_operation_index(const struct api_call *call);
 
-/* A problem body without a call, for errors that the HTTP library finds: RFC 9457 JSON. */
-void api_problem_for_http_status(int http_status, const char *detail, struct buffer *body);
+/* A problem body without a call, for errors that the HTTP library finds: RFC 9457 JSON.  The
+ * request id in it is a new one, for the X-Request-Id header. */
+void api_problem_for_http_status(int http_status,
+                                 const char *detail,
+                                 char request_id[API_REQUEST_ID_SIZE],
+                                 struct buffer *body);

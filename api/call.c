@@ -172,10 +172,12 @@ api_call_operation_index(const struct api_call *call)
 }
 
 void
-api_problem_for_http_status(int http_status, const char *detail, struct buffer *body)
+api_problem_for_http_status(int http_status,
+                            const char *detail,
+                            char request_id[API_REQUEST_ID_SIZE],
+                            struct buffer *body)
 {
     struct ipsec_fault fault;
-    char request_id[REQUEST_ID_SIZE];
 
     (void)!ipsec_fault_set(&fault, problem_status_of_http(http_status), IPSEC_FAULT_SERVICE, NULL,
                            "%s", detail == NULL ? "" : detail);

@@ -16,7 +16,7 @@ static int range_precision(const char *range, size_t size);
 static bool quality_is_zero(const char *parameters, size_t size);
 static bool is_lower_hex(const char *text, size_t size);
 static bool is_all(const char *text, size_t size, char c);
-static void make_request_id(char request_id[REQUEST_ID_SIZE]);
+static void make_request_id(char request_id[API_REQUEST_ID_SIZE]);
 
 /* The most precise range that covers application/json decides. */
 bool
@@ -83,13 +83,13 @@ headers_is_idempotency_key(const char *key)
 }
 
 void
-headers_request_id(const char *given, char request_id[REQUEST_ID_SIZE])
+headers_request_id(const char *given, char request_id[API_REQUEST_ID_SIZE])
 {
     size_t size = 0;
 
     if (given != NULL)
         size = strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    if (size == 0 || size >= REQUEST_ID_SIZE || given[size] != '\0') {
+    if (size == 0 || size >= API_REQUEST_ID_SIZE || given[size] != '\0') {
         make_request_id(request_id);
         return;
     }
@@ -183,7 +183,7 @@ is_all(const char *text, size_t size, char c)
 /* A random start for each thread and a counter that a mixing step (SplitMix64) makes look random:
  * unique without asking the kernel for every request. */
 static void
-make_request_id(char request_id[REQUEST_ID_SIZE])
+make_request_id(char request_id[API_REQUEST_ID_SIZE])
 {
     static _Thread_local uint64_t prefix;
     static _Thread_local uint64_t counter;

@@ -5,7 +5,9 @@
 
 #include <stdbool.h>
 
-enum { REQUEST_ID_SIZE = 65, TRACE_ID_SIZE = 33 }; /* with their NULs */
+#include "api/api.h"
+
+enum { TRACE_ID_SIZE = 33 }; /* with its NUL */
 
 /* Does an Accept header (null: none) take application/json? (RFC 9110 section 12.5.1) */
 bool headers_accept_json(const char *accept);
@@ -21,7 +23,7 @@ bool headers_is_idempotency_key(const char *key);
 
 /* Copies the caller's request id when it is 1 to 64 characters of A-Z a-z 0-9 . _ -, else makes a
  * fresh one of 32 hexadecimal digits. */
-void headers_request_id(const char *given, char request_id[REQUEST_ID_SIZE]);
+void headers_request_id(const char *given, char request_id[API_REQUEST_ID_SIZE]);
 
 /* Copies the trace id of a valid traceparent (W3C Trace Context), else makes it "". */
 void headers_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE]);

@@ -9,6 +9,7 @@
 
 #include <netinet/in.h>
 
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "engine/base/mutex.h"
@@ -94,6 +95,10 @@ address_limits_enter(struct address_limits *limits, const struct sockaddr *addre
         if (slot != NULL) {
             slot->key = key;
             HASH_ADD(hh, limits->slots, key, sizeof slot->key, slot);
+        }
+        if (slot != NULL && slot->hh.tbl == NULL) { /* no memory for the table */
+            free(slot);
+            slot = NULL;
         }
     }
     if (slot != NULL) {

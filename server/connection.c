@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -25,9 +26,15 @@
 #include "server/library_wrap.h"
 #include "server/metrics.h"
 
-enum { CHAIN_MAX = 32, REFUSALS_LOGGED_A_SECOND = 20 };
+enum {
+    CHAIN_MAX = 32,
+    REFUSALS_LOGGED_A_SECOND = 20,
+    JUDGED_AT_ONCE = 32,
+    HANDSHAKES_AT_ONCE = 64
+};
 
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size);
+static ssize_t take_ahead(struct connection *connection, void *data, size_t size);
 static ssize_t push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count);
 static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds);
 static int judge_finished(gnutls_session_t session,
@@ -35,14 +42,13 @@ static int judge_finished(gnutls_session_t session,
                           unsigned int when,
                           unsigned int incoming,
                           const gnutls_datum_t *data);
-static enum auth_verdict judge(struct connection *connection,
-                               struct auth_identity **identity_out,
-                               char reason[AUTH_REASON_SIZE]);
+static enum auth_verdict judge(struct connection *connection, char reason[AUTH_REASON_SIZE]);
 static void
 refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason);
 static gnutls_alert_description_t alert_of(enum auth_verdict verdict);
 static void format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE]);
 static void unlink_connection(struct connection *connection);
+static void watch_handshake(struct connection *connection, bool watch);
 
 struct connection *
 connection_open(struct connection_pool *pool, struct MHD_Connection *native)
@@ -80,6 +86,7 @@ connection_open(struct connection_pool *pool, struct MHD_Connection *native)
     gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
                                        judge_finished);
 
+    watch_handshake(connection, true);
     connection->next = pool->first;
     if (pool->first != NULL)
         pool->first->previous = connection;
@@ -114,7 +121,8 @@ connection_enter(struct connection *connection, enum connection_phase phase)
         timeout_ms = pool->handshake_timeout_ms;
         break;
     case CONNECTION_IDLE:
-        timeout_ms = pool->idle_timeout_ms;
+        /* Who shows no certificate shall not hold a place for long. */
+        timeout_ms = connection->identity != NULL ? pool->idle_timeout_ms : pool->header_timeout_ms;
         break;
     case CONNECTION_HEADER:
         timeout_ms = pool->header_timeout_ms;
@@ -137,7 +145,13 @@ connection_pool_reap(struct connection_pool *pool)
 
     for (struct connection *connection = pool->first; connection != NULL;
          connection = connection->next) {
-        if (connection->deadline_ms > now_ms || connection->cut)
+        if (connection->cut)
+            continue;
+        if (connection->phase == CONNECTION_IDLE && !connection_is_good(connection)) {
+            connection_cut(connection);
+            continue;
+        }
+        if (connection->deadline_ms > now_ms)
             continue;
         if (connection->phase != CONNECTION_IDLE)
             metrics_count_refusal(pool->metrics, METRICS_DEADLINE);
@@ -148,31 +162,42 @@ connection_pool_reap(struct connection_pool *pool)
     }
 }
 
-void
+bool
 connection_pool_refresh(struct connection_pool *pool)
 {
-    if (security_holder_is_current(pool->holder, pool->security->generation))
-        return;
-    security_unref(pool->security);
-    pool->security = security_holder_get(pool->holder);
-
-    for (struct connection *connection = pool->first; connection != NULL;
-         connection = connection->next) {
-        struct auth_identity *identity = NULL;
-        char reason[AUTH_REASON_SIZE];
-
-        if (connection->phase == CONNECTION_HANDSHAKE || connection->cut)
-            continue;
-        enum auth_verdict verdict = judge(connection, &identity, reason);
-        auth_identity_unref(identity); /* the same as before: the certificate is the same */
-        if (verdict != AUTH_GOOD) {
-            refuse_certificate(connection, verdict, reason);
-            metrics_count_refusal(pool->metrics, METRICS_CUT);
-            connection_cut(connection);
-            continue;
-        }
-        access_policy_rights(pool->security->policy, connection->identity, &connection->rights);
+    if (!security_holder_is_current(pool->holder, pool->security->generation)) {
+        security_unref(pool->security);
+        pool->security = security_holder_get(pool->holder);
+        pool->sweep = pool->first;
     }
+    for (int i = 0; i < JUDGED_AT_ONCE && pool->sweep != NULL; i++) {
+        struct connection *connection = pool->sweep;
+
+        pool->sweep = connection->next;
+        /* The handshake's end judges by the snapshot of that time. */
+        if (connection->phase != CONNECTION_HANDSHAKE && !connection_is_good(connection))
+            connection_cut(connection);
+    }
+    return pool->sweep != NULL;
+}
+
+bool
+connection_is_good(struct connection *connection)
+{
+    struct connection_pool *pool = connection->pool;
+    char reason[AUTH_REASON_SIZE];
+
+    if (connection->cut)
+        return false;
+    if (connection->judged_generation == pool->security->generation &&
+        clock_wall_ms() < connection->good_until_ms)
+        return true;
+    enum auth_verdict verdict = judge(connection, reason);
+    if (verdict == AUTH_GOOD)
+        return true;
+    refuse_certificate(connection, verdict, reason);
+    metrics_count_refusal(pool->metrics, METRICS_CUT);
+    return false;
 }
 
 void
@@ -181,18 +206,22 @@ connection_answer_and_cut(struct connection *connection, int http_status, const 
     AUTO(buffer) body = BUFFER(4096);
     AUTO(buffer) answer = BUFFER(8192);
     char date[64] = "";
+    char request_id[API_REQUEST_ID_SIZE];
     time_t now = (time_t)(clock_wall_ms() / 1000);
     struct tm broken_down;
     if (connection->cut)
         return;
     if (gmtime_r(&now, &broken_down) != NULL)
         (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &broken_down);
-    api_problem_for_http_status(http_status, detail, &body);
+    api_problem_for_http_status(http_status, detail, request_id, &body);
+    metrics_count_request(connection->pool->metrics, api_operation_count(), http_status, IPSEC_OK,
+                          0);
     buffer_append_format(&answer,
                          "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n"
-                         "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n",
+                         "Content-Type: application/problem+json\r\nX-Request-Id: %s\r\n"
+                         "Content-Length: %zu\r\n\r\n",
                          http_status, MHD_get_reason_phrase_for((unsigned int)http_status), date,
-                         body.size);
+                         request_id, body.size);
     buffer_append(&answer, body.data, body.size);
     /* Best effort: a client that does not read loses the answer, not we our time. */
     if (!answer.failed && gnutls_record_send(connection->session, answer.data, answer.size) > 0)
@@ -206,8 +235,19 @@ connection_cut(struct connection *connection)
     if (connection->cut)
         return;
     connection->cut = true;
+    connection->rights = (struct ipsec_rights){ { 0 } };
     /* The library sees the end at its next look and closes; it owns the descriptor. */
     (void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+bool
+library_handshake_may_step(gnutls_session_t session)
+{
+    struct connection *connection = gnutls_transport_get_ptr(session);
+
+    if (connection == NULL || connection->cut || !connection->handshake_waits)
+        return true;
+    return connection->handshake_readable || gnutls_record_get_direction(session) != 0;
 }
 
 void
@@ -216,10 +256,15 @@ library_handshake_stepped(gnutls_session_t session, int result)
     static struct log_limit limit;
     struct connection *connection = gnutls_transport_get_ptr(session);
 
-    if (connection == NULL || result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED)
+    if (connection == NULL)
+        return;
+    connection->handshake_readable = false;
+    connection->handshake_waits = result == GNUTLS_E_AGAIN;
+    if (result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED)
         return;
     struct connection_pool *pool = connection->pool;
     pool->progress = true;
+    watch_handshake(connection, false);
     if (connection->handshaking_counted && (result == 0 || gnutls_error_is_fatal(result))) {
         address_limits_handshake_done(pool->limits, connection->address);
         connection->handshaking_counted = false;
@@ -242,6 +287,30 @@ library_handshake_stepped(gnutls_session_t session, int result)
                  LOG_TEXT("reason", gnutls_strerror(result)), LOG_NUMBER("left_out", left_out));
 }
 
+void
+connection_pool_look(struct connection_pool *pool)
+{
+    struct epoll_event events[HANDSHAKES_AT_ONCE];
+    int count = epoll_wait(pool->handshake_fd, events, HANDSHAKES_AT_ONCE, 0);
+
+    for (int i = 0; i < count; i++) {
+        struct connection *connection = events[i].data.ptr;
+        connection->handshake_readable = true;
+    }
+}
+
+/* The library steps every unfinished handshake in every round, whether bytes came or not.  An epoll
+ * set of our own, edge-triggered, tells which of them have something to read. */
+static void
+watch_handshake(struct connection *connection, bool watch)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = connection };
+
+    if (epoll_ctl(connection->pool->handshake_fd, watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+                  connection->fd, &event) != 0)
+        connection->handshake_readable = true; /* then it is stepped in every round */
+}
+
 /* --- Transport functions ---------------------------------------------------------------------- */
 
 static ssize_t
@@ -249,26 +318,36 @@ pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
 {
     struct connection *connection = pointer;
 
-    if (connection == NULL) {
+    /* What is left in the socket of a connection that was cut is not looked at. */
+    if (connection == NULL || connection->cut) {
         errno = ECONNABORTED;
         return -1;
     }
-    if (connection->ahead_start == connection->ahead_end) {
-        bool direct = size >= sizeof connection->ahead;
-        ssize_t count = direct
-                            ? recv(connection->fd, data, size, 0)
-                            : recv(connection->fd, connection->ahead, sizeof connection->ahead, 0);
-        if (count >= 0)
-            connection->pool->progress = true;
-        if (count > 0 && connection->phase == CONNECTION_IDLE)
-            connection_enter(connection, CONNECTION_HEADER);
-        if (direct || count <= 0)
-            return count;
-        connection->ahead_start = 0;
-        connection->ahead_end = (uint16_t)count;
+    ssize_t count = take_ahead(connection, data, size);
+    if (count == 0 && size >= sizeof connection->ahead) {
+        count = recv(connection->fd, data, size, 0);
+    } else if (count == 0) {
+        count = recv(connection->fd, connection->ahead, sizeof connection->ahead, 0);
+        if (count > 0) {
+            connection->ahead_start = 0;
+            connection->ahead_end = (uint16_t)count;
+            count = take_ahead(connection, data, size);
+        }
     }
+    if (count >= 0)
+        connection->pool->progress = true;
+    if (count > 0 && connection->phase == CONNECTION_IDLE)
+        connection_enter(connection, CONNECTION_HEADER);
+    return count;
+}
+
+/* Bytes that an earlier system call brought; 0 when there are none. */
+static ssize_t
+take_ahead(struct connection *connection, void *data, size_t size)
+{
     size_t there = (size_t)(connection->ahead_end - connection->ahead_start);
     size_t taken = there < size ? there : size;
+
     memcpy(data, connection->ahead + connection->ahead_start, taken);
     connection->ahead_start = (uint16_t)(connection->ahead_start + taken);
     return (ssize_t)taken;
@@ -309,8 +388,9 @@ pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds)
 
 /* --- The client's certificate ----------------------------------------------------------------- */
 
-/* Runs inside the handshake when the client's Finished has arrived: proof of its key is complete,
- * for a resumed session as for a full one, and no byte of a request has been looked at. */
+/* Runs inside the handshake when the client's Finished has arrived, for a resumed session as for a
+ * full one: its certificate and the proof of its key came before, and no byte of a request has been
+ * looked at. */
 static int
 judge_finished(gnutls_session_t session,
                unsigned int message,
@@ -326,7 +406,7 @@ judge_finished(gnutls_session_t session,
     (void)data;
     if (!incoming || connection == NULL)
         return 0;
-    enum auth_verdict verdict = judge(connection, &connection->identity, reason);
+    enum auth_verdict verdict = judge(connection, reason);
     if (verdict != AUTH_GOOD) {
         metrics_count_refusal(connection->pool->metrics, METRICS_CERTIFICATE_REFUSED);
         refuse_certificate(connection, verdict, reason);
@@ -334,33 +414,44 @@ judge_finished(gnutls_session_t session,
         connection_cut(connection);
         return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
-    access_policy_rights(connection->pool->security->policy, connection->identity,
-                         &connection->rights);
     return 0;
 }
 
-/* Judges by the worker's current snapshot.  No certificate is good, with no identity. */
+/* Judges by the worker's current snapshot and, if that is good, fills identity and rights.  No
+ * certificate is good, with no identity and no rights. */
 static enum auth_verdict
-judge(struct connection *connection,
-      struct auth_identity **identity_out,
-      char reason[AUTH_REASON_SIZE])
+judge(struct connection *connection, char reason[AUTH_REASON_SIZE])
 {
+    const struct security *security = connection->pool->security;
     unsigned int length = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(connection->session, &length);
+    struct auth_identity *identity = NULL;
+    int64_t good_until_ms = INT64_MAX;
     struct auth_der chain[CHAIN_MAX];
-    int64_t good_until_ms;
 
-    *identity_out = NULL;
-    if (peers == NULL || length == 0)
-        return AUTH_GOOD;
+    if (peers == NULL)
+        length = 0;
     if (length > CHAIN_MAX) {
         (void)snprintf(reason, AUTH_REASON_SIZE, "%u certificates", length);
         return AUTH_TOO_DEEP;
     }
     for (unsigned int i = 0; i < length; i++)
         chain[i] = (struct auth_der){ .data = peers[i].data, .size = peers[i].size };
-    return auth_judge(connection->pool->security->trust, chain, length, clock_wall_ms(),
-                      identity_out, &good_until_ms, reason);
+    if (length > 0) {
+        enum auth_verdict verdict = auth_judge(security->trust, chain, length, clock_wall_ms(),
+                                               &identity, &good_until_ms, reason);
+        if (verdict != AUTH_GOOD)
+            return verdict;
+    }
+    /* The same certificate says the same: a request under way keeps what it points to. */
+    if (connection->identity == NULL)
+        connection->identity = identity;
+    else
+        auth_identity_unref(identity);
+    connection->judged_generation = security->generation;
+    connection->good_until_ms = good_until_ms;
+    access_policy_rights(security->policy, connection->identity, &connection->rights);
+    return AUTH_GOOD;
 }
 
 static void
@@ -424,6 +515,8 @@ format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE])
 static void
 unlink_connection(struct connection *connection)
 {
+    if (connection->pool->sweep == connection)
+        connection->pool->sweep = connection->next;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else

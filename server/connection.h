@@ -36,6 +36,7 @@ enum connection_phase {
 /* What the connections of a worker have in common. */
 struct connection_pool {
     struct connection *first; /* all open ones, linked by 'next' and 'previous' */
+    struct connection *sweep; /* from here on, not yet judged by a new snapshot; null: all are */
     struct security_holder *holder;
     struct security *security; /* the worker's snapshot */
     struct address_limits *limits;
@@ -44,7 +45,8 @@ struct connection_pool {
     int64_t idle_timeout_ms;
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
-    bool progress; /* set whenever a byte moved or a handshake step was taken */
+    int handshake_fd; /* epoll set of the unfinished handshakes */
+    bool progress;    /* set whenever a byte moved or a handshake step was taken */
 };
 
 #define CONNECTION_PEER_SIZE 56
@@ -59,11 +61,15 @@ struct connection {
     struct security *security;      /* what the handshake used; kept while GnuTLS refers to it */
     struct auth_identity *identity; /* null: no certificate */
     struct ipsec_rights rights;
-    int64_t deadline_ms; /* monotonic */
+    uint64_t judged_generation; /* the snapshot that judged it, and */
+    int64_t good_until_ms;      /* until when that holds, wall clock */
+    int64_t deadline_ms;        /* monotonic */
     int fd;
     enum connection_phase phase;
     bool handshaking_counted;
-    bool cut; /* the socket was shut down by us */
+    bool handshake_waits;    /* the last step found nothing to read */
+    bool handshake_readable; /* and since then bytes came */
+    bool cut;                /* the socket was shut down by us */
     /* Bytes taken from the socket that GnuTLS has not asked for yet: it reads a record's header and
      * its contents one by one, and both are here after one system call. */
     uint16_t ahead_start;
@@ -80,13 +86,23 @@ void connection_close(struct connection *connection); /* accepts null */
 /* Moves to a phase and starts its deadline. */
 void connection_enter(struct connection *connection, enum connection_phase phase);
 
+/* Notes which unfinished handshakes have bytes to read; before each run of the library. */
+void connection_pool_look(struct connection_pool *pool);
+
 /* Ends connections past their deadline; a half-sent request is answered 408 first.  To be called a
  * few times a second. */
 void connection_pool_reap(struct connection_pool *pool);
 
-/* Takes the current snapshot; when it changed, judges every open connection again, cuts those whose
- * certificate no longer holds and gives the others their rights anew. */
-void connection_pool_refresh(struct connection_pool *pool);
+/* Takes the current snapshot.  When it changed, open connections are judged again, a few a call:
+ * those whose certificate no longer holds are cut, the others get their rights anew.  True while
+ * some are left for the next call. */
+bool connection_pool_refresh(struct connection_pool *pool);
+
+/* To be asked before a request is looked at, and before it is handed on: whether the caller is
+ * still who the handshake found, by the current snapshot and at this time.  Judges again when the
+ * snapshot changed or the verdict's time ran out (a certificate expired, a CRL went stale), and
+ * gives the rights anew.  False: to be refused and cut. */
+bool connection_is_good(struct connection *connection);
 
 /* Sends a whole answer by hand, past the HTTP library, and shuts the socket down: for requests
  * whose body will never be complete. */

@@ -23,7 +23,8 @@
 
 #include "engine/base/log.h"
 
-enum { DESCRIPTORS_BESIDE_CONNECTIONS = 256 };
+/* Files, the store, the ops listener's connections, and room for a reload. */
+enum { DESCRIPTORS_BESIDE = 192, DESCRIPTORS_A_WORKER = 8 };
 
 /* The sanitizers trace their own process and make calls of their own: with them, and only with
  * them, the process stays traceable and unfiltered. */
@@ -83,6 +84,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(madvise),
     SCMP_SYS(membarrier),
     SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
     SCMP_SYS(mmap),
     SCMP_SYS(mprotect),
     SCMP_SYS(mremap),
@@ -99,6 +101,7 @@ static const int allowed_calls[] = {
     SCMP_SYS(pwrite64),
     SCMP_SYS(read),
     SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
     SCMP_SYS(readv),
     SCMP_SYS(recvfrom),
     SCMP_SYS(recvmsg),
@@ -152,19 +155,24 @@ harden_process(struct ipsec_fault *fault)
     return IPSEC_OK;
 }
 
-void
-harden_descriptor_limit(unsigned int connections)
+unsigned int
+harden_descriptor_limit(unsigned int connections, size_t workers)
 {
-    rlim_t wanted = (rlim_t)connections + DESCRIPTORS_BESIDE_CONNECTIONS;
+    rlim_t beside = DESCRIPTORS_BESIDE + DESCRIPTORS_A_WORKER * (rlim_t)workers;
+    rlim_t wanted = (rlim_t)connections + beside;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
+        return connections;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
-        log_warning("descriptor limit below max-connections, fewer connections fit",
-                    LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted));
+    if (limit.rlim_cur >= wanted)
+        return connections;
+    unsigned int fit = limit.rlim_cur > beside ? (unsigned int)(limit.rlim_cur - beside) : 1;
+    log_warning("descriptor limit below max-connections, fewer connections fit",
+                LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted),
+                LOG_NUMBER("connections", fit));
+    return fit;
 }
 
 enum ipsec_status
@@ -193,21 +201,19 @@ harden_system_calls(struct ipsec_fault *fault)
         int call;
         struct scmp_arg_cmp argument;
     } narrowed[] = {
-        /* Threads, not processes. */
+        /* Threads, not processes.  clone3() hides its flags behind a pointer; without it the C
+         * library falls back to this. */
         { SCMP_SYS(clone), { 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD } },
         /* The service manager's socket. */
         { SCMP_SYS(socket), { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
         /* Signals to ourselves: abort() and the like. */
         { SCMP_SYS(kill), { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } },
     };
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     int error = filter == NULL ? -ENOMEM : 0;
 
     for (size_t i = 0; i < sizeof allowed_calls / sizeof *allowed_calls && error == 0; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-    /* clone3() hides its flags behind a pointer: without it the C library falls back to clone(). */
-    if (error == 0)
-        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     for (size_t i = 0; i < sizeof narrowed / sizeof *narrowed && error == 0; i++)
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1,
                                        &narrowed[i].argument);

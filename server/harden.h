@@ -3,6 +3,8 @@
  * harden.h: gives up, step by step, what the process does not need. */
 #pragma once
 
+#include <stddef.h>
+
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 
@@ -10,8 +12,9 @@
  * SIGPIPE and SIGXFSZ ignored.  First thing in the process. */
 NODISCARD enum ipsec_status harden_process(struct ipsec_fault *fault);
 
-/* Raises the descriptor limit to what 'connections' need; warns when the hard limit is lower. */
-void harden_descriptor_limit(unsigned int connections);
+/* Raises the descriptor limit to what 'connections' and the rest of the process need.  Returns how
+ * many connections fit: fewer, with a warning, when the hard limit is lower. */
+unsigned int harden_descriptor_limit(unsigned int connections, size_t workers);
 
 /* Switches to 'user' ("": stays) with its groups, then drops every capability, from the bounding
  * set too.  After the sockets are bound, before any file is opened, so that what cannot be read
@@ -19,6 +22,7 @@ void harden_descriptor_limit(unsigned int connections);
 NODISCARD enum ipsec_status harden_privileges(const char *user, struct ipsec_fault *fault);
 
 /* Allows the system calls that serving needs and no others, for all threads: no exec, no new
- * processes, no ptrace, no mounts, no sockets but AF_UNIX datagrams.  Refused ones fail with EPERM.
+ * processes, no ptrace, no mounts, no sockets but AF_UNIX ones.  Refused ones fail as if they did
+ * not exist.
  */
 NODISCARD enum ipsec_status harden_system_calls(struct ipsec_fault *fault);

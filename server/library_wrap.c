@@ -57,6 +57,7 @@ library_attach(struct metrics *metrics)
 void
 library_log(void *unused, const char *format, va_list arguments)
 {
+    static struct log_limit limit;
     static const char error_page[] = "Error processing request (HTTP response code is %u";
     char line[LOG_LINE_MAX];
 
@@ -66,15 +67,21 @@ library_log(void *unused, const char *format, va_list arguments)
         return;
     }
     (void)vsnprintf(line, sizeof line, format, arguments);
+    bool is_accept = strstr(format, "accept") != NULL && log_limit_pass(&limit, 1) >= 0;
     size_t length = strlen(line);
     while (length > 0 && line[length - 1] == '\n')
         line[--length] = '\0';
-    log_debug("http library", LOG_TEXT("message", line));
+    if (is_accept) /* out of descriptors, most likely */
+        log_warning("connection not accepted", LOG_TEXT("message", line));
+    else
+        log_debug("http library", LOG_TEXT("message", line));
 }
 
 int
 __wrap_gnutls_handshake(gnutls_session_t session)
 {
+    if (!library_handshake_may_step(session))
+        return GNUTLS_E_AGAIN;
     int result = __real_gnutls_handshake(session);
 
     library_handshake_stepped(session, result);
@@ -85,12 +92,13 @@ struct MHD_Response *
 __wrap_MHD_create_response_from_buffer_static(size_t size, const void *data)
 {
     AUTO(buffer) body = BUFFER(4096);
+    char request_id[API_REQUEST_ID_SIZE];
     int http_status = error_status;
 
     error_status = 0;
     if (http_status == 0)
         return __real_MHD_create_response_from_buffer_static(size, data);
-    api_problem_for_http_status(http_status, detail_of(http_status), &body);
+    api_problem_for_http_status(http_status, detail_of(http_status), request_id, &body);
     if (thread_metrics != NULL)
         metrics_count_request(thread_metrics, api_operation_count(), http_status, IPSEC_OK, 0);
     struct MHD_Response *response = MHD_create_response_from_buffer_copy(body.size, body.data);
@@ -98,6 +106,7 @@ __wrap_MHD_create_response_from_buffer_static(size_t size, const void *data)
         return NULL;
     (void)MHD_add_response_header(response, "Content-Type", "application/problem+json");
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    (void)MHD_add_response_header(response, api_header_names[API_HEADER_REQUEST_ID], request_id);
     return response;
 }
 

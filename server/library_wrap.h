@@ -11,10 +11,13 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include <gnutls/gnutls.h>
 
-/* Implemented by connection.c: told after every step of a handshake. */
+/* Implemented by connection.c: asked before every step of a handshake whether it could get any
+ * further, and told after every one that was taken. */
+bool library_handshake_may_step(gnutls_session_t session);
 void library_handshake_stepped(gnutls_session_t session, int result);
 
 struct metrics;

@@ -20,6 +20,7 @@ enum { BACKLOG = 1024, FIRST_PASSED_FD = 3 };
 static int open_socket(const struct sockaddr_storage *address, socklen_t size, bool share);
 static int passed_socket(void);
 static enum ipsec_status refuse(struct ipsec_fault *fault, const char *text, const char *cause);
+static enum ipsec_status refuse_call(struct ipsec_fault *fault, const char *text, int error);
 
 enum ipsec_status
 listen_parse(const char *text,
@@ -64,11 +65,12 @@ listen_parse(const char *text,
 }
 
 enum ipsec_status
-listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fault)
+listen_open(
+    const char *text, size_t count, bool take_passed, int *fds_out, struct ipsec_fault *fault)
 {
     struct sockaddr_storage address;
     socklen_t size = 0;
-    int passed = passed_socket();
+    int passed = take_passed ? passed_socket() : -1;
     size_t opened = 0;
 
     if (passed < 0) {
@@ -79,7 +81,7 @@ listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fa
          * refused by the kernel when anybody listens there. */
         int alone = open_socket(&address, size, false);
         if (alone < 0)
-            return refuse(fault, text, strerror(errno));
+            return refuse_call(fault, text, errno);
         (void)getsockname(alone, (struct sockaddr *)&address, &size);
         close(alone);
     }
@@ -87,7 +89,7 @@ listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fa
         int fd = passed >= 0 ? fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED_FD)
                              : open_socket(&address, size, true);
         if (fd < 0) {
-            enum ipsec_status status = refuse(fault, text, strerror(errno));
+            enum ipsec_status status = refuse_call(fault, text, errno);
             while (opened > 0)
                 close(fds_out[--opened]);
             return status;
@@ -151,8 +153,11 @@ passed_socket(void)
     if (pid == NULL || fds == NULL || strtol(pid, NULL, 10) != (long)getpid() ||
         strtol(fds, NULL, 10) < 1)
         return -1;
+    int listens = 0;
+    socklen_t size = sizeof listens;
     int flags = fcntl(FIRST_PASSED_FD, F_GETFL);
-    if (flags < 0 || fcntl(FIRST_PASSED_FD, F_SETFL, flags | O_NONBLOCK) != 0)
+    if (getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens ||
+        flags < 0 || fcntl(FIRST_PASSED_FD, F_SETFL, flags | O_NONBLOCK) != 0)
         return -1;
     return FIRST_PASSED_FD;
 }
@@ -162,4 +167,11 @@ refuse(struct ipsec_fault *fault, const char *text, const char *cause)
 {
     return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "listen",
                            "cannot listen on '%s': %s", text, cause);
+}
+
+static enum ipsec_status
+refuse_call(struct ipsec_fault *fault, const char *text, int error)
+{
+    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, "listen",
+                           "cannot listen on '%s': %s", text, strerror(error));
 }

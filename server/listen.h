@@ -3,6 +3,7 @@
  * listen.h: the sockets that callers connect to. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,11 @@ NODISCARD enum ipsec_status listen_parse(const char *text,
                                          struct ipsec_fault *fault);
 
 /* Opens 'count' non-blocking listening sockets on one address, which share its connections
- * (SO_REUSEPORT), or takes the socket that systemd passed (LISTEN_FDS), once for each.  Refuses an
- * address that somebody else listens on.  All or none. */
-NODISCARD enum ipsec_status
-listen_open(const char *text, size_t count, int *fds_out, struct ipsec_fault *fault);
+ * (SO_REUSEPORT); with 'take_passed' takes the socket that systemd passed (LISTEN_FDS) instead,
+ * once for each.  Refuses an address that somebody else listens on.  All or none.  A text that is
+ * no address is IPSEC_INVALID_PARAMETER, what the system refuses IPSEC_RPC_SYS_CALL_FAILED. */
+NODISCARD enum ipsec_status listen_open(
+    const char *text, size_t count, bool take_passed, int *fds_out, struct ipsec_fault *fault);
 
 /* "127.0.0.1:40123": where a socket really listens. */
 #define LISTEN_TEXT_SIZE 64

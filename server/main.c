@@ -24,7 +24,7 @@
 #include "server/security.h"
 #include "server/worker.h"
 
-enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 1024 };
+enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 512 };
 enum { PROBE_INTERVAL_MS = 1000, ABANDONED_AFTER_MS = 100 };
 
 /* Everything that has to be ended again, in the order of its making. */
@@ -104,31 +104,33 @@ serve(struct daemon *daemon)
 
     common->options = options;
     enum ipsec_status status = harden_process(&fault);
-    if (status == IPSEC_OK) {
-        harden_descriptor_limit(options->max_connections);
+    if (status == IPSEC_OK)
         status = open_sockets(daemon, &fault);
-    }
     if (status == IPSEC_OK)
         status = harden_privileges(options->user, &fault);
-    if (status == IPSEC_OK)
-        status = security_load(options, daemon->generation, &fault, &security);
     if (status != IPSEC_OK) {
+        /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
+        exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
+        goto close_sockets;
+    }
+    status = security_load(options, daemon->generation, &fault, &security);
+    if (status == IPSEC_OK)
+        status = audit_open(options->audit_log, &fault, &common->audit);
+    if (status != IPSEC_OK) {
+        security_unref(security);
         exit_code = complain(&fault, EXIT_USAGE);
         goto close_sockets;
     }
-    status = security_holder_open(security, &common->holder);
-    if (status != IPSEC_OK) {
-        security_unref(security);
-        goto close_sockets;
-    }
 
-    status = audit_open(options->audit_log, &fault, &common->audit);
+    status = security_holder_open(security, &common->holder, &fault);
     if (status == IPSEC_OK)
         status = open_engine(daemon, &fault);
     if (status == IPSEC_OK)
         status = harden_system_calls(&fault);
-    common->limits = address_limits_open(
-        options->max_connections, options->max_connections_per_address, HANDSHAKES_PER_ADDRESS_MAX);
+    unsigned int connections =
+        harden_descriptor_limit(options->max_connections, daemon->worker_count);
+    common->limits = address_limits_open(connections, options->max_connections_per_address,
+                                         HANDSHAKES_PER_ADDRESS_MAX);
     if (status == IPSEC_OK && common->limits == NULL)
         status = ipsec_fault_set(&fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                  "no memory");
@@ -147,7 +149,7 @@ serve(struct daemon *daemon)
     if (!clean) {
         log_error("calls were still in flight at the end, leaving without them",
                   LOG_NUMBER("drain_seconds", options->drain_seconds));
-        return EXIT_FAILURE;
+        _exit(EXIT_FAILURE); /* threads go on: nothing may be freed under them */
     }
     ops_stop(daemon->ops);
     ipsec_engine_close(common->engine);
@@ -202,12 +204,12 @@ open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
     }
-    enum ipsec_status status = listen_open(options->listen, count, daemon->listen_fds, fault);
+    enum ipsec_status status = listen_open(options->listen, count, true, daemon->listen_fds, fault);
     if (status != IPSEC_OK)
         return status;
     daemon->worker_count = count;
     if (strcmp(options->ops_listen, "off") != 0)
-        status = listen_open(options->ops_listen, 1, &daemon->ops_fd, fault);
+        status = listen_open(options->ops_listen, 1, false, &daemon->ops_fd, fault);
     return status;
 }
 
@@ -318,11 +320,11 @@ drain(struct daemon *daemon)
     atomic_store(&daemon->common.draining, true);
     for (size_t i = 0; i < daemon->worker_count; i++) {
         if (daemon->workers[i] != NULL)
-            worker_wake(daemon->workers[i]);
+            worker_drain(daemon->workers[i], deadline_ms);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
         if (daemon->workers[i] != NULL)
-            clean = worker_stop(daemon->workers[i], deadline_ms) && clean;
+            clean = worker_join(daemon->workers[i]) && clean;
     }
     return clean;
 }

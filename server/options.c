@@ -56,7 +56,7 @@ static const struct option_row rows[] = {
       "calls a commit" },
     { "max-contexts", OPTION_NUMBER, AT(max_contexts), "0", 0, UINT32_MAX, NULL, "N",
       "SA contexts at most; 0: no limit but memory" },
-    { "max-replay-records", OPTION_NUMBER, AT(max_replay_records), "1000000", 1, 100000000, NULL,
+    { "max-replay-records", OPTION_NUMBER, AT(max_replay_records), "10000000", 1, 100000000, NULL,
       "N", "answers remembered for Idempotency-Key within 24 hours" },
     { "max-connections", OPTION_NUMBER, AT(max_connections), "16384", 1, 1000000, NULL, "N",
       "connections at once" },
@@ -108,6 +108,7 @@ static enum ipsec_status set_row(struct options *options,
                                  const char *text,
                                  const char *source,
                                  struct ipsec_fault *fault);
+static bool is_service_link(const char *name);
 static const struct option_row *find_row(const char *name, size_t length);
 static bool is_choice(const char *choices, const char *text);
 static enum ipsec_status refuse(struct ipsec_fault *fault, const char *detail);
@@ -249,7 +250,8 @@ read_environment(struct source *environment, struct ipsec_fault *fault)
         char name[64];
         size_t length = 0;
 
-        if (equals == NULL || strncmp(*entry, prefix, sizeof prefix - 1) != 0)
+        if (equals == NULL || strncmp(*entry, prefix, sizeof prefix - 1) != 0 ||
+            is_service_link(*entry + sizeof prefix - 1))
             continue;
         for (const char *c = *entry + sizeof prefix - 1; c < equals && length < sizeof name; c++)
             name[length++] = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
@@ -345,6 +347,16 @@ set_row(struct options *options,
                                row->name, text, row->minimum, row->maximum);
     *(uint32_t *)member = (uint32_t)number;
     return IPSEC_OK;
+}
+
+/* A Kubernetes service named sa-contextd puts SA_CONTEXTD_SERVICE_HOST, SA_CONTEXTD_PORT,
+ * SA_CONTEXTD_PORT_8443_TCP_ADDR and the like into every container beside it. */
+static bool
+is_service_link(const char *name)
+{
+    return strncmp(name, "SERVICE_HOST=", 13) == 0 || strncmp(name, "SERVICE_PORT", 12) == 0 ||
+           strncmp(name, "PORT=", 5) == 0 ||
+           (strncmp(name, "PORT_", 5) == 0 && isdigit((unsigned char)name[5]));
 }
 
 static const struct option_row *

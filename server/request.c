@@ -61,16 +61,9 @@ request_target_seen(void *worker, const char *target, struct MHD_Connection *nat
 }
 
 int
-request_handle(struct worker *worker,
-               struct MHD_Connection *native,
-               const char *method,
-               const char *upload,
-               size_t *upload_size,
-               struct request *request)
+request_handle(const char *method, const char *upload, size_t *upload_size, struct request *request)
 {
-    (void)worker;
-    (void)native;
-    if (request == NULL || request->target == NULL)
+    if (request == NULL || request->target == NULL || request->connection->cut)
         return MHD_NO;
 
     switch (request->stage) {
@@ -97,8 +90,7 @@ request_completed(struct request *request)
 {
     if (request == NULL)
         return;
-    if (!request->connection->cut)
-        connection_enter(request->connection, CONNECTION_IDLE);
+    connection_enter(request->connection, CONNECTION_IDLE);
     worker_request_free(request->worker, request);
 }
 
@@ -119,12 +111,17 @@ begin(struct request *request, const char *method)
 
     call->service = &request->worker->common->service;
     call->identity = connection->identity;
-    call->rights = connection->rights;
     call->method = method;
     call->path = "/";
     (void)MHD_get_connection_values_n(request->native, MHD_HEADER_KIND, collect_header, guard);
     memcpy(call->headers, guard->headers, sizeof call->headers);
 
+    if (!connection_is_good(connection)) {
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
+               "the client certificate no longer holds");
+        return queue_answer(request);
+    }
+    call->rights = connection->rights;
     if (guard_finish(guard) != IPSEC_OK) {
         refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->detail);
         return queue_answer(request);
@@ -194,13 +191,18 @@ go_on(struct request *request, enum api_next next)
         conclude(request);
         return queue_answer(request);
     }
+    /* A reload, or the end of the certificate, may have come while the body did. */
+    if (!connection_is_good(request->connection)) {
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
+               "the client certificate no longer holds");
+        return queue_answer(request);
+    }
     if (!ipsec_engine_reserve(worker->common->engine)) {
         api_call_fail(&request->call, IPSEC_RPC_CANTTRANSMIT_CALL, IPSEC_FAULT_SERVICE, NULL,
                       "the engine's queue is full");
         conclude(request);
         return queue_answer(request);
     }
-    /* A reload may have come while the body did. */
     request->call.base.caller.rights = request->connection->rights;
     request->stage = REQUEST_ENGINE;
     connection_enter(request->connection, CONNECTION_BUSY);
@@ -232,8 +234,9 @@ queue_answer(struct request *request)
     for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)
         result =
             MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
+    /* Who shows no certificate shall not hold a connection either. */
     if (result == MHD_YES &&
-        (answer->close ||
+        (answer->close || request->connection->identity == NULL ||
          atomic_load_explicit(&request->worker->common->draining, memory_order_relaxed)))
         result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (result == MHD_YES)
@@ -271,7 +274,10 @@ conclude(struct request *request)
         .object_id = call->object_id,
         .container = call->base.right != 0 ? container_name(call->base.container) : NULL,
         .right = call->base.right,
-        .granted = status != IPSEC_NOT_AUTHENTICATED && status != IPSEC_ACCESS_DENIED,
+        .granted = identity != NULL && status != IPSEC_NOT_AUTHENTICATED &&
+                   status != IPSEC_ACCESS_DENIED &&
+                   (request->connection->rights.granted[call->base.container] & call->base.right) ==
+                       call->base.right,
         .http_status = call->answer.status,
         .status = status,
         .replayed = call->base.replay.replayed,

@@ -41,9 +41,7 @@ struct request {
 
 /* The library's callbacks; the closure is the worker. */
 void *request_target_seen(void *worker, const char *target, struct MHD_Connection *native);
-int request_handle(struct worker *worker,
-                   struct MHD_Connection *native,
-                   const char *method,
+int request_handle(const char *method,
                    const char *upload,
                    size_t *upload_size,
                    struct request *request);

@@ -76,14 +76,18 @@ security_unref(struct security *security)
 }
 
 enum ipsec_status
-security_holder_open(struct security *first_take, struct security_holder **holder_out)
+security_holder_open(struct security *first_take,
+                     struct security_holder **holder_out,
+                     struct ipsec_fault *fault)
 {
     struct security_holder *holder = calloc(1, sizeof *holder);
 
     *holder_out = NULL;
     if (holder == NULL || gnutls_session_ticket_key_generate(&holder->ticket_key) != 0) {
         free(holder);
-        return IPSEC_RPC_OUT_OF_RESOURCES;
+        security_unref(first_take);
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory");
     }
     mutex_init(&holder->mutex);
     mutex_lock(&holder->mutex);

@@ -37,9 +37,11 @@ void security_unref(struct security *security); /* accepts null */
 
 /* The current snapshot of the process, and the key that seals TLS session tickets.  Any thread. */
 struct security_holder;
+/* Takes 'first_take' over, also on failure. */
 NODISCARD enum ipsec_status security_holder_open(struct security *first_take,
-                                                 struct security_holder **holder_out);
-void security_holder_close(struct security_holder *holder);
+                                                 struct security_holder **holder_out,
+                                                 struct ipsec_fault *fault);
+void security_holder_close(struct security_holder *holder); /* accepts null */
 /* A new reference to the current snapshot. */
 struct security *security_holder_get(struct security_holder *holder);
 /* Cheap: whether 'generation' is still the current one. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -31,7 +32,11 @@ enum {
     FREE_ROUNDS = 2,
     CONNECTION_MEMORY = 16 * 1024, /* headers of a request at most, and what an idle one costs */
     AUDIT_LINES_MAX = 16 * 1024 * 1024,
-    FREE_REQUESTS_BODY_MAX = 64 * 1024,
+    FREE_REQUESTS_MAX = 256,
+    FREE_REQUEST_BODY_MAX = 4096,
+    FUTILE_ROUNDS = 4,
+    JOIN_GRACE_MS = 500,
+    CUT_BEFORE_DEADLINE_MS = 200,
 };
 
 /* TLS 1.2 and 1.3 with forward secrecy and authenticated encryption alone. */
@@ -45,7 +50,12 @@ static void *serve(void *argument);
 static void finish_calls(struct worker *worker);
 static void submit_round(struct worker *worker);
 static int wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds);
-static bool is_drained(const struct worker *worker);
+static bool drained(struct worker *worker);
+static void wait_for_events(struct worker *worker,
+                            struct pollfd *descriptors,
+                            nfds_t count,
+                            int timeout_ms,
+                            bool library_left_out);
 static enum MHD_Result
 accept_policy(void *closure, const struct sockaddr *address, socklen_t address_size);
 static void connection_event(void *closure,
@@ -86,7 +96,6 @@ worker_start(struct worker *worker,
         ((unsigned int)MHD_ALLOW_SUSPEND_RESUME & ~(unsigned int)MHD_USE_ITC);
 
     worker->common = common;
-    worker->listen_fd = listen_fd_take;
     worker->pool = (struct connection_pool){
         .holder = common->holder,
         .security = security_holder_get(common->holder),
@@ -99,8 +108,9 @@ worker_start(struct worker *worker,
     };
     buffer_init(&worker->audit_lines, AUDIT_LINES_MAX);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    worker->pool.handshake_fd = epoll_create1(EPOLL_CLOEXEC);
     enum ipsec_status status = ipsec_completion_open(&worker->completion);
-    if (worker->wake_fd < 0 || status != IPSEC_OK)
+    if (worker->wake_fd < 0 || worker->pool.handshake_fd < 0 || status != IPSEC_OK)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "cannot make a worker's descriptors: %s", strerror(errno));
 
@@ -114,7 +124,7 @@ worker_start(struct worker *worker,
         request_target_seen, worker, MHD_OPTION_HTTPS_PRIORITIES, tls_priorities,
         MHD_OPTION_HTTPS_CERT_CALLBACK2, no_certificate, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_END);
-    if (worker->daemon == NULL)
+    if (worker->daemon == NULL || api_operation_count() >= METRICS_OPERATIONS)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "the HTTP library does not start");
     if (pthread_create(&worker->thread, NULL, serve, worker) != 0)
@@ -132,21 +142,32 @@ worker_wake(struct worker *worker)
     (void)!write(worker->wake_fd, &one, sizeof one);
 }
 
+void
+worker_drain(struct worker *worker, int64_t deadline_ms)
+{
+    atomic_store(&worker->deadline_ms, deadline_ms);
+    atomic_store(&worker->stop, true);
+    worker_wake(worker);
+}
+
 bool
-worker_stop(struct worker *worker, int64_t deadline_ms)
+worker_join(struct worker *worker)
 {
     if (worker->started) {
+        int64_t until_ms = atomic_load(&worker->deadline_ms) + JOIN_GRACE_MS;
+        int64_t left_ms = until_ms - clock_monotonic_ms();
         struct timespec until;
-        int64_t left_ms = deadline_ms - clock_monotonic_ms();
 
-        atomic_store(&worker->stop, true);
-        worker_wake(worker);
-        clock_gettime(CLOCK_REALTIME, &until);
-        if (left_ms > 0)
-            until.tv_sec += left_ms / 1000 + 1;
-        if (pthread_timedjoin_np(worker->thread, NULL, &until) != 0)
-            return false;
-        if (!atomic_load(&worker->stopped_clean))
+        if (left_ms < JOIN_GRACE_MS)
+            left_ms = JOIN_GRACE_MS;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += left_ms / 1000;
+        until.tv_nsec += left_ms % 1000 * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
             return false;
     }
     if (worker->daemon != NULL)
@@ -162,6 +183,8 @@ worker_stop(struct worker *worker, int64_t deadline_ms)
     security_unref(worker->pool.security);
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
+    if (worker->pool.handshake_fd >= 0)
+        close(worker->pool.handshake_fd);
     return true;
 }
 
@@ -187,6 +210,7 @@ worker_request_new(struct worker *worker)
     if (request == NULL)
         return calloc(1, sizeof *request);
     worker->free_requests = request->next_free;
+    worker->free_request_count--;
     struct buffer body = request->body;
     *request = (struct request){ .body = body };
     return request;
@@ -198,11 +222,18 @@ worker_request_free(struct worker *worker, struct request *request)
     api_call_clear(&request->call);
     free(request->target);
     request->target = NULL;
-    if (request->body.capacity > FREE_REQUESTS_BODY_MAX)
+    /* A crowd's memory is given back once it has gone. */
+    if (worker->free_request_count >= FREE_REQUESTS_MAX) {
+        buffer_clear(&request->body);
+        free(request);
+        return;
+    }
+    if (request->body.capacity > FREE_REQUEST_BODY_MAX)
         buffer_clear(&request->body);
     buffer_reset(&request->body);
     request->next_free = worker->free_requests;
     worker->free_requests = request;
+    worker->free_request_count++;
 }
 
 void
@@ -220,20 +251,20 @@ serve(void *argument)
         MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     struct pollfd descriptors[] = {
         { .fd = info->epoll_fd, .events = POLLIN },
+        { .fd = worker->pool.handshake_fd, .events = POLLIN },
         { .fd = ipsec_completion_fd(worker->completion), .events = POLLIN },
         { .fd = worker->wake_fd, .events = POLLIN },
     };
     int64_t next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
-    bool quiesced = false;
     unsigned int idle_rounds = 0;
 
     library_attach(&worker->metrics);
     while (true) {
-        uint64_t ignored;
+        bool sweeping = connection_pool_refresh(&worker->pool);
 
-        connection_pool_refresh(&worker->pool);
         finish_calls(worker);
         worker->pool.progress = false;
+        connection_pool_look(&worker->pool);
         (void)MHD_run(worker->daemon);
         submit_round(worker);
         worker_flush_audit(worker);
@@ -241,22 +272,65 @@ serve(void *argument)
             connection_pool_reap(&worker->pool);
             next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
         }
-
-        if (atomic_load_explicit(&worker->common->draining, memory_order_acquire) && !quiesced) {
-            int fd = MHD_quiesce_daemon(worker->daemon);
-            if (fd >= 0)
-                close(fd);
-            quiesced = true;
-        }
-        if (atomic_load_explicit(&worker->stop, memory_order_acquire) && is_drained(worker)) {
-            atomic_store(&worker->stopped_clean, true);
+        if (drained(worker))
             return NULL;
-        }
-        int timeout_ms = wait_ms(worker, next_reap_ms, &idle_rounds);
-        if (timeout_ms != 0 && poll(descriptors, 3, timeout_ms) > 0 &&
-            (descriptors[2].revents & POLLIN) != 0)
-            (void)!read(worker->wake_fd, &ignored, sizeof ignored);
+
+        /* The library's descriptor stays readable while a connection can't be accepted for want of
+         * descriptors: when it woke us for nothing some times, it has to wait its turn. */
+        bool was_futile = (descriptors[0].revents & POLLIN) != 0 && !worker->pool.progress;
+        worker->futile_rounds = was_futile ? worker->futile_rounds + 1 : 0;
+        int timeout_ms = sweeping ? 0 : wait_ms(worker, next_reap_ms, &idle_rounds);
+        bool leave_out = worker->futile_rounds > FUTILE_ROUNDS;
+        if (leave_out && (timeout_ms < 0 || timeout_ms > BACK_OFF_MAX_MS))
+            timeout_ms = BACK_OFF_MAX_MS;
+        descriptors[0].fd = leave_out ? -1 : info->epoll_fd;
+        descriptors[0].revents = leave_out ? POLLIN : 0;
+        if (timeout_ms != 0)
+            wait_for_events(worker, descriptors, sizeof descriptors / sizeof *descriptors,
+                            timeout_ms, leave_out);
     }
+}
+
+static void
+wait_for_events(struct worker *worker,
+                struct pollfd *descriptors,
+                nfds_t count,
+                int timeout_ms,
+                bool library_left_out)
+{
+    uint64_t ignored;
+
+    if (poll(descriptors, count, timeout_ms) > 0 && (descriptors[count - 1].revents & POLLIN) != 0)
+        (void)!read(worker->wake_fd, &ignored, sizeof ignored);
+    if (library_left_out)
+        descriptors[0].revents = POLLIN;
+}
+
+/* At the begin of a drain no more is accepted.  True when the thread shall end: nothing is half
+ * done any more; close before the deadline whoever is still busy sending or reading is cut, and
+ * only calls that the engine has are waited for. */
+static bool
+drained(struct worker *worker)
+{
+    if (!atomic_load_explicit(&worker->common->draining, memory_order_acquire))
+        return false;
+    if (!worker->quiesced) {
+        int fd = MHD_quiesce_daemon(worker->daemon);
+        if (fd >= 0)
+            close(fd);
+        worker->quiesced = true;
+    }
+    if (!atomic_load_explicit(&worker->stop, memory_order_acquire) || worker->in_flight > 0)
+        return false;
+    if (clock_monotonic_ms() >= atomic_load(&worker->deadline_ms) - CUT_BEFORE_DEADLINE_MS)
+        return true; /* what is left is cut when the library stops */
+    for (const struct connection *connection = worker->pool.first; connection != NULL;
+         connection = connection->next) {
+        if (connection->phase != CONNECTION_IDLE && connection->phase != CONNECTION_HANDSHAKE &&
+            !connection->cut)
+            return false;
+    }
+    return true;
 }
 
 /* Completes what the engine gave back; the audit lines of all go out before the first answer. */
@@ -313,21 +387,6 @@ wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds)
     return wait;
 }
 
-/* Nothing is half done: no call in flight, no request half read, no answer half sent. */
-static bool
-is_drained(const struct worker *worker)
-{
-    if (worker->in_flight > 0)
-        return false;
-    for (const struct connection *connection = worker->pool.first; connection != NULL;
-         connection = connection->next) {
-        if (connection->phase != CONNECTION_IDLE && connection->phase != CONNECTION_HANDSHAKE &&
-            !connection->cut)
-            return false;
-    }
-    return true;
-}
-
 static enum MHD_Result
 accept_policy(void *closure, const struct sockaddr *address, socklen_t address_size)
 {
@@ -370,9 +429,11 @@ access_handler(void *closure,
                size_t *upload_size,
                void **context)
 {
+    (void)closure;
+    (void)native;
     (void)url; /* judged from the raw target, see request_target_seen() */
     (void)version;
-    return (enum MHD_Result)request_handle(closure, native, method, upload, upload_size, *context);
+    return (enum MHD_Result)request_handle(method, upload, upload_size, *context);
 }
 
 static void

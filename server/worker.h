@@ -45,13 +45,15 @@ struct worker {
     struct ipsec_call *submit_first; /* calls of this round, linked by 'next' */
     struct ipsec_call *submit_last;
     struct request *free_requests;
+    uint32_t free_request_count;
     uint32_t in_flight; /* calls that the engine has */
+    uint32_t futile_rounds;
     int wake_fd;
-    int listen_fd;
     pthread_t thread;
     bool started;
+    bool quiesced;
     _Atomic bool stop;
-    _Atomic bool stopped_clean;
+    _Atomic int64_t deadline_ms; /* monotonic */
 };
 
 /* Makes the daemon on 'listen_fd_take' and starts the thread.  A worker is zeroed memory before. */
@@ -63,10 +65,12 @@ NODISCARD enum ipsec_status worker_start(struct worker *worker,
 /* Makes the worker look up: at a reload, at the begin of a drain. */
 void worker_wake(struct worker *worker);
 
-/* After 'common->draining' was set: ends the thread when nothing is in flight, at the latest at
- * 'deadline_ms' (monotonic).  False when calls were still in flight then; the worker's memory must
- * not be freed in that case. */
-NODISCARD bool worker_stop(struct worker *worker, int64_t deadline_ms);
+/* After 'common->draining' was set: lets the thread end when nothing is half done, or shortly
+ * before 'deadline_ms' (monotonic) when nothing is in flight.  Then join it: that ends the worker
+ * whole. False when the engine still has calls some time after the deadline; the thread goes on
+ * then and nothing it uses may be freed. */
+void worker_drain(struct worker *worker, int64_t deadline_ms);
+NODISCARD bool worker_join(struct worker *worker);
 
 /* For requests: puts a call into this round's submission. */
 void worker_submit(struct worker *worker, struct request *request);

@@ -48,7 +48,7 @@ print(s.getsockname()[1], file=open(sys.argv[1], "w")); time.sleep(30)
 PY
 HOLDER=$!
 for _ in $(seq 100); do [ -s "$WORK/taken" ] && break; sleep 0.05; done
-exits "an address in use" 2 'in use' "${COMMON[@]:2}" --listen "127.0.0.1:$(cat "$WORK/taken")"
+exits "an address in use" 1 'in use' "${COMMON[@]:2}" --listen "127.0.0.1:$(cat "$WORK/taken")"
 kill $HOLDER
 exits "--healthcheck without a daemon" 1 'not ready' --healthcheck --ops-listen 127.0.0.1:1
 

@@ -128,7 +128,7 @@ check "the server certificate is still the new one" test "$(serial)" != "$BEFORE
 # A kept connection whose certificate is revoked is cut; the others stay.
 hold() { # hold CLIENT: a connection that asks once a second, its answers go to hold.CLIENT
     {
-        for _ in $(seq 30); do
+        for _ in $(seq 80); do
             printf 'GET /whoami HTTP/1.1\r\nHost: localhost\r\n\r\n'
             sleep 0.2
         done
@@ -152,6 +152,18 @@ sleep 1
 check "and goes on being served" test "$(grep -c '200 OK' "$WORK/hold.orchestrator")" -gt "$count"
 kill $STAYING $LATER 2>/dev/null
 wait $STAYING $LATER 2>/dev/null
+
+# So is one whose certificate ends meanwhile, with a word.
+pki client brief --uri spiffe://example.org/orchestrator/7 \
+    --not-after "$(date -u -d '+5 seconds' +%Y%m%d%H%M%SZ)"
+hold brief &
+BRIEF=$!
+for _ in $(seq 120); do kill -0 $BRIEF 2>/dev/null || break; sleep 0.1; done
+check "a connection ends with its certificate" sh -c "! kill -0 $BRIEF 2>/dev/null"
+check "it had been served before" grep -q '200 OK' "$WORK/hold.brief"
+check "the log says why" grep -q 'client certificate refused.*expired' "$LOG"
+kill $BRIEF 2>/dev/null
+wait $BRIEF 2>/dev/null
 
 # Rights follow at once, also on kept connections.
 hold stranger &

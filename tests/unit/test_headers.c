@@ -106,8 +106,8 @@ static void
 sane_request_ids_are_kept_and_others_replaced(void **state)
 {
     static const char *const insane[] = { NULL, "", "a b", "a\"b", "a/b", "\xc3\xa4" };
-    char id[REQUEST_ID_SIZE];
-    char other[REQUEST_ID_SIZE];
+    char id[API_REQUEST_ID_SIZE];
+    char other[API_REQUEST_ID_SIZE];
     char longest[66];
 
     (void)state;

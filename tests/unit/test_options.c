@@ -159,6 +159,16 @@ unknown_members_and_variables_are_refused(void **state)
         options_clear(&options);
         unlink(name);
     }
+    /* What a Kubernetes service of that name puts there is not ours. */
+    static const char *const links[] = { "SA_CONTEXTD_SERVICE_HOST", "SA_CONTEXTD_SERVICE_PORT",
+                                         "SA_CONTEXTD_SERVICE_PORT_HTTPS", "SA_CONTEXTD_PORT",
+                                         "SA_CONTEXTD_PORT_8443_TCP_ADDR" };
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        setenv(links[i], "tcp://192.0.2.1:8443", 1);
+    assert_int_equal(READ(&options, &fault, REQUIRED), IPSEC_OK);
+    options_clear(&options);
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        unsetenv(links[i]);
     setenv("SA_CONTEXTD_WORKES", "1", 1);
     assert_int_not_equal(READ(&options, &fault, REQUIRED), IPSEC_OK);
     assert_non_null(strstr(fault.detail, "SA_CONTEXTD_WORKES"));

@@ -199,7 +199,8 @@ errors_of_the_http_library_become_problems(void **state)
     (void)state;
     for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
         AUTO(buffer) body = BUFFER(4096);
-        api_problem_for_http_status(cases[i].http_status, "why", &body);
+        char request_id[API_REQUEST_ID_SIZE];
+        api_problem_for_http_status(cases[i].http_status, "why", request_id, &body);
         json_t *problem = json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(problem);
         assert_int_equal(json_integer_value(json_object_get(problem, "status")),
