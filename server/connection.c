@@ -42,6 +42,7 @@ static int judge_finished(gnutls_session_t session,
                           unsigned int when,
                           unsigned int incoming,
                           const gnutls_datum_t *data);
+static void adopt_snapshot(struct connection_pool *pool);
 static enum auth_verdict judge(struct connection *connection, char reason[AUTH_REASON_SIZE]);
 static void
 refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason);
@@ -165,11 +166,7 @@ connection_pool_reap(struct connection_pool *pool)
 bool
 connection_pool_refresh(struct connection_pool *pool)
 {
-    if (!security_holder_is_current(pool->holder, pool->security->generation)) {
-        security_unref(pool->security);
-        pool->security = security_holder_get(pool->holder);
-        pool->sweep = pool->first;
-    }
+    adopt_snapshot(pool);
     for (int i = 0; i < JUDGED_AT_ONCE && pool->sweep != NULL; i++) {
         struct connection *connection = pool->sweep;
 
@@ -189,6 +186,7 @@ connection_is_good(struct connection *connection)
 
     if (connection->cut)
         return false;
+    adopt_snapshot(pool); /* the worker may have been held up since its round began */
     if (connection->judged_generation == pool->security->generation &&
         clock_wall_ms() < connection->good_until_ms)
         return true;
@@ -415,6 +413,16 @@ judge_finished(gnutls_session_t session,
         return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
     }
     return 0;
+}
+
+static void
+adopt_snapshot(struct connection_pool *pool)
+{
+    if (security_holder_is_current(pool->holder, pool->security->generation))
+        return;
+    security_unref(pool->security);
+    pool->security = security_holder_get(pool->holder);
+    pool->sweep = pool->first;
 }
 
 /* Judges by the worker's current snapshot and, if that is good, fills identity and rights.  No

@@ -116,12 +116,6 @@ begin(struct request *request, const char *method)
     (void)MHD_get_connection_values_n(request->native, MHD_HEADER_KIND, collect_header, guard);
     memcpy(call->headers, guard->headers, sizeof call->headers);
 
-    if (!connection_is_good(connection)) {
-        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
-               "the client certificate no longer holds");
-        return queue_answer(request);
-    }
-    call->rights = connection->rights;
     if (guard_finish(guard) != IPSEC_OK) {
         refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->detail);
         return queue_answer(request);
@@ -136,6 +130,13 @@ begin(struct request *request, const char *method)
                "the request target is malformed");
         return queue_answer(request);
     }
+
+    if (!connection_is_good(connection)) {
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
+               "the client certificate no longer holds");
+        return queue_answer(request);
+    }
+    call->rights = connection->rights;
 
     call->base.completion = request->worker->completion;
     call->base.abandoned = caller_is_gone;
