@@ -4,7 +4,13 @@
  *
  * Evaluation is WFP's: a container's own entries first, then those inherited from the engine, each
  * list in canonical order (deny before allow, else as written); for each right the first entry that
- * matches the caller and names the right decides.  A right nobody decides is not granted. */
+ * matches the caller and names the right decides.  A right nobody decides is not granted.
+ *
+ * Doubt counts against the caller.  An entry that allows matches only a name that is fit for
+ * comparison, "cn:" only a subject with exactly one common name, and a wildcard only a path without
+ * empty, "." or ".." segments.  An entry that denies matches any common name of several, with a
+ * wildcard every URI that begins so, and whoever has a name of its kind with NUL, control bytes or
+ * invalid UTF-8, whatever that name may be. */
 #pragma once
 
 #include "auth/identity.h"
@@ -16,8 +22,9 @@
 struct access_policy;
 
 /* Reads the file.  Unknown containers, members, rights or principal forms, a duplicate member, a
- * wildcard anywhere but at the end of a URI: each is an error that names file, place and cause,
- * never ignored.  A container that is absent has an empty list of its own. */
+ * wildcard anywhere but at the end of a URI, a name that no certificate could have: each is an
+ * error that names file, place and cause, never ignored.  A container that is absent has an empty
+ * list of its own. */
 NODISCARD enum ipsec_status
 access_policy_load(const char *file, struct ipsec_fault *fault, struct access_policy **policy_out);
 struct access_policy *access_policy_ref(struct access_policy *policy);

@@ -67,10 +67,12 @@ decide(struct decision *decision,
     for (size_t i = 0; i < descriptor->entry_count; i++) {
         const struct descriptor_entry *entry = &descriptor->entries[i];
         uint32_t open = entry->rights & ~decision->decided;
-        if (open == 0 || !principal_matches(&entry->principal, identity))
+        bool allows = entry->type == DESCRIPTOR_ALLOW;
+        if (open == 0 || !(allows ? principal_matches(&entry->principal, identity)
+                                  : principal_might_match(&entry->principal, identity)))
             continue;
         decision->decided |= open;
-        if (entry->type == DESCRIPTOR_ALLOW)
+        if (allows)
             decision->granted |= open;
     }
 }

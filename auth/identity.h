@@ -23,8 +23,7 @@ enum auth_name_kind {
 };
 
 /* One name of a certificate, without its prefix.  Only names fit for comparison are kept: a name
- * with NUL, control bytes or invalid UTF-8 is left out, and 'cn' is there only when the subject has
- * exactly one. */
+ * with NUL, control bytes or invalid UTF-8 is left out. */
 struct auth_name {
     enum auth_name_kind kind;
     char *text;
@@ -33,8 +32,9 @@ struct auth_name {
 /* "uri:", "dns:", …; "everyone" for AUTH_NAME_EVERYONE. */
 const char *auth_name_prefix(enum auth_name_kind kind);
 
-/* A copy of 'text', for free(), in the form names are kept in: a DNS name and the domain of an
- * e-mail address, which know no letter case, in lower case.  Null: no memory. */
+/* A copy of 'text', for free(), in the form names are kept in: what knows no letter case in lower
+ * case, which is a DNS name, the domain of an e-mail address, and a URI's scheme and host (RFC 3986
+ * section 6.2.2.1).  Null: no memory. */
 NODISCARD char *auth_name_copy(enum auth_name_kind kind, const char *text, size_t size);
 
 struct auth_identity {
@@ -44,8 +44,12 @@ struct auth_identity {
     char *principal;
     char fingerprint[65]; /* SHA-256 of the certificate, lower-case hexadecimal */
     struct auth_name *names;
-    size_t name_count;
-    int64_t not_before_ms; /* wall clock */
+    size_t name_count; /* a common name is among them only when the subject has exactly one */
+    /* The names behind those, which only an entry that denies is compared with: every common name
+     * of a subject with several. */
+    size_t further_count;
+    bool left_out[AUTH_NAME_KIND_COUNT]; /* a name of that kind was not fit for comparison */
+    int64_t not_before_ms;               /* wall clock */
     int64_t not_after_ms;
 };
 

@@ -4,7 +4,9 @@
  *
  * A CA may sign more than it looked at.  A name with NUL reads differently in C than in the CA's
  * own tools, control bytes and broken UTF-8 read differently on every screen, and of two common
- * names nobody knows which one was meant; so none of these is ever compared with anything. */
+ * names nobody knows which one was meant; so none of these can be what grants something.  It must
+ * not escape an entry that denies either: that a name was left out is kept, and further common
+ * names are kept apart. */
 #include "auth/names.h"
 
 #include <stdbool.h>
@@ -18,9 +20,15 @@ static enum auth_verdict
 read_alternative_names(X509 *certificate, struct auth_identity *identity, const char **cause_out);
 static enum auth_verdict
 read_subject(X509 *certificate, struct auth_identity *identity, const char **cause_out);
-static enum auth_verdict
-read_common_name(const X509_NAME *subject, struct auth_identity *identity, const char **cause_out);
+static enum auth_verdict read_common_names(const X509_NAME *subject,
+                                           struct auth_identity *identity,
+                                           size_t *count,
+                                           const char **cause_out);
+static enum auth_verdict read_distinguished_name(const X509_NAME *subject,
+                                                 struct auth_identity *identity,
+                                                 const char **cause_out);
 static enum auth_verdict add_name(struct auth_identity *identity,
+                                  size_t *count,
                                   enum auth_name_kind kind,
                                   const void *text,
                                   size_t size,
@@ -80,8 +88,10 @@ read_alternative_names(X509 *certificate, struct auth_identity *identity, const 
             continue;
         const ASN1_IA5STRING *text = name->d.ia5;
         if (is_visible_ascii(ASN1_STRING_get0_data(text), ASN1_STRING_length(text)))
-            verdict = add_name(identity, kind, ASN1_STRING_get0_data(text),
+            verdict = add_name(identity, &identity->name_count, kind, ASN1_STRING_get0_data(text),
                                (size_t)ASN1_STRING_length(text), cause_out);
+        else
+            identity->left_out[kind] = true;
     }
     GENERAL_NAMES_free(names);
     return verdict;
@@ -94,10 +104,53 @@ read_subject(X509 *certificate, struct auth_identity *identity, const char **cau
     if (X509_NAME_entry_count(subject) == 0)
         return AUTH_GOOD;
 
-    enum auth_verdict verdict = read_common_name(subject, identity, cause_out);
-    if (verdict != AUTH_GOOD || !is_plain_subject(subject))
-        return verdict;
+    int first = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    bool several = first >= 0 && X509_NAME_get_index_by_NID(subject, NID_commonName, first) >= 0;
+    enum auth_verdict verdict = AUTH_GOOD;
+    if (!several)
+        verdict = read_common_names(subject, identity, &identity->name_count, cause_out);
+    if (verdict == AUTH_GOOD)
+        verdict = read_distinguished_name(subject, identity, cause_out);
+    if (verdict == AUTH_GOOD && several)
+        verdict = read_common_names(subject, identity, &identity->further_count, cause_out);
+    return verdict;
+}
 
+/* Adds each and counts it in 'count'. */
+static enum auth_verdict
+read_common_names(const X509_NAME *subject,
+                  struct auth_identity *identity,
+                  size_t *count,
+                  const char **cause_out)
+{
+    enum auth_verdict verdict = AUTH_GOOD;
+    int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+    while (index >= 0 && verdict == AUTH_GOOD) {
+        unsigned char *text = NULL;
+        int size = ASN1_STRING_to_UTF8(
+            &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
+        if (size > 0 && is_plain_text(text, size))
+            verdict = add_name(identity, count, AUTH_NAME_CN, text, (size_t)size, cause_out);
+        else
+            identity->left_out[AUTH_NAME_CN] = true;
+        OPENSSL_free(text);
+        index = X509_NAME_get_index_by_NID(subject, NID_commonName, index);
+    }
+    return verdict;
+}
+
+static enum auth_verdict
+read_distinguished_name(const X509_NAME *subject,
+                        struct auth_identity *identity,
+                        const char **cause_out)
+{
+    enum auth_verdict verdict;
+
+    if (!is_plain_subject(subject)) {
+        identity->left_out[AUTH_NAME_DN] = true;
+        return AUTH_GOOD;
+    }
     /* RFC 4514: last RDN first, special characters escaped, UTF-8 left as it is. */
     BIO *printed = BIO_new(BIO_s_mem());
     char *text = NULL;
@@ -107,44 +160,31 @@ read_subject(X509 *certificate, struct auth_identity *identity, const char **cau
         verdict = AUTH_INTERNAL;
     } else {
         long size = BIO_get_mem_data(printed, &text);
-        verdict = add_name(identity, AUTH_NAME_DN, text, (size_t)size, cause_out);
+        verdict =
+            add_name(identity, &identity->name_count, AUTH_NAME_DN, text, (size_t)size, cause_out);
     }
     BIO_free(printed);
     return verdict;
 }
 
-static enum auth_verdict
-read_common_name(const X509_NAME *subject, struct auth_identity *identity, const char **cause_out)
-{
-    int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    if (index < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0)
-        return AUTH_GOOD;
-
-    unsigned char *text = NULL;
-    enum auth_verdict verdict = AUTH_GOOD;
-    int size =
-        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
-    if (size > 0 && is_plain_text(text, size))
-        verdict = add_name(identity, AUTH_NAME_CN, text, (size_t)size, cause_out);
-    OPENSSL_free(text);
-    return verdict;
-}
-
+/* Adds behind all others, so those counted in 'further_count' must come last. */
 static enum auth_verdict
 add_name(struct auth_identity *identity,
+         size_t *count,
          enum auth_name_kind kind,
          const void *text,
          size_t size,
          const char **cause_out)
 {
-    if (identity->name_count == AUTH_NAMES_MAX || size > AUTH_NAME_LENGTH_MAX) {
+    size_t total = identity->name_count + identity->further_count;
+
+    if (total == AUTH_NAMES_MAX || size > AUTH_NAME_LENGTH_MAX) {
         *cause_out = size > AUTH_NAME_LENGTH_MAX ? "a name that is too long" : "too many names";
         return AUTH_MALFORMED;
     }
     /* Most certificates have a handful of names: grow by that much. */
-    if (identity->name_count % 4 == 0) {
-        struct auth_name *names =
-            realloc(identity->names, (identity->name_count + 4) * sizeof *names);
+    if (total % 4 == 0) {
+        struct auth_name *names = realloc(identity->names, (total + 4) * sizeof *names);
         if (names == NULL) {
             *cause_out = "no memory";
             return AUTH_INTERNAL;
@@ -152,13 +192,13 @@ add_name(struct auth_identity *identity,
         identity->names = names;
     }
 
-    struct auth_name *name = &identity->names[identity->name_count];
+    struct auth_name *name = &identity->names[total];
     *name = (struct auth_name){ .kind = kind, .text = auth_name_copy(kind, text, size) };
     if (name->text == NULL) {
         *cause_out = "no memory";
         return AUTH_INTERNAL;
     }
-    identity->name_count++;
+    ++*count;
     return AUTH_GOOD;
 }
 

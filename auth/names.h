@@ -16,7 +16,7 @@
 #define AUTH_NAMES_MAX 256
 #define AUTH_NAME_LENGTH_MAX 2048
 
-/* Fills 'names', 'name_count' and 'principal' of 'identity', whose fingerprint is already there.
+/* Fills all of 'identity' that comes of names; its fingerprint is already there.
  * On failure 'cause_out' says why and what was filled stays for auth_identity_unref(). */
 NODISCARD enum auth_verdict
 auth_names_read(X509 *certificate, struct auth_identity *identity, const char **cause_out);

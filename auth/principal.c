@@ -7,9 +7,20 @@
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/err.h>
+#include <openssl/objects.h>
+
+static bool has_name(const struct principal *principal,
+                     const struct auth_name *names,
+                     size_t name_count,
+                     bool strict);
 static const char *why_unfit(struct principal *principal);
 static const char *why_unfit_uri(struct principal *principal);
 static const char *why_unfit_fingerprint(struct principal *principal);
+static const char *why_unfit_name(const char *text);
+static const char *why_unfit_type(const char *text, size_t length, bool *numeric_out);
+static const char *why_unfit_value(const char *text, size_t length, bool numeric);
+static size_t value_length(const char *text);
 static bool is_visible_ascii(const char *text);
 static bool is_below(const char *uri, const char *path);
 static bool is_dot_segment(const char *segment, size_t length);
@@ -52,13 +63,35 @@ principal_matches(const struct principal *principal, const struct auth_identity 
         return true;
     if (principal->kind == AUTH_NAME_SHA256)
         return strcmp(principal->text, identity->fingerprint) == 0;
+    return has_name(principal, identity->names, identity->name_count, true);
+}
 
-    for (size_t i = 0; i < identity->name_count; i++) {
-        const struct auth_name *name = &identity->names[i];
-        if (name->kind != principal->kind)
+bool
+principal_might_match(const struct principal *principal, const struct auth_identity *identity)
+{
+    if (principal_matches(principal, identity) || identity->left_out[principal->kind])
+        return true;
+    return has_name(principal, identity->names, identity->name_count + identity->further_count,
+                    false);
+}
+
+static bool
+has_name(const struct principal *principal,
+         const struct auth_name *names,
+         size_t name_count,
+         bool strict)
+{
+    for (size_t i = 0; i < name_count; i++) {
+        bool same;
+        if (names[i].kind != principal->kind)
             continue;
-        if (principal->below ? is_below(name->text, principal->text)
-                             : strcmp(name->text, principal->text) == 0)
+        if (!principal->below)
+            same = strcmp(names[i].text, principal->text) == 0;
+        else if (strict)
+            same = is_below(names[i].text, principal->text);
+        else
+            same = strncmp(names[i].text, principal->text, strlen(principal->text)) == 0;
+        if (same)
             return true;
     }
     return false;
@@ -78,8 +111,6 @@ why_unfit(struct principal *principal)
         return "a wildcard may stand only at the end of a URI's path";
     if (principal->kind == AUTH_NAME_SHA256)
         return why_unfit_fingerprint(principal);
-    if (principal->kind == AUTH_NAME_DN && strchr(text, '=') == NULL)
-        return "not a distinguished name (RFC 4514), such as CN=name,O=organisation";
     if (principal->kind == AUTH_NAME_DNS || principal->kind == AUTH_NAME_EMAIL) {
         const char *at = strchr(text, '@');
         if (!is_visible_ascii(text))
@@ -91,7 +122,7 @@ why_unfit(struct principal *principal)
         if ((unsigned char)*text < 0x20 || *text == 0x7f)
             return "a control character, which no name that is compared can hold";
     }
-    return NULL;
+    return principal->kind == AUTH_NAME_DN ? why_unfit_name(principal->text) : NULL;
 }
 
 static const char *
@@ -138,6 +169,94 @@ why_unfit_fingerprint(struct principal *principal)
     }
     principal->text[length] = '\0';
     return length == 64 ? NULL : "not a SHA-256 fingerprint, which has 64 hexadecimal digits";
+}
+
+/* A name is compared as text, so it must be written exactly as names.c prints it. */
+static const char *
+why_unfit_name(const char *text)
+{
+    for (;;) {
+        size_t type = strcspn(text, "=,+");
+        bool numeric;
+        if (text[type] != '=')
+            return "not a distinguished name (RFC 4514), such as CN=name,O=organisation";
+        const char *cause = why_unfit_type(text, type, &numeric);
+        if (cause != NULL)
+            return cause;
+        text += type + 1;
+        size_t value = value_length(text);
+        cause = why_unfit_value(text, value, numeric);
+        if (cause != NULL || text[value] == '\0')
+            return cause;
+        text += value + 1;
+    }
+}
+
+static const char *
+why_unfit_type(const char *text, size_t length, bool *numeric_out)
+{
+    char type[64];
+    char numbers[64] = "";
+    const char *written = numbers;
+
+    if (length > 0 && (text[0] == ' ' || text[length - 1] == ' '))
+        return "a blank beside ',', '+' or '=', write CN=name,O=organisation";
+    if (length >= sizeof type)
+        return "an attribute type that is too long";
+    memcpy(type, text, length);
+    type[length] = '\0';
+    ASN1_OBJECT *object = OBJ_txt2obj(type, 0);
+    int known = object == NULL ? NID_undef : OBJ_obj2nid(object);
+    if (known != NID_undef)
+        written = OBJ_nid2sn(known);
+    else if (object != NULL)
+        (void)OBJ_obj2txt(numbers, sizeof numbers, object, 1);
+    ASN1_OBJECT_free(object);
+    ERR_clear_error();
+    *numeric_out = known == NID_undef;
+    return length > 0 && strcmp(written, type) == 0
+               ? NULL
+               : "an attribute type no name is printed with, use its short name in the usual case, "
+                 "as CN, O, OU, C, ST, L, DC, emailAddress";
+}
+
+/* OpenSSL prints an attribute it does not know as the bytes of its value, the text of any other
+ * with as few escapes as RFC 2253 allows. */
+static const char *
+why_unfit_value(const char *text, size_t length, bool numeric)
+{
+    if (numeric)
+        return length > 1 && length % 2 == 1 && text[0] == '#' &&
+                       strspn(text + 1, "0123456789ABCDEF") == length - 1
+                   ? NULL
+                   : "the value of a numeric attribute type is '#' and its DER in upper-case "
+                     "hexadecimal";
+    for (size_t i = 0; i < length; i++) {
+        bool first = i == 0;
+        bool escaped = text[i] == '\\';
+        if (escaped && ++i == length)
+            return "nothing after the last '\\'";
+        bool edge =
+            (first && (text[i] == ' ' || text[i] == '#')) || (i == length - 1 && text[i] == ' ');
+        bool special = edge || strchr(",+\"\\<>;", text[i]) != NULL;
+        if (escaped && !special)
+            return "an escape where none is needed, write the character itself";
+        if (!escaped && special)
+            return text[i] == ' ' ? "a blank beside ',', '+' or '=', write CN=name,O=organisation"
+                                  : "one of \"<>;# that needs a '\\' before it";
+    }
+    return NULL;
+}
+
+/* Up to the ',' or '+' that ends it. */
+static size_t
+value_length(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] != '\0' && text[length] != ',' && text[length] != '+')
+        length += text[length] == '\\' && text[length + 1] != '\0' ? 2 : 1;
+    return length;
 }
 
 static bool

@@ -15,10 +15,18 @@ struct principal {
     char *text; /* without prefix and wildcard, in the form names are kept in; null: everyone */
 };
 
-/* Parses one.  A form that is unknown, or that no certificate could ever match, is refused:
- * 'cause_out' is then a static text that says why. */
+/* Parses one.  A form that is unknown, or that no certificate could ever match, such as a
+ * distinguished name not written as OpenSSL's RFC 2253 form has it, is refused: 'cause_out' is then
+ * a static text that says why. */
 NODISCARD bool
 principal_parse(const char *text, struct principal *principal_out, const char **cause_out);
 void principal_clear(struct principal *principal);
 
+/* For an entry that allows: 'principal' is one of the names of 'identity', or such a name lies
+ * below it and would still do so after normalisation. */
 bool principal_matches(const struct principal *principal, const struct auth_identity *identity);
+
+/* For an entry that denies, where doubt counts against the caller: any of several common names will
+ * do, any name that begins with the path lies below it, and a name of that kind that was left out
+ * might have been this one. */
+bool principal_might_match(const struct principal *principal, const struct auth_identity *identity);

@@ -56,7 +56,9 @@ a_principal_matches_names_of_its_kind_exactly(void **state)
         { "uri:spiffe://example.org/backup", true },
         { "uri:spiffe://example.org/orchestrator/2", false },
         { "uri:spiffe://example.org/orchestrator", false },
-        { "uri:SPIFFE://example.org/orchestrator/1", false },
+        { "uri:SPIFFE://Example.ORG/orchestrator/1", true },
+        { "uri:Spiffe://example.ORG/orchestrator/*", true },
+        { "uri:spiffe://example.org/Orchestrator/1", false },
         { "uri:spiffe://example.org/orchestrator/*", true },
         { "dns:host.example.org", true },
         { "dns:Host.EXAMPLE.org", true },
@@ -174,6 +176,34 @@ a_principal_that_could_match_nothing_is_refused(void **state)
         { "email:*@example.org", "wildcard" },
         { "dn:one", "distinguished name" },
         { "dn:CN=*", "wildcard" },
+        { "dn:CN=a,", "distinguished name" },
+        { "dn:CN=a,b", "distinguished name" },
+        { "dn:CN=a\\,O=b,c", "distinguished name" },
+        { "dn:=a", "attribute type" },
+        { "dn:cn=a", "attribute type" },
+        { "dn:Cn=a", "attribute type" },
+        { "dn:CN=a,o=b", "attribute type" },
+        { "dn:commonName=a", "attribute type" },
+        { "dn:nosuchtype=a", "attribute type" },
+        { "dn:2.5.4.3=#0C0161", "attribute type" },
+        { "dn:OID.1.2.3=#0500", "attribute type" },
+        { "dn:1.2.3.4=a", "numeric attribute type" },
+        { "dn:1.2.3.4=#05a0", "numeric attribute type" },
+        { "dn:1.2.3.4=#050", "numeric attribute type" },
+        { "dn:CN=a, O=b", "a blank beside" },
+        { "dn:CN=a ,O=b", "a blank beside" },
+        { "dn:CN=a + O=b", "a blank beside" },
+        { "dn:CN= a", "a blank beside" },
+        { "dn:CN =a", "a blank beside" },
+        { "dn: CN=a", "a blank beside" },
+        { "dn:CN=a ", "a blank beside" },
+        { "dn:CN=a;O=b", "needs a '\\' before it" },
+        { "dn:CN=\"a\"", "needs a '\\' before it" },
+        { "dn:CN=#a", "needs a '\\' before it" },
+        { "dn:CN=a\\", "nothing after" },
+        { "dn:CN=a\\=b", "an escape where none" },
+        { "dn:CN=a\\ b", "an escape where none" },
+        { "dn:CN=\\41", "an escape where none" },
         { "cn:*", "wildcard" },
         { "cn:a\x01", "control character" },
         { "sha256:00", "64 hexadecimal digits" },
@@ -194,6 +224,75 @@ a_principal_that_could_match_nothing_is_refused(void **state)
         if (strstr(cause, cases[i].cause) == NULL)
             fail_msg("%s: %s", cases[i].text, cause);
         assert_null(principal.text);
+    }
+}
+
+static void
+an_entry_that_denies_gives_no_caller_the_benefit_of_doubt(void **state)
+{
+    (void)state;
+    static char folder[] = "spiffe://example.org/a/";
+    static char empty_segment[] = "spiffe://example.org/a//b";
+    static char dots[] = "spiffe://example.org/a/../b";
+    static char beside[] = "spiffe://example.org/ab/c";
+    static char first[] = "first";
+    static char second[] = "second";
+    static struct auth_name further[] = { { AUTH_NAME_CN, first }, { AUTH_NAME_CN, second } };
+    static struct auth_name uris[][1] = { { { AUTH_NAME_URI, folder } },
+                                          { { AUTH_NAME_URI, empty_segment } },
+                                          { { AUTH_NAME_URI, dots } },
+                                          { { AUTH_NAME_URI, beside } } };
+    static const struct auth_identity several = { .names = further, .further_count = 2 };
+    static const struct auth_identity unfit_cn = { .names = names,
+                                                   .name_count = sizeof names / sizeof *names,
+                                                   .left_out = { [AUTH_NAME_CN] = true } };
+    static const struct auth_identity unfit_uri = { .left_out = { [AUTH_NAME_URI] = true } };
+    const struct auth_identity with_uri[] = { { .names = uris[0], .name_count = 1 },
+                                              { .names = uris[1], .name_count = 1 },
+                                              { .names = uris[2], .name_count = 1 },
+                                              { .names = uris[3], .name_count = 1 } };
+    const struct {
+        const char *text;
+        const struct auth_identity *identity;
+        bool allows;
+        bool denies;
+    } cases[] = {
+        { "uri:spiffe://example.org/a/*", &with_uri[0], false, true },
+        { "uri:spiffe://example.org/a/*", &with_uri[1], false, true },
+        { "uri:spiffe://example.org/a/*", &with_uri[2], false, true },
+        { "uri:spiffe://example.org/a/*", &with_uri[3], false, false },
+        { "uri:spiffe://example.org/a", &with_uri[0], false, false },
+        { "cn:first", &several, false, true },
+        { "cn:second", &several, false, true },
+        { "cn:third", &several, false, false },
+        { "dns:first", &several, false, false },
+        { "cn:one", &unfit_cn, true, true },
+        { "cn:two", &unfit_cn, false, true },
+        { "dns:host.example.org", &unfit_cn, true, true },
+        { "dns:two", &unfit_cn, false, false },
+        { "dn:CN=two", &unfit_cn, false, false },
+        { "uri:spiffe://example.org/any", &unfit_uri, false, true },
+        { "uri:spiffe://example.org/*", &unfit_uri, false, true },
+        { "cn:any", &unfit_uri, false, false },
+        { "everyone", &unfit_uri, true, true },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int denying = 0; denying <= 1; denying++) {
+            AUTO(descriptor) descriptor = { .entries = NULL };
+            struct descriptor_entry all = { .type = DESCRIPTOR_ALLOW, .rights = 2 };
+            struct descriptor_entry entry = { .type = denying ? DESCRIPTOR_DENY : DESCRIPTOR_ALLOW,
+                                              .rights = denying ? 2 : 1 };
+            const char *cause = "";
+            if (!principal_parse(cases[i].text, &entry.principal, &cause))
+                fail_msg("%s: %s", cases[i].text, cause);
+            assert_true(principal_parse("everyone", &all.principal, &cause));
+            assert_true(descriptor_add_take(&descriptor, &entry));
+            assert_true(descriptor_add_take(&descriptor, &all));
+            uint32_t expected = denying ? (cases[i].denies ? 0 : 2) : (cases[i].allows ? 3 : 2);
+            if (descriptor_rights(&descriptor, NULL, cases[i].identity) != expected)
+                fail_msg("%zu: %s %s", i, denying ? "deny" : "allow", cases[i].text);
+        }
     }
 }
 
@@ -298,6 +397,7 @@ main(void)
         cmocka_unit_test(a_principal_matches_names_of_its_kind_exactly),
         cmocka_unit_test(a_wildcard_matches_below_its_path_and_nowhere_else),
         cmocka_unit_test(a_principal_that_could_match_nothing_is_refused),
+        cmocka_unit_test(an_entry_that_denies_gives_no_caller_the_benefit_of_doubt),
         cmocka_unit_test(the_first_entry_that_decides_a_right_wins),
         cmocka_unit_test(entries_stand_in_canonical_order),
     };

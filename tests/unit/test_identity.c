@@ -17,6 +17,7 @@
 
 #include "auth/certificate.h"
 #include "auth/names.h"
+#include "auth/principal.h"
 #include "engine/base/clock.h"
 #include "tests/lib/certs.h"
 #include "tests/lib/scratch.h"
@@ -90,8 +91,12 @@ alternative_names_give_names_and_the_principal(void **state)
           "email:A@b.example dns:host.example " },
         { NULL, "email:Some.One@EXAMPLE.ORG", "email:Some.One@example.org",
           "email:Some.One@example.org " },
-        { NULL, "URI:SPIFFE://Example.org/A", "uri:SPIFFE://Example.org/A",
-          "uri:SPIFFE://Example.org/A " },
+        { NULL, "URI:SPIFFE://Example.org/A", "uri:spiffe://example.org/A",
+          "uri:spiffe://example.org/A " },
+        { NULL, "URI:HTTPS://User@Host.Example:443?Q", "uri:https://User@host.example:443?Q",
+          "uri:https://User@host.example:443?Q " },
+        { NULL, "URI:URN:Some:A", "uri:urn:Some:A", "uri:urn:Some:A " },
+        { NULL, "URI:No/Scheme:A", "uri:No/Scheme:A", "uri:No/Scheme:A " },
         { "c", "IP:192.0.2.1,RID:1.2.3", "dn:CN=c", "cn:c dn:CN=c " },
         { "c", NULL, "dn:CN=c", "cn:c dn:CN=c " },
         { "*.example.org", "DNS:*.example.org", "dns:*.example.org",
@@ -135,6 +140,11 @@ alternative_names_unfit_for_comparison_are_left_out(void **state)
             .common_name = "c", .raw_alternative_names = names, .raw_alternative_name_count = 2 });
         write_names(identity, text, sizeof text);
         assert_string_equal(text, "dns:good.example cn:c dn:CN=c ");
+        assert_int_equal(identity->left_out[AUTH_NAME_URI], unfit[i].kind == GEN_URI);
+        assert_int_equal(identity->left_out[AUTH_NAME_DNS], unfit[i].kind == GEN_DNS);
+        assert_int_equal(identity->left_out[AUTH_NAME_EMAIL], unfit[i].kind == GEN_EMAIL);
+        assert_false(identity->left_out[AUTH_NAME_CN]);
+        assert_false(identity->left_out[AUTH_NAME_DN]);
         assert_string_equal(identity->principal, "dns:good.example");
         auth_identity_unref(identity);
     }
@@ -174,6 +184,88 @@ a_subject_gives_its_whole_name_and_a_single_common_name(void **state)
             &(struct certs_request){ .subject = cases[i].parts, .subject_count = cases[i].count });
         write_names(identity, names, sizeof names);
         assert_string_equal(names, cases[i].names);
+        auth_identity_unref(identity);
+    }
+}
+
+static void
+every_common_name_of_several_is_kept_for_denying(void **state)
+{
+    (void)state;
+    static const struct {
+        struct certs_name parts[3];
+        size_t count;
+        const char *further;
+        bool left_out;
+        bool subject_left_out;
+    } cases[] = {
+        { { UTF8_PART(NID_commonName, "a") }, 1, "", false, false },
+        { { UTF8_PART(NID_commonName, "a"), UTF8_PART(NID_commonName, "b"),
+            UTF8_PART(NID_commonName, "c") },
+          3,
+          "cn:a cn:b cn:c ",
+          false,
+          false },
+        { { UTF8_PART(NID_commonName, "a"), UTF8_PART(NID_commonName, "b\0") },
+          2,
+          "cn:a ",
+          true,
+          true },
+        { { UTF8_PART(NID_commonName, "a\x01") }, 1, "", true, true },
+        { { UTF8_PART(NID_commonName, "a"), UTF8_PART(NID_organizationName, "b\0") },
+          2,
+          "",
+          false,
+          true },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char names[1024];
+        struct auth_identity *identity = identity_of(
+            &(struct certs_request){ .subject = cases[i].parts, .subject_count = cases[i].count });
+        const struct auth_identity further = { .names = identity->names + identity->name_count,
+                                               .name_count = identity->further_count };
+        write_names(&further, names, sizeof names);
+        assert_string_equal(names, cases[i].further);
+        assert_int_equal(identity->left_out[AUTH_NAME_CN], cases[i].left_out);
+        assert_int_equal(identity->left_out[AUTH_NAME_DN], cases[i].subject_left_out);
+        auth_identity_unref(identity);
+    }
+}
+
+/* What is refused in access.json as no certificate's must indeed be none's. */
+static void
+a_distinguished_name_can_be_written_as_a_principal(void **state)
+{
+    (void)state;
+    static const struct certs_name parts[] = {
+        UTF8_PART(NID_commonName, "plain"),
+        UTF8_PART(NID_commonName, " a b "),
+        UTF8_PART(NID_commonName, " "),
+        UTF8_PART(NID_commonName, "#1 = #2"),
+        UTF8_PART(NID_commonName, "a,b+c\"d\\e<f>g;h=i"),
+        UTF8_PART(NID_commonName, "J\xc3\xbcrgen"),
+        UTF8_PART(NID_pkcs9_emailAddress, "a@b.example"),
+        UTF8_PART(NID_domainComponent, "example"),
+        UTF8_PART(NID_serialNumber, "00 1"),
+        UTF8_PART(NID_userId, "one"),
+        UTF8_PART(NID_surname, "S"),
+        UTF8_PART(NID_givenName, "G"),
+        UTF8_PART(NID_streetAddress, "S 1"),
+        UTF8_PART(NID_jurisdictionCountryName, "DE"),
+    };
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct certs_name subject[] = { UTF8_PART(NID_organizationName, "Acme"), parts[i] };
+        struct auth_identity *identity =
+            identity_of(&(struct certs_request){ .subject = subject, .subject_count = 2 });
+        struct principal principal;
+        const char *cause = "";
+        assert_memory_equal(identity->principal, "dn:", 3);
+        if (!principal_parse(identity->principal, &principal, &cause))
+            fail_msg("%s: %s", identity->principal, cause);
+        assert_true(principal_matches(&principal, identity));
+        principal_clear(&principal);
         auth_identity_unref(identity);
     }
 }
@@ -324,6 +416,8 @@ main(void)
         cmocka_unit_test(alternative_names_give_names_and_the_principal),
         cmocka_unit_test(alternative_names_unfit_for_comparison_are_left_out),
         cmocka_unit_test(a_subject_gives_its_whole_name_and_a_single_common_name),
+        cmocka_unit_test(every_common_name_of_several_is_kept_for_denying),
+        cmocka_unit_test(a_distinguished_name_can_be_written_as_a_principal),
         cmocka_unit_test(a_subject_that_is_not_utf8_is_malformed),
         cmocka_unit_test(a_certificate_without_any_fit_name_goes_by_its_fingerprint),
         cmocka_unit_test(names_without_end_are_refused_rather_than_left_out),
