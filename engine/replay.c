@@ -9,29 +9,34 @@
 #include "engine/base/clock.h"
 #include "engine/hash_index.h"
 
+#define FIRST_BUCKETS 64 /* a power of two */
 #define EXPIRED_WORTH_A_CHANGE 256
+#define EXPIRED_A_BATCH 4096 /* dropping them takes the store's time */
+#define FUTURE_TOLERATED_MS (INT64_C(60) * 60 * 1000)
 
 static uint32_t *bucket_of(const struct replay_index *index, const uint8_t *key_digest);
 static struct replay_record *record_at(const struct replay_index *index, size_t position);
 static void append(struct replay_index *index, const struct replay_record *record);
 static void unlink_record(struct replay_index *index, const struct replay_record *record);
 static void drop_oldest(struct replay_index *index);
-static bool expired(const struct replay_record *record, int64_t now_ms);
+static void split_bucket(struct replay_index *index);
+static bool is_too_old(const struct replay_record *record, int64_t now_ms);
+static bool is_from_the_future(const struct replay_record *record, int64_t now_ms);
 
 bool
 replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch)
 {
     *index = (struct replay_index){
         .capacity = (size_t)maximum + batch,
-        .bucket_count = 64,
+        .bucket_capacity = maximum > FIRST_BUCKETS ? maximum : FIRST_BUCKETS,
+        .bucket_count = FIRST_BUCKETS,
+        .bucket_mask = FIRST_BUCKETS - 1,
         .maximum = maximum,
     };
-    while (index->bucket_count < maximum)
-        index->bucket_count *= 2;
     if (index->capacity >= UINT32_MAX)
         return false;
     index->records = calloc(index->capacity, sizeof *index->records);
-    index->buckets = calloc(index->bucket_count, sizeof *index->buckets);
+    index->buckets = calloc(index->bucket_capacity, sizeof *index->buckets);
     random_bytes(&index->seed, sizeof index->seed);
     return index->records != NULL && index->buckets != NULL;
 }
@@ -53,7 +58,7 @@ replay_find(const struct replay_index *index, const uint8_t *key_digest, int64_t
         const struct replay_record *record = &index->records[link - 1];
 
         if (memcmp(record->key_digest, key_digest, REPLAY_DIGEST_SIZE) == 0 &&
-            !expired(record, now_ms))
+            !is_too_old(record, now_ms))
             return record;
         link = record->next;
     }
@@ -84,6 +89,15 @@ replay_add(struct replay_index *index,
         .created_at_ms = now_ms,
         .change = change,
     };
+
+    /* The clock may go back, the ring stays in order: its oldest is the first to expire.  A newest
+     * from the far future is no measure. */
+    if (index->count > 0) {
+        const struct replay_record *newest = record_at(index, index->count - 1);
+
+        if (newest->created_at_ms > now_ms && !is_from_the_future(newest, now_ms))
+            record.created_at_ms = newest->created_at_ms;
+    }
 
     memcpy(record.key_digest, key_digest, REPLAY_DIGEST_SIZE);
     memcpy(record.request_digest, request_digest, REPLAY_DIGEST_SIZE);
@@ -124,7 +138,11 @@ replay_load(struct replay_index *index,
 uint64_t
 replay_expire(struct replay_index *index, int64_t now_ms)
 {
-    while (index->dropped < index->count && expired(record_at(index, index->dropped), now_ms))
+    /* Counted anew: what was expired at the last look may not be, if the clock was set. */
+    index->dropped = 0;
+    while (index->dropped < index->count && index->dropped < EXPIRED_A_BATCH &&
+           (is_too_old(record_at(index, index->dropped), now_ms) ||
+            is_from_the_future(record_at(index, index->dropped), now_ms)))
         index->dropped++;
     if (index->dropped == 0 ||
         (index->dropped < EXPIRED_WORTH_A_CHANGE && index->count < index->maximum))
@@ -147,7 +165,9 @@ bucket_of(const struct replay_index *index, const uint8_t *key_digest)
 {
     uint64_t hash = hash_bytes(index->seed, key_digest, REPLAY_DIGEST_SIZE);
 
-    return &index->buckets[hash & (index->bucket_count - 1)];
+    size_t place = hash & index->bucket_mask;
+
+    return &index->buckets[place < index->bucket_count ? place : place & index->bucket_mask >> 1];
 }
 
 /* The record at 'position' counted from the oldest. */
@@ -164,6 +184,9 @@ record_at(const struct replay_index *index, size_t position)
 static void
 append(struct replay_index *index, const struct replay_record *record)
 {
+    if (index->count >= index->bucket_count && index->bucket_count < index->bucket_capacity)
+        split_bucket(index);
+
     struct replay_record *target = record_at(index, index->count);
     uint32_t *bucket = bucket_of(index, record->key_digest);
 
@@ -171,6 +194,30 @@ append(struct replay_index *index, const struct replay_record *record)
     target->next = *bucket;
     *bucket = (uint32_t)(target - index->records) + 1;
     index->count++;
+}
+
+/* Linear hashing: one more bucket, which takes its part of the chain of another.  So the array is
+ * touched no further than there are records, and no insertion pays for the growth of all. */
+static void
+split_bucket(struct replay_index *index)
+{
+    if (index->bucket_count > index->bucket_mask)
+        index->bucket_mask = index->bucket_mask * 2 + 1;
+    uint32_t *kept = &index->buckets[index->bucket_count & index->bucket_mask >> 1];
+    uint32_t *added = &index->buckets[index->bucket_count++];
+    uint32_t *moved = added;
+    uint32_t link = *kept;
+
+    while (link != 0) {
+        struct replay_record *record = &index->records[link - 1];
+        uint32_t **end = bucket_of(index, record->key_digest) == added ? &moved : &kept;
+
+        **end = link;
+        *end = &record->next;
+        link = record->next;
+    }
+    *kept = 0;
+    *moved = 0;
 }
 
 static void
@@ -193,7 +240,14 @@ drop_oldest(struct replay_index *index)
 }
 
 static bool
-expired(const struct replay_record *record, int64_t now_ms)
+is_too_old(const struct replay_record *record, int64_t now_ms)
 {
-    return now_ms - record->created_at_ms >= REPLAY_LIFETIME_MS;
+    return record->created_at_ms <= now_ms - REPLAY_LIFETIME_MS;
+}
+
+/* A clock that was wrong made it.  Its answer holds, but others are not to wait until it is old. */
+static bool
+is_from_the_future(const struct replay_record *record, int64_t now_ms)
+{
+    return record->created_at_ms > now_ms + FUTURE_TOLERATED_MS;
 }

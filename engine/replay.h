@@ -27,9 +27,11 @@ struct replay_record {
 
 struct replay_index {
     struct replay_record *records; /* a ring of 'capacity' */
-    uint32_t *buckets;             /* place + 1; a power of two of them */
+    uint32_t *buckets;             /* place + 1; 'bucket_count' of 'bucket_capacity' are in use */
     size_t capacity;
+    size_t bucket_capacity;
     size_t bucket_count;
+    size_t bucket_mask; /* covers 'bucket_count', half of it does not */
     size_t first;
     size_t count;
     size_t maximum;            /* of live records */
@@ -66,8 +68,9 @@ NODISCARD bool replay_load(struct replay_index *index,
                            const uint8_t *request_digest,
                            int64_t created_at_ms);
 
-/* To be asked before a batch: when it is worth a change, marks the expired records for removal and
- * returns the number below which they lie, else 0. */
+/* To be asked before a batch: when it is worth a change, marks the oldest records that expired, or
+ * that a clock gone wrong dated into the future, for removal and returns the number below which
+ * they lie, else 0.  At most 4096 at a time. */
 uint64_t replay_expire(struct replay_index *index, int64_t now_ms);
 /* All records are committed; forgets those that replay_expire() marked if 'removed'. */
 void replay_commit(struct replay_index *index, bool removed);

@@ -53,6 +53,7 @@ sqlite_file_clear(struct sqlite_file *file)
         (void)close(file->lock_fd);
     free(file->path);
     free(file->log_path);
+    free(file->lock_path);
     *file = (struct sqlite_file){ .lock_fd = -1 };
 }
 
@@ -95,6 +96,10 @@ sqlite_file_check_place(const struct sqlite_file *file, struct ipsec_fault *faul
         return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
                                "store %s: its log (-wal) was moved, replaced or deleted",
                                file->label);
+    if (stat(file->lock_path, &now) != 0 || !is_same(&now, &file->lock_identity))
+        return ipsec_fault_set(fault, IPSEC_RPC_DISCONNECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: its lock file (.lock) was moved, replaced or deleted",
+                               file->label);
     return IPSEC_OK;
 }
 
@@ -120,7 +125,8 @@ find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file
     } else {
         file->path = join(strcmp(real, "/") == 0 ? "" : real, "/", name);
         file->log_path = file->path == NULL ? NULL : join(file->path, "-wal", "");
-        if (file->log_path == NULL)
+        file->lock_path = file->path == NULL ? NULL : join(file->path, ".lock", "");
+        if (file->log_path == NULL || file->lock_path == NULL)
             status = open_failed(fault, "the file", file->label);
         else if (strlen(file->path) > PATH_LENGTH_MAXIMUM)
             status = ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
@@ -135,21 +141,21 @@ find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file
 static enum ipsec_status
 take_lock(struct sqlite_file *file, struct ipsec_fault *fault)
 {
-    char *lock_path = join(file->path, ".lock", "");
-    int fd = lock_path == NULL
-                 ? -1
-                 : open(lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    int error = errno;
+    struct stat named;
+    int fd = open(file->lock_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
-    free(lock_path);
-    if (fd < 0) {
-        errno = error;
+    if (fd < 0)
         return open_failed(fault, "its lock file (.lock)", file->label);
-    }
     file->lock_fd = fd;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? refuse_second(file, fault)
                                     : open_failed(fault, "its lock", file->label);
+    if (fstat(fd, &file->lock_identity) != 0)
+        return open_failed(fault, "its lock", file->label);
+    if (stat(file->lock_path, &named) != 0 || !is_same(&named, &file->lock_identity))
+        return ipsec_fault_set(fault, IPSEC_RPC_CALL_REJECTED, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: another process replaced its lock file (.lock)",
+                               file->label);
 
     /* The process id is for people; a full disk that has no room for it is found out later. */
     char text[24];

@@ -14,10 +14,12 @@
 struct sqlite_file {
     char *path;     /* absolute, its directory free of symbolic links */
     char *log_path; /* of the write-ahead log */
+    char *lock_path;
     char label[96]; /* the path for sentences; of a long one the end */
     int lock_fd;    /* PATH.lock, locked as long as it is open */
     struct stat identity;
     struct stat log_identity;
+    struct stat lock_identity;
 };
 
 /* Makes sure that the file can be read and written, creates it (mode 0600) if it is not there, and
@@ -34,7 +36,7 @@ NODISCARD enum ipsec_status sqlite_file_sync_directory(const struct sqlite_file 
 NODISCARD enum ipsec_status sqlite_file_note_log(struct sqlite_file *file,
                                                  struct ipsec_fault *fault);
 
-/* Whether file and log still have their names.  Writes to a file that was deleted or moved succeed
- * and are lost with it. */
+/* Whether file, log and lock still have their names.  Writes to a file that was deleted or moved
+ * succeed and are lost with it; a lock of another name keeps nobody out. */
 NODISCARD enum ipsec_status sqlite_file_check_place(const struct sqlite_file *file,
                                                     struct ipsec_fault *fault);

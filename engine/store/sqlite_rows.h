@@ -30,7 +30,7 @@ NODISCARD int sqlite_rows_put_filter(struct sqlite3_stmt *filter_statement,
                                      const struct ipsec_filter *filter);
 
 #define SQLITE_ROWS_PUT_SA_CONTEXT                                                                 \
-    "INSERT OR REPLACE INTO sa_context (id, state, traffic_type, local_address, remote_address,"   \
+    "INSERT INTO sa_context (id, state, traffic_type, local_address, remote_address,"              \
     " local_port, remote_port, ip_protocol, ipsec_filter_id, tunnel_policy_id, inbound_filter_id," \
     " spi, created_at_ms, created_by, revision)"                                                   \
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
@@ -43,10 +43,19 @@ NODISCARD int sqlite_rows_put_sa_context(struct sqlite3_stmt *statement,
 NODISCARD int sqlite_rows_put_replay(struct sqlite3_stmt *statement,
                                      const struct store_replay *replay);
 
+/* Both change a row only where the marks are still 'previous': no row means that somebody else
+ * wrote the store.  SQLite writes no page for an update that changes nothing, hence the count. */
+#define SQLITE_ROWS_WHERE_MARKS                                                                    \
+    " WHERE id = 1 AND last_luid = ?4 AND revision = ?5 AND last_replay_number = ?6"
 #define SQLITE_ROWS_PUT_MARKS                                                                      \
-    "UPDATE marks SET last_luid = ?1, revision = ?2, last_replay_number = ?3"
+    "UPDATE marks SET last_luid = ?1, revision = ?2, last_replay_number = "                        \
+    "?3" SQLITE_ROWS_WHERE_MARKS
+#define SQLITE_ROWS_PROBE                                                                          \
+    "UPDATE marks SET probes = probes + 1, last_luid = ?1, revision = ?2,"                         \
+    " last_replay_number = ?3" SQLITE_ROWS_WHERE_MARKS
 NODISCARD int sqlite_rows_put_marks(struct sqlite3_stmt *statement,
-                                    const struct store_marks *marks);
+                                    const struct store_marks *marks,
+                                    const struct store_marks *previous);
 
 /* Deletes by one number: the statement's only parameter. */
 NODISCARD int sqlite_rows_delete(struct sqlite3_stmt *statement, uint64_t number);

@@ -100,11 +100,16 @@ sqlite_rows_put_replay(struct sqlite3_stmt *statement, const struct store_replay
 }
 
 int
-sqlite_rows_put_marks(struct sqlite3_stmt *statement, const struct store_marks *marks)
+sqlite_rows_put_marks(struct sqlite3_stmt *statement,
+                      const struct store_marks *marks,
+                      const struct store_marks *previous)
 {
     bind_integer(statement, 1, marks->last_luid);
     bind_integer(statement, 2, marks->revision);
     bind_integer(statement, 3, marks->last_replay_number);
+    bind_integer(statement, 4, previous->last_luid);
+    bind_integer(statement, 5, previous->revision);
+    bind_integer(statement, 6, previous->last_replay_number);
     return run(statement);
 }
 

@@ -36,7 +36,7 @@ enum store_change_kind {
     STORE_PUT_PRINCIPAL,        /* principal: new, never changed */
     STORE_PUT_FILTER,           /* filter: new */
     STORE_DELETE_FILTER,        /* id */
-    STORE_PUT_SA_CONTEXT,       /* sa_context: new or replaced */
+    STORE_PUT_SA_CONTEXT,       /* sa_context: new */
     STORE_DELETE_SA_CONTEXT,    /* id */
     STORE_PUT_REPLAY,           /* replay: new */
     STORE_DELETE_REPLAYS_BELOW, /* id: all numbers below it */
@@ -74,7 +74,8 @@ struct store_loader {
 /* Statuses of a backend, with a sentence in 'fault' that names file and cause:
  *   IPSEC_RPC_OUT_OF_RESOURCES  the disk or the quota is full, no memory
  *   IPSEC_RPC_DISCONNECTED      input/output error, file system turned read-only, file gone
- *   IPSEC_RPC_INVALID_DATA      the contents are corrupt
+ *   IPSEC_RPC_INVALID_DATA      the contents are corrupt, another process wrote them, or a record
+ *                               that must be new is there
  *   IPSEC_RPC_VERSION_MISMATCH  written by a newer version of this service (open only)
  *   IPSEC_RPC_CALL_REJECTED     another process has the store (open only)
  *   IPSEC_RPC_ACCESS_DENIED     the file may not be read and written (open only) */

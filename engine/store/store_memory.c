@@ -181,12 +181,9 @@ apply(struct store *store, const struct store_change *change, struct notebook *n
         return add(notebook, &store->filters, change->filter->id, copy_filter(change->filter));
     case STORE_DELETE_FILTER:
         return replace(notebook, &store->filters, change->id, NULL);
-    case STORE_PUT_SA_CONTEXT: {
-        void *copy = copy_bytes(change->sa_context, sizeof *change->sa_context);
-        if (copy == NULL)
-            return IPSEC_RPC_OUT_OF_RESOURCES;
-        return replace(notebook, &store->sa_contexts, change->sa_context->id, copy);
-    }
+    case STORE_PUT_SA_CONTEXT:
+        return add(notebook, &store->sa_contexts, change->sa_context->id,
+                   copy_bytes(change->sa_context, sizeof *change->sa_context));
     case STORE_DELETE_SA_CONTEXT:
         return replace(notebook, &store->sa_contexts, change->id, NULL);
     case STORE_PUT_REPLAY:

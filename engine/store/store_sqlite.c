@@ -31,8 +31,9 @@
 #include "engine/store/sqlite_rows.h"
 #include "engine/store/sqlite_schema.h"
 
-/* How long a writing shell of an operator may hold the engine up. */
-enum { BUSY_TIMEOUT_MS = 1000 };
+/* How long a writing shell of an operator may hold up the start, and the engine at a commit.
+ * Everything else does not wait: it will be tried again. */
+enum { OPEN_BUSY_TIMEOUT_MS = 1000, COMMIT_BUSY_TIMEOUT_MS = 150 };
 
 /* Pages in the log before they are copied to the database file; and again after so many more when
  * a reader stood in the way. */
@@ -72,8 +73,7 @@ static const char *const queries[STATEMENT_COUNT] = {
     [STATEMENT_DELETE_REPLAYS_BELOW] = "DELETE FROM replay WHERE number < ?1",
     [STATEMENT_READ_REPLAY] = "SELECT answer FROM replay WHERE number = ?1",
     [STATEMENT_PUT_MARKS] = SQLITE_ROWS_PUT_MARKS,
-    /* SQLite writes no page for an update that changes nothing. */
-    [STATEMENT_PROBE] = "UPDATE marks SET probes = probes + 1",
+    [STATEMENT_PROBE] = SQLITE_ROWS_PROBE,
 };
 
 /* Before the first statement.  The cache holds the inner pages of the trees and a large batch.
@@ -100,6 +100,13 @@ struct store {
     bool suspect;   /* the connection's idea of what is on the disk may be wrong */
 };
 
+/* What is to be known of a transaction that failed. */
+struct attempt {
+    int result;      /* SQLite's result code */
+    bool committing; /* it may stand in the log */
+    bool overtaken;  /* the marks are not ours */
+};
+
 static enum ipsec_status connect(struct store *store, bool opening, struct ipsec_fault *fault);
 static enum ipsec_status configure(struct store *store, bool opening, struct ipsec_fault *fault);
 static enum ipsec_status enter_wal_mode(struct store *store, struct ipsec_fault *fault);
@@ -110,12 +117,18 @@ static enum ipsec_status check_marks(struct store *store, struct ipsec_fault *fa
 static enum ipsec_status make_ready(struct store *store, struct ipsec_fault *fault);
 static void give_up(struct store *store, bool committing);
 static int run(struct store *store, enum statement statement);
-static int write_probe(struct store *store, bool *committing_out);
-static int write_changes(struct store *store,
-                         const struct store_change *changes,
-                         size_t change_count,
-                         const struct store_marks *marks,
-                         bool *committing_out);
+static struct attempt write_probe(struct store *store);
+static struct attempt write_changes(struct store *store,
+                                    const struct store_change *changes,
+                                    size_t change_count,
+                                    const struct store_marks *marks);
+static struct attempt
+begin(struct store *store, enum statement statement, const struct store_marks *marks);
+static void finish(struct store *store, struct attempt *attempt);
+static enum ipsec_status explain(struct store *store,
+                                 const struct attempt *attempt,
+                                 bool opening,
+                                 struct ipsec_fault *fault);
 static int write_change(struct store *store, const struct store_change *change);
 static void checkpoint(struct store *store);
 
@@ -123,7 +136,6 @@ static enum ipsec_status
 sqlite_open(const char *path, struct ipsec_fault *fault, struct store **store_out)
 {
     struct store *store = calloc(1, sizeof *store);
-    bool committing = false;
 
     if (store == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
@@ -136,10 +148,9 @@ sqlite_open(const char *path, struct ipsec_fault *fault, struct store **store_ou
     if (status == IPSEC_OK)
         status = sqlite_rows_read_marks(store->db, store->file.label, &store->marks, fault);
     if (status == IPSEC_OK) {
-        int result = write_probe(store, &committing);
-        if (result != SQLITE_OK)
-            status =
-                sqlite_error_set(fault, store->db, result, true, store->file.label, "write to it");
+        struct attempt attempt = write_probe(store);
+        if (attempt.result != SQLITE_OK)
+            status = explain(store, &attempt, true, fault);
     }
     if (status == IPSEC_OK)
         status = sqlite_file_sync_directory(&store->file, fault);
@@ -151,6 +162,7 @@ sqlite_open(const char *path, struct ipsec_fault *fault, struct store **store_ou
         free(store);
         return status;
     }
+    (void)sqlite3_busy_timeout(store->db, 0);
     *store_out = store;
     return IPSEC_OK;
 }
@@ -176,7 +188,9 @@ sqlite_load(struct store *store,
         return status;
 
     /* One transaction, so that all tables are of one moment even if a shell is writing. */
+    (void)sqlite3_busy_timeout(store->db, OPEN_BUSY_TIMEOUT_MS);
     int result = run(store, STATEMENT_BEGIN);
+    (void)sqlite3_busy_timeout(store->db, 0);
     if (result != SQLITE_OK) {
         status =
             sqlite_error_set(fault, store->db, result, false, store->file.label, "read its tables");
@@ -199,16 +213,16 @@ sqlite_commit(struct store *store,
               const struct store_marks *marks,
               struct ipsec_fault *fault)
 {
-    bool committing = false;
     enum ipsec_status status = make_ready(store, fault);
     if (status != IPSEC_OK)
         return status;
 
-    int result = write_changes(store, changes, change_count, marks, &committing);
-    if (result != SQLITE_OK) {
-        status = sqlite_error_set(fault, store->db, result, false, store->file.label,
-                                  committing ? "commit" : "write to it");
-        give_up(store, committing);
+    (void)sqlite3_busy_timeout(store->db, COMMIT_BUSY_TIMEOUT_MS);
+    struct attempt attempt = write_changes(store, changes, change_count, marks);
+    (void)sqlite3_busy_timeout(store->db, 0);
+    if (attempt.result != SQLITE_OK) {
+        status = explain(store, &attempt, false, fault);
+        give_up(store, attempt.committing);
         return status;
     }
     store->marks = *marks;
@@ -220,16 +234,14 @@ sqlite_commit(struct store *store,
 static enum ipsec_status
 sqlite_probe(struct store *store, struct ipsec_fault *fault)
 {
-    bool committing = false;
     enum ipsec_status status = make_ready(store, fault);
     if (status != IPSEC_OK)
         return status;
 
-    int result = write_probe(store, &committing);
-    if (result != SQLITE_OK) {
-        status =
-            sqlite_error_set(fault, store->db, result, false, store->file.label, "write to it");
-        give_up(store, committing);
+    struct attempt attempt = write_probe(store);
+    if (attempt.result != SQLITE_OK) {
+        status = explain(store, &attempt, false, fault);
+        give_up(store, attempt.committing);
     }
     return status;
 }
@@ -324,7 +336,7 @@ configure(struct store *store, bool opening, struct ipsec_fault *fault)
 
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         (void)sqlite3_db_config(store->db, options[i].option, options[i].value, NULL);
-    (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
+    (void)sqlite3_busy_timeout(store->db, opening ? OPEN_BUSY_TIMEOUT_MS : 0);
     (void)sqlite3_wal_hook(store->db, note_log_pages, store);
 
     int result = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
@@ -408,8 +420,8 @@ check_marks(struct store *store, struct ipsec_fault *fault)
     if (found.last_luid != store->marks.last_luid || found.revision != store->marks.revision ||
         found.last_replay_number != store->marks.last_replay_number)
         return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
-                               "store %s: it is at revision %" PRIu64 ", not at the last "
-                               "acknowledged one, %" PRIu64,
+                               "store %s: another process wrote it: it is at revision %" PRIu64
+                               ", not at the last acknowledged one, %" PRIu64,
                                store->file.label, found.revision, store->marks.revision);
     return IPSEC_OK;
 }
@@ -420,16 +432,14 @@ check_marks(struct store *store, struct ipsec_fault *fault)
 static enum ipsec_status
 make_ready(struct store *store, struct ipsec_fault *fault)
 {
-    bool committing = false;
     enum ipsec_status status = sqlite_file_check_place(&store->file, fault);
     if (status != IPSEC_OK)
         return status;
 
     if (store->unsettled) {
-        int result = write_probe(store, &committing);
-        if (result != SQLITE_OK) {
-            status =
-                sqlite_error_set(fault, store->db, result, false, store->file.label, "write to it");
+        struct attempt attempt = write_probe(store);
+        if (attempt.result != SQLITE_OK) {
+            status = explain(store, &attempt, false, fault);
             (void)run(store, STATEMENT_ROLLBACK);
             return status;
         }
@@ -472,39 +482,63 @@ run(struct store *store, enum statement statement)
     return sqlite3_reset(store->statements[statement]);
 }
 
-/* '*committing_out' tells whether the failure may have left the transaction in the log. */
-static int
-write_probe(struct store *store, bool *committing_out)
+static struct attempt
+write_probe(struct store *store)
 {
-    int result = run(store, STATEMENT_BEGIN);
+    struct attempt attempt = begin(store, STATEMENT_PROBE, &store->marks);
 
-    if (result == SQLITE_OK)
-        result = run(store, STATEMENT_PROBE);
-    if (result == SQLITE_OK) {
-        *committing_out = true;
-        result = run(store, STATEMENT_COMMIT);
-    }
-    return result;
+    finish(store, &attempt);
+    return attempt;
 }
 
-static int
+static struct attempt
 write_changes(struct store *store,
               const struct store_change *changes,
               size_t change_count,
-              const struct store_marks *marks,
-              bool *committing_out)
+              const struct store_marks *marks)
 {
-    int result = run(store, STATEMENT_BEGIN);
+    struct attempt attempt = begin(store, STATEMENT_PUT_MARKS, marks);
 
-    for (size_t i = 0; i < change_count && result == SQLITE_OK; i++)
-        result = write_change(store, &changes[i]);
-    if (result == SQLITE_OK)
-        result = sqlite_rows_put_marks(store->statements[STATEMENT_PUT_MARKS], marks);
-    if (result == SQLITE_OK) {
-        *committing_out = true;
-        result = run(store, STATEMENT_COMMIT);
+    for (size_t i = 0; i < change_count && attempt.result == SQLITE_OK; i++)
+        attempt.result = write_change(store, &changes[i]);
+    finish(store, &attempt);
+    return attempt;
+}
+
+/* The marks come first: they tell whether the store is still ours to write. */
+static struct attempt
+begin(struct store *store, enum statement statement, const struct store_marks *marks)
+{
+    struct attempt attempt = { .result = run(store, STATEMENT_BEGIN) };
+
+    if (attempt.result == SQLITE_OK)
+        attempt.result = sqlite_rows_put_marks(store->statements[statement], marks, &store->marks);
+    if (attempt.result == SQLITE_OK && sqlite3_changes(store->db) != 1) {
+        attempt.result = SQLITE_ABORT;
+        attempt.overtaken = true;
     }
-    return result;
+    return attempt;
+}
+
+static void
+finish(struct store *store, struct attempt *attempt)
+{
+    if (attempt->result != SQLITE_OK)
+        return;
+    attempt->committing = true;
+    attempt->result = run(store, STATEMENT_COMMIT);
+}
+
+static enum ipsec_status
+explain(struct store *store, const struct attempt *attempt, bool opening, struct ipsec_fault *fault)
+{
+    if (attempt->overtaken)
+        return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: another process wrote it since revision %" PRIu64
+                               ", the last acknowledged one",
+                               store->file.label, store->marks.revision);
+    return sqlite_error_set(fault, store->db, attempt->result, opening, store->file.label,
+                            attempt->committing ? "commit" : "write to it");
 }
 
 static int

@@ -36,6 +36,7 @@ static struct {
     uint64_t count;
     bool failed;
     bool stopped;
+    uint64_t slept_us;
     struct image *images;
     size_t image_count;
     size_t image_capacity;
@@ -267,6 +268,14 @@ fault_delete(sqlite3_vfs *vfs, const char *path, int sync_directory)
 }
 
 static int
+fault_sleep(sqlite3_vfs *vfs, int microseconds)
+{
+    (void)vfs;
+    state.slept_us += (uint64_t)microseconds;
+    return microseconds;
+}
+
+static int
 fault_last_error(sqlite3_vfs *vfs, int size, char *text)
 {
     (void)vfs;
@@ -283,6 +292,7 @@ fault_vfs_install(void)
     state.vfs.szOsFile = (int)sizeof(struct fault_file);
     state.vfs.xOpen = fault_open;
     state.vfs.xDelete = fault_delete;
+    state.vfs.xSleep = fault_sleep;
     state.vfs.xGetLastError = fault_last_error;
     if (sqlite3_vfs_register(&state.vfs, 1) != SQLITE_OK)
         abort();
@@ -304,6 +314,7 @@ fault_vfs_plan(const struct fault_plan *plan)
 {
     state.plan = *plan;
     state.count = 0;
+    state.slept_us = 0;
     state.failed = false;
     state.stopped = false;
 }
@@ -312,6 +323,12 @@ uint64_t
 fault_vfs_count(void)
 {
     return state.count;
+}
+
+uint64_t
+fault_vfs_slept_us(void)
+{
+    return state.slept_us;
 }
 
 bool

@@ -33,6 +33,8 @@ void fault_vfs_plan(const struct fault_plan *plan);
 /* How many operations of the plan were seen, and whether one failed. */
 uint64_t fault_vfs_count(void);
 bool fault_vfs_failed(void);
+/* For how long waiting was asked for since then; nobody really waits. */
+uint64_t fault_vfs_slept_us(void);
 
 /* From now on nothing is written.  When the files are closed, one of these: */
 void fault_vfs_stop(void);

@@ -448,6 +448,29 @@ an_open_that_fails_says_why_and_leaves_a_good_file(void **state)
     }
 }
 
+static void
+a_writer_in_the_way_hardly_delays_a_commit_and_nothing_else(void **state)
+{
+    const struct store_marks marks = { .last_luid = 1, .revision = 1 };
+    struct ipsec_fault fault = { 0 };
+    struct script script;
+    sqlite3 *shell = NULL;
+
+    (void)state;
+    start(&script);
+    assert_int_equal(sqlite3_open(script.path, &shell), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(shell, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    fault_vfs_plan(&(struct fault_plan){ 0 });
+    assert_int_not_equal(store_sqlite.probe(script.store, &fault), IPSEC_OK);
+    assert_int_equal(fault_vfs_slept_us(), 0);
+    assert_int_not_equal(store_sqlite.commit(script.store, NULL, 0, &marks, &fault), IPSEC_OK);
+    assert_in_range(fault_vfs_slept_us(), 1, 200000);
+    assert_int_equal(sqlite3_close(shell), SQLITE_OK);
+    assert_int_equal(store_sqlite.probe(script.store, &fault), IPSEC_OK);
+    assert_int_equal(store_sqlite.commit(script.store, NULL, 0, &marks, &fault), IPSEC_OK);
+    finish(&script);
+}
+
 static int
 set_up(void **state)
 {
@@ -474,6 +497,7 @@ main(void)
         cmocka_unit_test(after_a_power_cut_exactly_the_acknowledged_commits_are_there),
         cmocka_unit_test(a_checkpoint_that_fails_costs_no_commit),
         cmocka_unit_test(pages_that_a_failed_sync_lost_are_written_again),
+        cmocka_unit_test(a_writer_in_the_way_hardly_delays_a_commit_and_nothing_else),
         cmocka_unit_test(an_open_that_fails_says_why_and_leaves_a_good_file),
     };
 

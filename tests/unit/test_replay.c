@@ -132,6 +132,85 @@ few_expired_records_are_not_worth_a_change(void **state)
 }
 
 static void
+a_record_from_the_future_keeps_none_behind_it(void **state)
+{
+    (void)state;
+    (void)add(1, 1000 * REPLAY_LIFETIME_MS);
+    for (uint64_t key = 2; key <= 300; key++)
+        (void)add(key, 0);
+    replay_commit(&index_, false);
+    assert_non_null(find(1, 0));
+    assert_int_equal(replay_expire(&index_, REPLAY_LIFETIME_MS - 1), 0);
+    assert_int_equal(replay_expire(&index_, REPLAY_LIFETIME_MS), 301);
+    replay_commit(&index_, true);
+    assert_int_equal(index_.count, 0);
+}
+
+static void
+a_clock_that_goes_back_a_little_leaves_the_ring_in_order(void **state)
+{
+    (void)state;
+    (void)add(1, 2000);
+    assert_int_equal(add(2, 1000), 2);
+    assert_int_equal(find(2, 1000)->created_at_ms, 2000);
+    /* A clock that was far ahead is no measure. */
+    (void)add(3, REPLAY_LIFETIME_MS);
+    (void)add(4, 3000);
+    assert_int_equal(find(4, 3000)->created_at_ms, 3000);
+}
+
+static void
+a_clock_that_goes_forward_and_back_drops_no_live_record(void **state)
+{
+    (void)state;
+    for (uint64_t key = 0; key < 300; key++)
+        (void)add(key, 1000);
+    replay_commit(&index_, false);
+    assert_int_equal(replay_expire(&index_, 2 * REPLAY_LIFETIME_MS), 301);
+    /* That batch only read; before the next the clock is set right. */
+    assert_int_equal(replay_expire(&index_, 2000), 0);
+    replay_commit(&index_, true);
+    assert_int_equal(index_.count, 300);
+    assert_non_null(find(0, 2000));
+}
+
+static void
+a_batch_removes_a_bounded_number_of_records(void **state)
+{
+    static struct replay_index large;
+    uint8_t digest[32];
+
+    (void)state;
+    assert_true(replay_index_init(&large, 10000, 1));
+    for (uint64_t key = 1; key <= 10000; key++) {
+        make_digest(key, digest);
+        assert_true(replay_load(&large, key, digest, digest, 0));
+    }
+    for (uint64_t left = 10000; left > 0; left -= left < 4096 ? left : 4096) {
+        assert_int_equal(large.count, left);
+        assert_int_equal(replay_expire(&large, REPLAY_LIFETIME_MS),
+                         10001 - left + (left < 4096 ? left : 4096));
+        replay_commit(&large, true);
+    }
+    assert_int_equal(large.count, 0);
+    replay_index_clear(&large);
+}
+
+static void
+buckets_are_touched_no_further_than_there_are_records(void **state)
+{
+    (void)state;
+    for (uint64_t key = 0; key < 500; key++) {
+        (void)add(key, 0);
+        assert_true(index_.bucket_count <= (key < 64 ? 64 : key + 1));
+    }
+    for (uint64_t key = 0; key < 500; key++)
+        assert_non_null(find(key, 0));
+    for (size_t i = index_.bucket_count; i < index_.bucket_capacity; i++)
+        assert_int_equal(index_.buckets[i], 0);
+}
+
+static void
 the_ring_goes_round(void **state)
 {
     (void)state;
@@ -183,6 +262,11 @@ main(void)
         INDEX_TEST(an_undone_record_is_gone_and_its_number_is_not_used_again),
         INDEX_TEST(a_full_index_says_so_until_records_expire),
         INDEX_TEST(few_expired_records_are_not_worth_a_change),
+        INDEX_TEST(a_record_from_the_future_keeps_none_behind_it),
+        INDEX_TEST(a_clock_that_goes_back_a_little_leaves_the_ring_in_order),
+        INDEX_TEST(a_clock_that_goes_forward_and_back_drops_no_live_record),
+        INDEX_TEST(a_batch_removes_a_bounded_number_of_records),
+        INDEX_TEST(buckets_are_touched_no_further_than_there_are_records),
         INDEX_TEST(the_ring_goes_round),
         INDEX_TEST(loading_keeps_the_newest_that_fit),
     };

@@ -492,7 +492,7 @@ static void
 a_file_that_went_away_takes_no_more_commits(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const endings[] = { "", "-wal" };
+    static const char *const endings[] = { "", "-wal", ".lock" };
     const struct store_marks marks = { .last_luid = 1, .revision = 1 };
 
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
@@ -513,6 +513,58 @@ a_file_that_went_away_takes_no_more_commits(void **state)
         free(path);
         free(away);
     }
+}
+
+/* Whoever removes the lock file lets a second process in: the first must notice, whether the lock
+ * came back or not. */
+static void
+what_another_process_wrote_is_not_written_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_sa_context contexts[] = { store_text_context(7), store_text_context(7) };
+    const struct store_change first = store_text_put_context(&contexts[0]);
+    const struct store_change second = store_text_put_context(&contexts[1]);
+    const struct store_marks marks = { .last_luid = 7, .revision = 1 };
+    struct ipsec_fault fault = { 0 };
+    char *lock = store_text_join(fixture->directory, "db.lock");
+    char *away = store_text_join(fixture->directory, "away");
+
+    contexts[0].spi = 1;
+    contexts[1].spi = 2;
+    struct store *store = open_store(fixture->path);
+    assert_int_equal(rename(lock, away), 0);
+    struct store *other = open_store(fixture->path);
+    assert_int_equal(store_sqlite.commit(other, &second, 1, &marks, &fault), IPSEC_OK);
+    assert_int_equal(store_sqlite.commit(store, &first, 1, &marks, &fault), IPSEC_RPC_DISCONNECTED);
+    assert_non_null(strstr(fault.detail, "its lock file (.lock) was moved"));
+
+    assert_int_equal(rename(away, lock), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(store_sqlite.commit(store, &first, 1, &marks, &fault),
+                         IPSEC_RPC_INVALID_DATA);
+        assert_non_null(strstr(fault.detail, "another process wrote it"));
+        assert_int_equal(store_sqlite.probe(store, &fault), IPSEC_RPC_INVALID_DATA);
+    }
+    store_sqlite.close(store);
+    store_sqlite.close(other);
+    assert_sql(fixture->path, "SELECT spi FROM sa_context", "2");
+    assert_sql(fixture->path, "SELECT revision FROM marks", "1");
+    free(lock);
+    free(away);
+}
+
+static void
+a_probe_finds_that_another_process_wrote(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_fault fault = { 0 };
+
+    struct store *store = open_store(fixture->path);
+    free(run_sql(fixture->path, "UPDATE marks SET revision = 5"));
+    assert_int_equal(store_sqlite.probe(store, &fault), IPSEC_RPC_INVALID_DATA);
+    assert_non_null(strstr(fault.detail, "another process wrote it"));
+    store_sqlite.close(store);
+    assert_sql(fixture->path, "SELECT probes FROM marks", "1");
 }
 
 static void
@@ -575,6 +627,8 @@ main(void)
         CASE(odd_names_are_only_names),
         CASE(what_may_not_be_written_is_refused_at_the_start),
         CASE(a_file_that_went_away_takes_no_more_commits),
+        CASE(what_another_process_wrote_is_not_written_over),
+        CASE(a_probe_finds_that_another_process_wrote),
         cmocka_unit_test(a_uri_names_backend_and_path),
     };
 
