@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/json_memory.h"
 #include "auth/audit.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -60,6 +61,7 @@ main(int argc, char **argv)
 
     if (daemon == NULL)
         return EXIT_FAILURE;
+    json_memory_install();
     daemon->ops_fd = -1;
     enum ipsec_status status = options_read(argc, argv, &daemon->options, &fault);
     if (status != IPSEC_OK) {

@@ -30,7 +30,7 @@ enum {
     REAP_INTERVAL_MS = 250,
     BACK_OFF_MAX_MS = 16,
     FREE_ROUNDS = 2,
-    CONNECTION_MEMORY = 16 * 1024, /* headers of a request at most, and what an idle one costs */
+    CONNECTION_MEMORY = 8 * 1024, /* headers of a request at most, and what an idle one costs */
     AUDIT_LINES_MAX = 16 * 1024 * 1024,
     FREE_REQUESTS_MAX = 256,
     FREE_REQUEST_BODY_MAX = 4096,

@@ -82,9 +82,13 @@ buffer_append_json_string(struct buffer *buffer, const char *text, size_t size)
 
     buffer_append_char(buffer, '"');
     while (i < size) {
+        /* Nearly every byte is ASCII that stands for itself. */
+        if (bytes[i] >= 0x20 && bytes[i] < 0x7f && bytes[i] != '"' && bytes[i] != '\\') {
+            i++;
+            continue;
+        }
         size_t length = utf8_length(bytes + i, size - i);
-        if (length > 1 || (length == 1 && bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\' &&
-                           bytes[i] != 0x7f)) {
+        if (length > 1) {
             i += length;
             continue;
         }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * json_memory.h: where the JSON parser's trees live.
+ *
+ * A body's tree is some thirty small objects that come and go together, in one thread and within
+ * one call.  They are taken one behind the other from an arena of the thread and given back all at
+ * once when the last one goes; what does not fit comes from the heap. */
+#pragma once
+
+/* Sets the parser's allocator, for the process.  Before the first use of the parser.  From then on
+ * a JSON value must be freed by the thread that made it. */
+void json_memory_install(void);
