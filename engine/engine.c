@@ -279,7 +279,7 @@ run_batch(struct ipsec_engine *engine)
     struct handover_results results = { .touched = NULL };
     size_t call_count = 0;
 
-    state->now_ms = clock_wall_ms();
+    state_begin_batch(state, clock_wall_ms());
     uint64_t expired_below = replay_expire(&state->replays, state->now_ms);
     while (engine->waiting != NULL && call_count < engine->options.max_batch) {
         struct ipsec_call *call = engine->waiting;
@@ -338,7 +338,7 @@ fail_exposed_calls(struct ipsec_engine *engine, size_t call_count)
 {
     for (size_t i = 0; i < call_count; i++) {
         if (engine->batch_calls[i].exposed)
-            call_take_back(engine->batch_calls[i].call, &engine->runner.store_fault);
+            call_take_back(engine->batch_calls[i].call, engine->runner.store_fault.status);
     }
 }
 
