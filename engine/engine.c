@@ -345,7 +345,7 @@ fail_exposed_calls(struct ipsec_engine *engine, size_t call_count)
 static void
 become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault)
 {
-    log_error("commit failed, refusing changes until the store takes writes again",
+    log_error("store failed, refusing changes until it takes writes again",
               LOG_TEXT("store", engine->runner.store_ops->name),
               LOG_TEXT("code", ipsec_status_name(fault->status)),
               LOG_TEXT("reason", fault->detail));
@@ -369,7 +369,11 @@ probe_store(struct ipsec_engine *engine)
 {
     struct ipsec_fault fault = { .status = IPSEC_OK };
 
-    if (engine->runner.store_ops->probe(engine->runner.store, &fault) != IPSEC_OK) {
+    enum ipsec_status status = engine->runner.store_ops->probe(engine->runner.store, &fault);
+    if (status != IPSEC_OK) {
+        fault.status = status;
+        if (status != engine->runner.store_fault.status)
+            become_read_only(engine, &fault); /* for another reason now */
         schedule_probe(engine);
         return;
     }

@@ -710,6 +710,12 @@ a_probe_that_succeeds_ends_it_without_a_call(void **state)
     while (fake.probes < 2)
         (void)usleep(1000);
     assert_false(figures().writable);
+    assert_int_equal(figures().store_status, IPSEC_RPC_DISCONNECTED);
+    fake.probe_status = IPSEC_RPC_INVALID_DATA;
+    for (unsigned seen = fake.probes; fake.probes < seen + 2;)
+        (void)usleep(1000);
+    assert_false(figures().writable);
+    assert_int_equal(figures().store_status, IPSEC_RPC_INVALID_DATA);
     fake.commit_status = IPSEC_OK;
     fake.probe_status = IPSEC_OK;
     wait_until_writable();
