@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/clock.h"
+#include "engine/base/log.h"
 #include "engine/session.h"
 
 static bool was_abandoned(const struct call_runner *runner, const struct ipsec_call *call);
@@ -42,7 +43,7 @@ call_run(const struct call_runner *runner, struct ipsec_call *call)
     call->status = run_operation(runner, call, &session);
     if (call->status == IPSEC_OK && state->batch.change_count > savepoint &&
         runner->store_fault.status != IPSEC_OK)
-        call_take_back(call, &runner->store_fault);
+        call_take_back(call, runner->store_fault.status);
     if (call->status == IPSEC_OK)
         return true;
 
@@ -54,10 +55,9 @@ call_run(const struct call_runner *runner, struct ipsec_call *call)
 }
 
 void
-call_take_back(struct ipsec_call *call, const struct ipsec_fault *fault)
+call_take_back(struct ipsec_call *call, enum ipsec_status status)
 {
-    call->fault = *fault;
-    call->status = fault->status;
+    (void)call_fail(call, status, "the store does not take writes; nothing was changed");
     call->replay.replayed = false;
     buffer_reset(&call->replay.answer);
 }
@@ -118,13 +118,23 @@ repeat_answer(const struct call_runner *runner,
 
         buffer_append(&call->replay.answer, pending->answer, pending->answer_size);
     } else {
+        /* What the store says of itself is for the operator. */
+        struct ipsec_fault fault = runner->store_fault;
         void *answer = NULL;
         size_t answer_size = 0;
-        enum ipsec_status status = runner->store_ops->read_replay(
-            runner->store, record->number, &call->fault, &answer, &answer_size);
 
-        if (status != IPSEC_OK)
-            return status;
+        if (fault.status == IPSEC_OK) {
+            fault.status = runner->store_ops->read_replay(runner->store, record->number, &fault,
+                                                          &answer, &answer_size);
+            if (fault.status != IPSEC_OK)
+                log_error("an answer given before can't be read",
+                          LOG_TEXT("store", runner->store_ops->name),
+                          LOG_TEXT("code", ipsec_status_name(fault.status)),
+                          LOG_TEXT("reason", fault.detail));
+        }
+        if (fault.status != IPSEC_OK)
+            return call_fail(call, fault.status,
+                             "the store can't give the answer that this key got before");
         buffer_append(&call->replay.answer, answer, answer_size);
         free(answer);
     }

@@ -26,8 +26,9 @@ struct call_runner {
  * False: it was turned away without a look at the objects. */
 bool call_run(const struct call_runner *runner, struct ipsec_call *call);
 
-/* The changes of a call that succeeded did not come through: its answer must not be given. */
-void call_take_back(struct ipsec_call *call, const struct ipsec_fault *fault);
+/* The changes of a call that succeeded did not come through for the store's 'status': its answer
+ * must not be given.  Paths and causes of the store are for the log, not for callers. */
+void call_take_back(struct ipsec_call *call, enum ipsec_status status);
 
 /* Sets status and fault of a call and returns the status. */
 enum ipsec_status call_fail(struct ipsec_call *call, enum ipsec_status status, const char *detail);

@@ -50,7 +50,11 @@ struct classify_cell {
 };
 
 static struct classify_tuple *
+find_tuple(const struct classify *classify, uint8_t layer, const struct shape *shape);
+static struct classify_tuple *
 find_or_add_tuple(struct classify *classify, uint8_t layer, const struct shape *shape);
+static void link_tuple(struct classify *classify, struct classify_tuple *tuple);
+static void unlink_tuple(struct classify *classify, struct classify_tuple *tuple);
 static void drop_unused_tuple(struct classify *classify, struct classify_tuple *tuple);
 static struct classify_cell *find_cell(const struct classify *classify, const struct cell_key *key);
 static struct classify_cell *find_or_add_cell(struct classify *classify,
@@ -94,6 +98,17 @@ classify_clear(struct classify *classify)
     }
     free(classify->slots);
     *classify = (struct classify){ .generation = 0 };
+}
+
+bool
+classify_has_room(const struct classify *classify, const struct ipsec_filter *filter)
+{
+    struct shape shape;
+    struct cell_key key;
+
+    describe(filter, &shape, &key);
+    return classify->tuple_counts[filter->layer] < CLASSIFY_SHAPES_MAXIMUM ||
+           find_tuple(classify, filter->layer, &shape) != NULL;
 }
 
 bool
@@ -150,8 +165,11 @@ classify_restore(struct classify *classify, struct classify_node *node)
     *(node->previous == NULL ? &cell->first : &node->previous->next) = node;
     *(node->next == NULL ? &cell->last : &node->next->previous) = node;
 
-    if (cell->tuple->highest_weight < node->weight)
+    if (cell->tuple->highest_weight < node->weight) {
+        unlink_tuple(classify, cell->tuple);
         cell->tuple->highest_weight = node->weight;
+        link_tuple(classify, cell->tuple);
+    }
     classify->generation++;
 }
 
@@ -217,7 +235,7 @@ address_matches(const struct ipsec_address *address,
 }
 
 static struct classify_tuple *
-find_or_add_tuple(struct classify *classify, uint8_t layer, const struct shape *shape)
+find_tuple(const struct classify *classify, uint8_t layer, const struct shape *shape)
 {
     struct classify_tuple *tuple = classify->tuples[layer];
 
@@ -225,31 +243,54 @@ find_or_add_tuple(struct classify *classify, uint8_t layer, const struct shape *
                              tuple->shape.remote_prefix_length != shape->remote_prefix_length ||
                              tuple->shape.parts != shape->parts))
         tuple = tuple->next;
+    return tuple;
+}
+
+static struct classify_tuple *
+find_or_add_tuple(struct classify *classify, uint8_t layer, const struct shape *shape)
+{
+    struct classify_tuple *tuple = find_tuple(classify, layer, shape);
+
     if (tuple != NULL)
         return tuple;
 
     tuple = malloc(sizeof *tuple);
     if (tuple == NULL)
         return NULL;
-    *tuple = (struct classify_tuple){
-        .next = classify->tuples[layer],
-        .layer = layer,
-        .shape = *shape,
-    };
-    classify->tuples[layer] = tuple;
+    *tuple = (struct classify_tuple){ .layer = layer, .shape = *shape };
+    link_tuple(classify, tuple);
+    classify->tuple_counts[layer]++;
     return tuple;
+}
+
+static void
+link_tuple(struct classify *classify, struct classify_tuple *tuple)
+{
+    struct classify_tuple **place = &classify->tuples[tuple->layer];
+
+    while (*place != NULL && (*place)->highest_weight >= tuple->highest_weight)
+        place = &(*place)->next;
+    tuple->next = *place;
+    *place = tuple;
+}
+
+static void
+unlink_tuple(struct classify *classify, struct classify_tuple *tuple)
+{
+    struct classify_tuple **place = &classify->tuples[tuple->layer];
+
+    while (*place != tuple)
+        place = &(*place)->next;
+    *place = tuple->next;
 }
 
 static void
 drop_unused_tuple(struct classify *classify, struct classify_tuple *tuple)
 {
-    struct classify_tuple **place = &classify->tuples[tuple->layer];
-
     if (tuple->cell_count > 0)
         return;
-    while (*place != tuple)
-        place = &(*place)->next;
-    *place = tuple->next;
+    unlink_tuple(classify, tuple);
+    classify->tuple_counts[tuple->layer]--;
     free(tuple);
 }
 
@@ -367,7 +408,9 @@ search(const struct classify *classify, const struct classify_flow *flow)
          tuple = tuple->next) {
         struct cell_key key;
 
-        if ((best != NULL && tuple->highest_weight < best->weight) || !cut(flow, tuple, &key))
+        if (best != NULL && tuple->highest_weight < best->weight)
+            break;
+        if (!cut(flow, tuple, &key))
             continue;
         const struct classify_cell *cell = find_cell(classify, &key);
         if (cell != NULL && cell->first != NULL && (best == NULL || better(cell->first, best)))

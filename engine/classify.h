@@ -4,7 +4,8 @@
  *
  * Tuple-space search: filters whose conditions have the same shape (layer, prefix lengths, which of
  * protocol and ports) form a tuple; within it a filter is found by one hash of the masked flow.  So
- * a look-up costs as many hashes as there are shapes, not as there are filters.  Before that stands
+ * a look-up costs at most as many hashes as there are shapes, not as there are filters; it ends
+ * where no later shape has a filter that weighs as much as the one found.  Before that stands
  * a small cache of flows, forgotten whenever a filter comes or goes. */
 #pragma once
 
@@ -14,6 +15,8 @@
 #include "engine/base/attributes.h"
 #include "engine/hash_index.h"
 #include "engine/types.h"
+
+#define CLASSIFY_SHAPES_MAXIMUM 1024 /* a layer */
 
 struct classify_tuple;
 struct classify_cell;
@@ -46,7 +49,8 @@ struct classify_slot {
 
 struct classify {
     struct hash_index cells;
-    struct classify_tuple *tuples[IPSEC_LAYER_COUNT];
+    struct classify_tuple *tuples[IPSEC_LAYER_COUNT]; /* the highest weight first */
+    uint32_t tuple_counts[IPSEC_LAYER_COUNT];
     struct classify_slot *slots;
     uint64_t generation;
 };
@@ -55,6 +59,8 @@ struct classify {
 NODISCARD bool classify_init(struct classify *classify);
 void classify_clear(struct classify *classify);
 
+/* Whether the filter's shape is there already or may still be added. */
+bool classify_has_room(const struct classify *classify, const struct ipsec_filter *filter);
 /* Adds a filter, which must be an inbound IPsec transport filter.  False: no memory. */
 NODISCARD bool classify_add(struct classify *classify,
                             struct classify_node *node,

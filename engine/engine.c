@@ -279,7 +279,7 @@ run_batch(struct ipsec_engine *engine)
     struct handover_results results = { .touched = NULL };
     size_t call_count = 0;
 
-    state->now_ms = clock_wall_ms();
+    state_begin_batch(state, clock_wall_ms());
     uint64_t expired_below = replay_expire(&state->replays, state->now_ms);
     while (engine->waiting != NULL && call_count < engine->options.max_batch) {
         struct ipsec_call *call = engine->waiting;
@@ -338,14 +338,14 @@ fail_exposed_calls(struct ipsec_engine *engine, size_t call_count)
 {
     for (size_t i = 0; i < call_count; i++) {
         if (engine->batch_calls[i].exposed)
-            call_take_back(engine->batch_calls[i].call, &engine->runner.store_fault);
+            call_take_back(engine->batch_calls[i].call, engine->runner.store_fault.status);
     }
 }
 
 static void
 become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault)
 {
-    log_error("commit failed, refusing changes until the store takes writes again",
+    log_error("store failed, refusing changes until it takes writes again",
               LOG_TEXT("store", engine->runner.store_ops->name),
               LOG_TEXT("code", ipsec_status_name(fault->status)),
               LOG_TEXT("reason", fault->detail));
@@ -369,7 +369,11 @@ probe_store(struct ipsec_engine *engine)
 {
     struct ipsec_fault fault = { .status = IPSEC_OK };
 
-    if (engine->runner.store_ops->probe(engine->runner.store, &fault) != IPSEC_OK) {
+    enum ipsec_status status = engine->runner.store_ops->probe(engine->runner.store, &fault);
+    if (status != IPSEC_OK) {
+        fault.status = status;
+        if (status != engine->runner.store_fault.status)
+            become_read_only(engine, &fault); /* for another reason now */
         schedule_probe(engine);
         return;
     }

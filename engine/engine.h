@@ -165,7 +165,8 @@ NODISCARD enum ipsec_status ipsec_sa_context_create(struct ipsec_session *sessio
                                                     uint64_t *inbound_filter_id_out,
                                                     uint64_t *id_out);
 
-/* Copies the context.  FWPM_ACTRL_READ.  IPSEC_NOT_FOUND.  (IPsecSaContextGetById1) */
+/* Copies the context.  'inbound_filter_id' is 0, here and in enumerations, once that filter was
+ * deleted.  FWPM_ACTRL_READ.  IPSEC_NOT_FOUND.  (IPsecSaContextGetById1) */
 NODISCARD enum ipsec_status ipsec_sa_context_get_by_id(struct ipsec_session *session,
                                                        uint64_t id,
                                                        struct ipsec_sa_context *context_out);
@@ -197,8 +198,9 @@ struct ipsec_sa_context_page {
 };
 
 /* Up to 'limit' contexts with ids above 'after', in id order.  A page may be short although more
- * follow: one call looks at a bounded number of contexts.  FWPM_ACTRL_ENUM and FWPM_ACTRL_READ.
- * IPSEC_NEVER_MATCH when both subnets are given and differ in IP version. */
+ * follow: one call, and all of a batch together, look at a bounded number of contexts.
+ * FWPM_ACTRL_ENUM and FWPM_ACTRL_READ. IPSEC_NEVER_MATCH when both subnets are given and differ in
+ * IP version. */
 NODISCARD enum ipsec_status ipsec_sa_context_enum(struct ipsec_session *session,
                                                   const struct ipsec_sa_context_template *match,
                                                   uint64_t after,
@@ -209,8 +211,11 @@ void ipsec_sa_context_page_clear(struct ipsec_sa_context_page *page);
 /* --- Filters ---------------------------------------------------------------------------------- */
 
 /* Adds a filter.  The engine's members of 'filter' are ignored, the strings are borrowed.
- * FWPM_ACTRL_ADD on filters.  Statuses: IPSEC_NULL_DISPLAY_NAME, IPSEC_ALREADY_EXISTS (key),
- * IPSEC_DUPLICATE_CONDITION, IPSEC_CALLOUT_NOT_FOUND, IPSEC_ACTION_INCOMPATIBLE_WITH_LAYER,
+ * FWPM_ACTRL_ADD on filters, and FWPM_ACTRL_ADD_LINK there too: layers and callouts, which the
+ * filter links to, have no descriptors of their own here.  IPSEC_RPC_OUT_OF_RESOURCES when the
+ * inbound filters of a layer have too many shapes (classify.h).  Other statuses:
+ * IPSEC_NULL_DISPLAY_NAME, IPSEC_ALREADY_EXISTS (key), IPSEC_DUPLICATE_CONDITION,
+ * IPSEC_CALLOUT_NOT_FOUND, IPSEC_ACTION_INCOMPATIBLE_WITH_LAYER,
  * IPSEC_CONTEXT_INCOMPATIBLE_WITH_CALLOUT (a tunnel callout without a tunnel policy),
  * IPSEC_INVALID_WEIGHT, IPSEC_INVALID_NET_MASK, ….  (FwpmFilterAdd0) */
 NODISCARD enum ipsec_status ipsec_filter_add(struct ipsec_session *session,

@@ -13,8 +13,6 @@
 #include "engine/state.h"
 #include "engine/validate.h"
 
-#define ENUM_BUDGET 20000 /* filters that one call looks at */
-
 struct filter_row {
     uint64_t id;
     struct filter_entry *entry;
@@ -59,7 +57,10 @@ ipsec_filter_add(struct ipsec_session *session,
     status = session_check_writable(session);
     if (status != IPSEC_OK)
         return status;
-    status = session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_ADD);
+    /* WFP asks for ADD_LINK on the layer and the callout.  These have no descriptors of their own
+     * here, and a layer is always named. */
+    status =
+        session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_ADD | FWPM_ACTRL_ADD_LINK);
     if (status != IPSEC_OK)
         return status;
     status = validate_filter(filter, session->fault);
@@ -68,6 +69,12 @@ ipsec_filter_add(struct ipsec_session *session,
     if (!key_is_zero(&filter->key) && find_key(&state->filters, &filter->key) != NULL)
         return ipsec_fault_set(session->fault, IPSEC_ALREADY_EXISTS, IPSEC_FAULT_BODY, "/key",
                                "another filter has this key");
+    if (is_inbound_ipsec(filter) && !classify_has_room(&state->classify, filter))
+        return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_BODY,
+                               "/conditions",
+                               "the layer's filters already have %d different combinations of "
+                               "condition fields and prefix lengths",
+                               CLASSIFY_SHAPES_MAXIMUM);
 
     status = session_intern_caller(session, &created_by);
     if (status != IPSEC_OK)
@@ -150,7 +157,8 @@ ipsec_filter_enum(struct ipsec_session *session,
                   size_t limit,
                   struct ipsec_filter_page *page_out)
 {
-    const struct id_table *ids = &session->state->filters.ids;
+    struct engine_state *state = session->state;
+    const struct id_table *ids = &state->filters.ids;
     enum ipsec_status status;
 
     *page_out = (struct ipsec_filter_page){ .filter_count = 0 };
@@ -165,7 +173,8 @@ ipsec_filter_enum(struct ipsec_session *session,
         return ipsec_fault_set(session->fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_QUERY, "limit",
                                "a page has at least one place");
 
-    size_t room = limit < ENUM_BUDGET ? limit : ENUM_BUDGET;
+    size_t budget = state_scan_budget(state);
+    size_t room = limit < budget ? limit : budget;
     room = room < ids->count ? room : ids->count;
     if (room == 0)
         return IPSEC_OK;
@@ -174,16 +183,17 @@ ipsec_filter_enum(struct ipsec_session *session,
         return session_no_memory(session);
 
     struct id_table_cursor cursor = id_table_seek(ids, after);
-    for (size_t looked_at = 0; looked_at <= ENUM_BUDGET; looked_at++) {
+    for (size_t looked_at = 0; looked_at <= budget; looked_at++) {
         const struct filter_row *row = id_table_next(ids, &cursor);
 
         if (row == NULL) {
             page_out->next = 0;
             break;
         }
-        if (page_out->filter_count == room || looked_at == ENUM_BUDGET)
+        if (page_out->filter_count == room || looked_at == budget)
             break;
         page_out->next = row->id;
+        state->scanned++;
         if (layer >= 0 && row->entry->filter->layer != layer)
             continue;
         page_out->filters[page_out->filter_count++] = object_ref(row->entry->filter);

@@ -11,8 +11,6 @@
 #include "engine/state.h"
 #include "engine/validate.h"
 
-#define ENUM_BUDGET 20000 /* contexts that one call looks at */
-
 static enum ipsec_status find_policy(struct ipsec_session *session,
                                      const struct ipsec_traffic *traffic,
                                      const struct ipsec_filter **filter_out);
@@ -22,6 +20,8 @@ static uint64_t find_inbound_filter(struct engine_state *state,
 static uint16_t effective_number(uint16_t given,
                                  const struct ipsec_filter *filter,
                                  enum ipsec_condition_field field);
+static struct ipsec_sa_context as_seen_now(const struct engine_state *state,
+                                           const struct ipsec_sa_context *context);
 static bool insert(struct engine_state *state, const struct ipsec_sa_context *context);
 static void take_out(struct engine_state *state, const struct ipsec_sa_context *context);
 static enum ipsec_status check_template(struct ipsec_session *session,
@@ -48,7 +48,7 @@ ipsec_sa_context_create(struct ipsec_session *session,
     status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
-    status = validate_traffic(outbound_traffic, session->fault);
+    status = validate_traffic_members(outbound_traffic, session->fault);
     if (status != IPSEC_OK)
         return status;
     status = find_policy(session, outbound_traffic, &filter);
@@ -95,7 +95,7 @@ ipsec_sa_context_get_by_id(struct ipsec_session *session,
     const struct ipsec_sa_context *context = id_table_find(&session->state->contexts, id);
     if (context == NULL)
         return not_found(session, id);
-    *context_out = *context;
+    *context_out = as_seen_now(session->state, context);
     return IPSEC_OK;
 }
 
@@ -129,7 +129,8 @@ ipsec_sa_context_enum(struct ipsec_session *session,
                       size_t limit,
                       struct ipsec_sa_context_page *page_out)
 {
-    const struct id_table *contexts = &session->state->contexts;
+    struct engine_state *state = session->state;
+    const struct id_table *contexts = &state->contexts;
     enum ipsec_status status;
 
     *page_out = (struct ipsec_sa_context_page){ .context_count = 0 };
@@ -144,7 +145,8 @@ ipsec_sa_context_enum(struct ipsec_session *session,
         return ipsec_fault_set(session->fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_QUERY, "limit",
                                "a page has at least one place");
 
-    size_t room = limit < ENUM_BUDGET ? limit : ENUM_BUDGET;
+    size_t budget = state_scan_budget(state);
+    size_t room = limit < budget ? limit : budget;
     room = room < contexts->count ? room : contexts->count;
     if (room == 0)
         return IPSEC_OK;
@@ -153,18 +155,19 @@ ipsec_sa_context_enum(struct ipsec_session *session,
         return session_no_memory(session);
 
     struct id_table_cursor cursor = id_table_seek(contexts, after);
-    for (size_t looked_at = 0; looked_at <= ENUM_BUDGET; looked_at++) {
+    for (size_t looked_at = 0; looked_at <= budget; looked_at++) {
         const struct ipsec_sa_context *context = id_table_next(contexts, &cursor);
 
         if (context == NULL) {
             page_out->next = 0;
             break;
         }
-        if (page_out->context_count == room || looked_at == ENUM_BUDGET)
+        if (page_out->context_count == room || looked_at == budget)
             break;
         page_out->next = context->id;
+        state->scanned++;
         if (matches(context, match))
-            page_out->contexts[page_out->context_count++] = *context;
+            page_out->contexts[page_out->context_count++] = as_seen_now(state, context);
     }
     return IPSEC_OK;
 }
@@ -185,12 +188,18 @@ sa_context_load(struct engine_state *state,
 
     if (context->id == 0 || context->id > IPSEC_LUID_MAX ||
         context->state >= IPSEC_SA_CONTEXT_STATE_COUNT ||
-        validate_traffic(&context->outbound_traffic, NULL) != IPSEC_OK ||
+        validate_traffic_members(&context->outbound_traffic, NULL) != IPSEC_OK ||
+        validate_traffic_meaning(&context->outbound_traffic, NULL) != IPSEC_OK ||
         (filter_id != 0 && filter_table_find(&state->filters, filter_id) == NULL) ||
         id_table_find(&state->contexts, context->id) != NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
                                "the store holds an SA context %llu that is not valid",
                                (unsigned long long)context->id);
+    if (context->created_by != 0 && principal_name(&state->principals, context->created_by)[0] == 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                               "the store's table sa_context, row %llu: created_by %u names no "
+                               "principal",
+                               (unsigned long long)context->id, context->created_by);
     if (!insert(state, context))
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory for the SA contexts of the store");
@@ -231,6 +240,9 @@ find_policy(struct ipsec_session *session,
                                "/ipsecFilterId", "no filter has id %llu",
                                (unsigned long long)traffic->ipsec_filter_id);
     *filter_out = entry->filter;
+    enum ipsec_status status = validate_traffic_meaning(traffic, session->fault);
+    if (status != IPSEC_OK)
+        return status;
     return validate_traffic_filter(traffic, entry->filter, session->fault);
 }
 
@@ -265,6 +277,18 @@ effective_number(uint16_t given,
         return given;
     const struct ipsec_condition *condition = filter_condition(filter, field);
     return condition == NULL ? 0 : condition->number;
+}
+
+/* The inbound filter is a hint that keeps no filter from going: one that went is not named. */
+static struct ipsec_sa_context
+as_seen_now(const struct engine_state *state, const struct ipsec_sa_context *context)
+{
+    struct ipsec_sa_context seen = *context;
+
+    if (seen.inbound_filter_id != 0 &&
+        filter_table_find(&state->filters, seen.inbound_filter_id) == NULL)
+        seen.inbound_filter_id = 0;
+    return seen;
 }
 
 static bool

@@ -5,6 +5,9 @@
 
 #include "engine/sa_context.h"
 
+/* Objects that enumerations look at. */
+enum { SCAN_BATCH = 50000, SCAN_CALL = 20000, SCAN_CALL_LEAST = 16 };
+
 struct load {
     struct engine_state *state;
     struct ipsec_fault *fault;
@@ -84,6 +87,23 @@ state_marks(const struct engine_state *state)
         .revision = state->revision,
         .last_replay_number = state->replays.last_number,
     };
+}
+
+void
+state_begin_batch(struct engine_state *state, int64_t now_ms)
+{
+    state->now_ms = now_ms;
+    state->scanned = 0;
+}
+
+size_t
+state_scan_budget(const struct engine_state *state)
+{
+    size_t left = state->scanned < SCAN_BATCH ? SCAN_BATCH - state->scanned : 0;
+
+    if (left < SCAN_CALL_LEAST)
+        return SCAN_CALL_LEAST;
+    return left < SCAN_CALL ? left : SCAN_CALL;
 }
 
 void

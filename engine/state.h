@@ -27,6 +27,7 @@ struct engine_state {
     uint64_t revision; /* the number of the last change */
     int64_t now_ms;    /* wall clock, read once a batch */
     uint32_t max_contexts;
+    size_t scanned;           /* objects that the enumerations of this batch have looked at */
     struct id_table contexts; /* struct ipsec_sa_context */
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     struct filter_table filters;
@@ -51,6 +52,12 @@ NODISCARD enum ipsec_status state_load(struct engine_state *state,
 
 /* The figures to go with the next commit. */
 struct store_marks state_marks(const struct engine_state *state);
+
+/* A new batch begins. */
+void state_begin_batch(struct engine_state *state, int64_t now_ms);
+/* How many objects the next enumeration may look at, so that a batch takes a bounded time; at least
+ * a few, so that every caller gets on. */
+size_t state_scan_budget(const struct engine_state *state);
 
 /* Takes back the changes from 'change_count' on. */
 void state_undo(struct engine_state *state, size_t change_count);

@@ -57,7 +57,7 @@ enum ipsec_sa_context_state {
 struct ipsec_sa_context {
     uint64_t id;
     struct ipsec_traffic outbound_traffic;
-    uint64_t inbound_filter_id; /* as answered at create; 0: none */
+    uint64_t inbound_filter_id; /* as answered at create, shown as 0 once deleted; 0: none */
     int64_t created_at_ms;      /* wall clock */
     uint64_t revision;          /* the engine's change number that last touched it */
     uint32_t created_by;        /* id of the principal, see ipsec_principal_name() */

@@ -78,10 +78,8 @@ static enum ipsec_status refuse(struct ipsec_fault *fault,
                                 const char *detail);
 
 enum ipsec_status
-validate_traffic(const struct ipsec_traffic *traffic, struct ipsec_fault *fault)
+validate_traffic_members(const struct ipsec_traffic *traffic, struct ipsec_fault *fault)
 {
-    enum ipsec_status status;
-
     if (traffic->type != IPSEC_TRAFFIC_TYPE_TRANSPORT && traffic->type != IPSEC_TRAFFIC_TYPE_TUNNEL)
         return refuse(fault, IPSEC_INVALID_ENUMERATOR, "/trafficType",
                       "is neither transport nor tunnel");
@@ -93,6 +91,14 @@ validate_traffic(const struct ipsec_traffic *traffic, struct ipsec_fault *fault)
                       "tunnel traffic needs the id of its tunnel policy");
     if (traffic->ip_version != IPSEC_IP_VERSION_V4 && traffic->ip_version != IPSEC_IP_VERSION_V6)
         return refuse(fault, IPSEC_INVALID_ENUMERATOR, "/ipVersion", "is neither v4 nor v6");
+
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+validate_traffic_meaning(const struct ipsec_traffic *traffic, struct ipsec_fault *fault)
+{
+    enum ipsec_status status;
 
     status = traffic->type == IPSEC_TRAFFIC_TYPE_TRANSPORT ? check_transport_members(traffic, fault)
                                                            : check_tunnel_members(traffic, fault);
@@ -148,18 +154,6 @@ validate_filter(const struct ipsec_filter *filter, struct ipsec_fault *fault)
         return refuse(fault, IPSEC_NULL_POINTER, "/action/callout",
                       "a callout action needs a callout");
 
-    if (filter->layer >= IPSEC_LAYER_COUNT)
-        return refuse(fault, IPSEC_LAYER_NOT_FOUND, "/layer", "no layer has this number");
-    status = check_action_values(filter, fault);
-    if (status != IPSEC_OK)
-        return status;
-    if (filter->weight_type > IPSEC_WEIGHT_EXPLICIT ||
-        (filter->weight_type == IPSEC_WEIGHT_RANGE && filter->weight > 15))
-        return refuse(fault, IPSEC_INVALID_WEIGHT, "/weight",
-                      "a weight is absent, a range from 0 to 15, or a 64-bit integer");
-    status = check_conditions(filter, fault);
-    if (status != IPSEC_OK)
-        return status;
     status = check_text(filter->name, IPSEC_DISPLAY_NAME_MAX, "/displayData/name", fault);
     if (status != IPSEC_OK)
         return status;
@@ -169,6 +163,19 @@ validate_filter(const struct ipsec_filter *filter, struct ipsec_fault *fault)
         if (status != IPSEC_OK)
             return status;
     }
+    if (filter->weight_type > IPSEC_WEIGHT_EXPLICIT ||
+        (filter->weight_type == IPSEC_WEIGHT_RANGE && filter->weight > 15))
+        return refuse(fault, IPSEC_INVALID_WEIGHT, "/weight",
+                      "a weight is absent, a range from 0 to 15, or a 64-bit integer");
+
+    if (filter->layer >= IPSEC_LAYER_COUNT)
+        return refuse(fault, IPSEC_LAYER_NOT_FOUND, "/layer", "no layer has this number");
+    status = check_action_values(filter, fault);
+    if (status != IPSEC_OK)
+        return status;
+    status = check_conditions(filter, fault);
+    if (status != IPSEC_OK)
+        return status;
     return check_action_meaning(filter, fault);
 }
 

@@ -2,17 +2,21 @@
  *
  * validate.h: checks that need nothing but their argument.
  *
- * Each returns the first failure in the order members, values, meaning, and describes it in 'fault'
- * with a pointer into the request's body. */
+ * Each returns the first failure in the order members, values, references, meaning, and describes
+ * it in 'fault' with a pointer into the request's body. */
 #pragma once
 
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 #include "engine/types.h"
 
-/* The outbound traffic of a new SA context. */
-NODISCARD enum ipsec_status validate_traffic(const struct ipsec_traffic *traffic,
-                                             struct ipsec_fault *fault);
+/* The outbound traffic of a new SA context: what must be there and which values there are. */
+NODISCARD enum ipsec_status validate_traffic_members(const struct ipsec_traffic *traffic,
+                                                     struct ipsec_fault *fault);
+
+/* Whether such traffic makes sense, which is asked after what it refers to was found. */
+NODISCARD enum ipsec_status validate_traffic_meaning(const struct ipsec_traffic *traffic,
+                                                     struct ipsec_fault *fault);
 
 /* Whether 'traffic', already valid by itself, is traffic of the transport filter it names: an
  * outbound filter of its IP version with the IPsec transport callout, and no condition that it

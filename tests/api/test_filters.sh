@@ -5,6 +5,12 @@
 # shellcheck source=tests/api/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# 'adder' has ADD on filters and not ADD_LINK.
+make_pki
+"$ROOT/deploy/pki.sh" "$PKI" client adder --uri spiffe://example.org/adder/1 >/dev/null
+jq '.filters.dacl += [{"type": "allow", "principal": "uri:spiffe://example.org/adder/*",
+                       "rights": ["FWPM_ACTRL_ADD"]}]' \
+    "$WORK/access.json" >"$WORK/access.new" && mv "$WORK/access.new" "$WORK/access.json"
 start_daemon || exit 1
 
 GOOD='{"displayData": {"name": "db out", "description": "to the database"},
@@ -177,6 +183,9 @@ call POST /filters "$GOOD"
 answered "a reader does not add" 403 ERROR_ACCESS_DENIED
 call DELETE "/filters/$ID"
 answered "a reader does not delete" 403 ERROR_ACCESS_DENIED
+CLIENT=adder
+call POST /filters "$GOOD"
+answered "ADD without ADD_LINK does not add" 403 ERROR_ACCESS_DENIED
 CLIENT=stranger
 for request in "POST /filters" "GET /filters" "GET /filters/$ID" "DELETE /filters/$ID"; do
     # shellcheck disable=SC2086

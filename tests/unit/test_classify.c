@@ -174,6 +174,35 @@ random_filters_agree_with_a_linear_search(void **state)
 }
 
 static void
+shapes_stand_in_the_order_of_their_weights(void **state)
+{
+    struct classify classify;
+    struct classify_node nodes[9];
+    struct ipsec_filter filter = { .layer = IPSEC_LAYER_INBOUND_TRANSPORT_V4 };
+    struct classify_flow flow = { .ip_version = IPSEC_IP_VERSION_V4 };
+
+    (void)state;
+    assert_true(classify_init(&classify));
+    filter.condition_count = 1;
+    for (uint8_t i = 0; i < 9; i++) {
+        filter.id = i + 1u;
+        filter.effective_weight = (i * 5u) % 7; /* 0 5 3 1 6 4 2 0 5 */
+        filter.conditions[0] = (struct ipsec_condition){ .prefix_length = i };
+        assert_true(classify_has_room(&classify, &filter));
+        assert_true(classify_add(&classify, &nodes[i], &filter));
+    }
+    assert_int_equal(classify_flow(&classify, &flow), 5);
+    /* The weight of a shape is a bound: what weighs as much further on is still found. */
+    classify_remove(&classify, &nodes[4]);
+    assert_int_equal(classify_flow(&classify, &flow), 2);
+    classify_remove(&classify, &nodes[1]);
+    assert_int_equal(classify_flow(&classify, &flow), 9);
+    classify_restore(&classify, &nodes[1]);
+    assert_int_equal(classify_flow(&classify, &flow), 2);
+    classify_clear(&classify);
+}
+
+static void
 a_new_filter_drops_what_the_cache_knew(void **state)
 {
     (void)state;
@@ -221,6 +250,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_classifier_answers_none),
         cmocka_unit_test(random_filters_agree_with_a_linear_search),
+        cmocka_unit_test(shapes_stand_in_the_order_of_their_weights),
         cmocka_unit_test(a_new_filter_drops_what_the_cache_knew),
         cmocka_unit_test(masks_cut_at_any_bit),
     };

@@ -31,6 +31,52 @@ each_operation_needs_its_rights(void **state)
 }
 
 static void
+adding_needs_the_right_to_link_too(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    uint32_t *granted = &fixture->caller.rights.granted[IPSEC_CONTAINER_FILTERS];
+    struct ipsec_guid key;
+    uint64_t id;
+
+    *granted = FWPM_ACTRL_ADD;
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key), IPSEC_ACCESS_DENIED);
+    assert_string_equal(fixture->fault.detail, "the caller lacks FWPM_ACTRL_ADD_LINK on filters");
+    *granted = FWPM_ACTRL_ADD_LINK;
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key), IPSEC_ACCESS_DENIED);
+    *granted = FWPM_ACTRL_ADD | FWPM_ACTRL_ADD_LINK;
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key), IPSEC_OK);
+}
+
+static void
+the_shapes_of_a_layer_are_limited(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    struct ipsec_guid key;
+    uint64_t id;
+
+    filter.condition_count = 2;
+    for (unsigned i = 0; i < CLASSIFY_SHAPES_MAXIMUM; i++) {
+        filter.conditions[0] =
+            address_condition(IPSEC_CONDITION_IP_LOCAL_ADDRESS, "0.0.0.0", (uint8_t)(i % 32));
+        filter.conditions[1] =
+            address_condition(IPSEC_CONDITION_IP_REMOTE_ADDRESS, "0.0.0.0", (uint8_t)(i / 32));
+        id = add_filter(fixture, &filter);
+    }
+    filter.conditions[0].prefix_length = 32;
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key),
+                     IPSEC_RPC_OUT_OF_RESOURCES);
+    assert_string_equal(fixture->fault.pointer, "/conditions");
+    filter.conditions[0].prefix_length = 31;
+    (void)add_filter(fixture, &filter);
+    filter.conditions[0].prefix_length = 32;
+    filter.layer = IPSEC_LAYER_OUTBOUND_TRANSPORT_V4;
+    filter.callout = IPSEC_CALLOUT_OUTBOUND_TRANSPORT_V4;
+    (void)add_filter(fixture, &filter);
+}
+
+static void
 a_read_only_transaction_refuses_changes(void **state)
 {
     struct fixture *fixture = *state;
@@ -253,6 +299,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(each_operation_needs_its_rights),
+        FIXTURE_TEST(adding_needs_the_right_to_link_too),
+        FIXTURE_TEST(the_shapes_of_a_layer_are_limited),
         FIXTURE_TEST(a_read_only_transaction_refuses_changes),
         FIXTURE_TEST(an_unknown_filter_is_not_found_in_the_path),
         FIXTURE_TEST(a_flaw_leaves_no_trace),

@@ -15,7 +15,7 @@ create(struct fixture *fixture, const struct ipsec_traffic *traffic)
 }
 
 static void
-session_then_rights_then_members_then_references(void **state)
+session_then_rights_then_members_then_references_then_meaning(void **state)
 {
     struct fixture *fixture = *state;
     uint64_t filter = add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
@@ -37,13 +37,14 @@ session_then_rights_then_members_then_references(void **state)
     fixture->caller.rights.granted[IPSEC_CONTAINER_SA_DATABASE] = FWPM_ACTRL_ADD;
     assert_int_equal(create(fixture, &traffic), IPSEC_INVALID_ENUMERATOR);
     traffic.ip_version = IPSEC_IP_VERSION_V4;
-    assert_int_equal(create(fixture, &traffic), IPSEC_INVALID_PARAMETER);
-    traffic.remote_address = address("198.51.100.7");
     assert_int_equal(create(fixture, &traffic), IPSEC_FILTER_NOT_FOUND);
     assert_int_equal(fixture->fault.place, IPSEC_FAULT_BODY);
     assert_string_equal(fixture->fault.pointer, "/ipsecFilterId");
-    assert_int_equal(fixture->state.batch.change_count, changes);
     traffic.ipsec_filter_id = filter;
+    assert_int_equal(create(fixture, &traffic), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fixture->fault.pointer, "/remoteAddress");
+    traffic.remote_address = address("198.51.100.7");
+    assert_int_equal(fixture->state.batch.change_count, changes);
     assert_int_equal(create(fixture, &traffic), IPSEC_OK);
     assert_int_equal(create(fixture, &traffic), IPSEC_RPC_OUT_OF_RESOURCES);
     assert_int_equal(fixture->state.contexts.count, 1);
@@ -79,6 +80,7 @@ a_tunnel_policy_is_not_found(void **state)
 
     traffic.type = IPSEC_TRAFFIC_TYPE_TUNNEL;
     traffic.tunnel_policy_id = add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    traffic.remote_port = 80; /* no tunnel's, but what it refers to comes first */
     assert_int_equal(create(fixture, &traffic), IPSEC_PROVIDER_CONTEXT_NOT_FOUND);
     assert_int_equal(fixture->fault.place, IPSEC_FAULT_BODY);
     assert_string_equal(fixture->fault.pointer, "/tunnelPolicyId");
@@ -169,6 +171,30 @@ the_inbound_filter_mirrors_the_effective_traffic(void **state)
     assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, tcp_in), IPSEC_OK);
     assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &inbound, &id), IPSEC_OK);
     assert_int_equal(inbound, 0);
+}
+
+static void
+an_inbound_filter_that_was_deleted_is_not_named(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inbound = add_transport_filter(fixture, IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    uint64_t id =
+        add_context(fixture, add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4));
+    const struct ipsec_sa_context_template all = { .state_given = false };
+    struct ipsec_sa_context_page page;
+    struct ipsec_sa_context context;
+
+    for (int deleted = 0; deleted < 2; deleted++) {
+        uint64_t expected = deleted == 0 ? inbound : 0;
+
+        assert_int_equal(ipsec_sa_context_get_by_id(&fixture->session, id, &context), IPSEC_OK);
+        assert_int_equal(context.inbound_filter_id, expected);
+        assert_int_equal(ipsec_sa_context_enum(&fixture->session, &all, 0, 10, &page), IPSEC_OK);
+        assert_int_equal(page.contexts[0].inbound_filter_id, expected);
+        ipsec_sa_context_page_clear(&page);
+        if (deleted == 0)
+            assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, inbound), IPSEC_OK);
+    }
 }
 
 static void
@@ -315,7 +341,7 @@ pages_show_what_matches_once_in_id_order(void **state)
 }
 
 static void
-one_call_looks_at_a_bounded_number(void **state)
+one_call_and_one_batch_look_at_a_bounded_number(void **state)
 {
     struct fixture *fixture = *state;
     uint64_t filter = add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
@@ -329,6 +355,21 @@ one_call_looks_at_a_bounded_number(void **state)
     assert_int_equal(page.context_count, 0);
     assert_int_equal(page.next, filter + 20000);
     ipsec_sa_context_page_clear(&page);
+
+    /* All calls of a batch have one measure too, and yet each gets on. */
+    uint64_t after = 0;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(ipsec_sa_context_enum(&fixture->session, &active, 0, 10, &page), IPSEC_OK);
+        assert_true(page.next > filter);
+        after = page.next;
+        ipsec_sa_context_page_clear(&page);
+    }
+    assert_in_range(after, filter + 1, filter + 100);
+    assert_in_range(fixture->state.scanned, 50000, 60000);
+    state_begin_batch(&fixture->state, fixture->state.now_ms);
+    assert_int_equal(ipsec_sa_context_enum(&fixture->session, &active, 0, 10, &page), IPSEC_OK);
+    assert_int_equal(page.next, filter + 20000);
+    ipsec_sa_context_page_clear(&page);
     assert_int_equal(count_matches(fixture, &active, 10), 0);
 }
 
@@ -336,17 +377,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(session_then_rights_then_members_then_references),
+        FIXTURE_TEST(session_then_rights_then_members_then_references_then_meaning),
         FIXTURE_TEST(a_filter_the_caller_may_not_read_is_not_found),
         FIXTURE_TEST(a_filter_that_does_not_suit_is_refused),
         FIXTURE_TEST(a_tunnel_policy_is_not_found),
         FIXTURE_TEST(a_context_is_what_was_asked_for),
         FIXTURE_TEST(the_inbound_filter_mirrors_the_effective_traffic),
+        FIXTURE_TEST(an_inbound_filter_that_was_deleted_is_not_named),
         FIXTURE_TEST(reading_and_deleting_need_their_rights),
         FIXTURE_TEST(a_deleted_context_is_not_found),
         FIXTURE_TEST(a_template_that_can_t_be_is_refused),
         FIXTURE_TEST(pages_show_what_matches_once_in_id_order),
-        FIXTURE_TEST(one_call_looks_at_a_bounded_number),
+        FIXTURE_TEST(one_call_and_one_batch_look_at_a_bounded_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,11 @@ traffic_is_judged_member_by_member(void **state)
         };
         struct ipsec_fault fault = { .status = IPSEC_OK };
 
-        assert_int_equal(validate_traffic(&traffic, &fault), row->status);
+        enum ipsec_status status = validate_traffic_members(&traffic, &fault);
+
+        if (status == IPSEC_OK)
+            status = validate_traffic_meaning(&traffic, &fault);
+        assert_int_equal(status, row->status);
         assert_int_equal(fault.status, row->status);
         if (row->status != IPSEC_OK) {
             assert_string_equal(fault.pointer, row->pointer);
@@ -135,6 +139,21 @@ traffic_must_be_of_the_filter_it_names(void **state)
         if (cases[i].status != IPSEC_OK)
             assert_string_equal(fault.pointer, cases[i].pointer);
     }
+}
+
+static void
+texts_of_a_filter_come_before_what_it_refers_to(void **state)
+{
+    (void)state;
+    static char text[] = "a\nb";
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+
+    filter.name = text;
+    filter.condition_count = 1;
+    filter.conditions[0].field = IPSEC_CONDITION_FIELD_COUNT;
+    assert_int_equal(validate_filter(&filter, &fault), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "/displayData/name");
 }
 
 /* Each makes one change to a filter that is valid. */
@@ -263,6 +282,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traffic_is_judged_member_by_member),
         cmocka_unit_test(traffic_must_be_of_the_filter_it_names),
+        cmocka_unit_test(texts_of_a_filter_come_before_what_it_refers_to),
         cmocka_unit_test(filters_are_judged_member_by_member),
     };
 
