@@ -103,6 +103,8 @@ connection_close(struct connection *connection)
     if (connection == NULL)
         return;
     unlink_connection(connection);
+    if (connection->linger)
+        lingerers_add(&connection->pool->lingerers, connection->fd);
     address_limits_leave(connection->pool->limits, connection->address,
                          connection->handshaking_counted);
     /* The library has ended the TLS session already. */
@@ -144,6 +146,7 @@ connection_pool_reap(struct connection_pool *pool)
 {
     int64_t now_ms = clock_monotonic_ms();
 
+    lingerers_run(&pool->lingerers);
     for (struct connection *connection = pool->first; connection != NULL;
          connection = connection->next) {
         if (connection->cut)
@@ -224,6 +227,7 @@ connection_answer_and_cut(struct connection *connection, int http_status, const 
     /* Best effort: a client that does not read loses the answer, not we our time. */
     if (!answer.failed && gnutls_record_send(connection->session, answer.data, answer.size) > 0)
         (void)gnutls_bye(connection->session, GNUTLS_SHUT_WR);
+    connection->linger = true;
     connection_cut(connection);
 }
 

@@ -16,6 +16,7 @@
 #include "auth/identity.h"
 #include "engine/base/access.h"
 #include "engine/base/status.h"
+#include "server/lingerers.h"
 #include "server/security.h"
 
 struct MHD_Connection;
@@ -45,6 +46,7 @@ struct connection_pool {
     int64_t idle_timeout_ms;
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
+    struct lingerers lingerers;
     int handshake_fd; /* epoll set of the unfinished handshakes */
     bool progress;    /* set whenever a byte moved or a handshake step was taken */
 };
@@ -70,6 +72,7 @@ struct connection {
     bool handshake_waits;    /* the last step found nothing to read */
     bool handshake_readable; /* and since then bytes came */
     bool cut;                /* the socket was shut down by us */
+    bool linger;             /* answered before the caller had sent all: see lingerers.h */
     /* Bytes taken from the socket that GnuTLS has not asked for yet: it reads a record's header and
      * its contents one by one, and both are here after one system call. */
     uint16_t ahead_start;

@@ -24,7 +24,7 @@
 #include "engine/base/log.h"
 
 /* Files, the store, the ops listener's connections, and room for a reload. */
-enum { DESCRIPTORS_BESIDE = 192, DESCRIPTORS_A_WORKER = 8 };
+enum { DESCRIPTORS_BESIDE = 192, DESCRIPTORS_A_WORKER = 72 };
 
 /* The sanitizers trace their own process and make calls of their own: with them, and only with
  * them, the process stays traceable and unfiltered. */

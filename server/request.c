@@ -164,6 +164,7 @@ begin(struct request *request, const char *method)
     }
     /* The rest of a body that nobody wants is not waited for. */
     call->answer.close = true;
+    connection->linger = true;
     conclude(request);
     return queue_answer(request);
 }
@@ -296,6 +297,7 @@ refuse(struct request *request,
 {
     api_call_fail(&request->call, status, place, NULL, detail);
     request->call.answer.close = true;
+    request->connection->linger = true;
     conclude(request);
 }
 

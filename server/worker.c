@@ -178,6 +178,7 @@ worker_join(struct worker *worker)
         buffer_clear(&request->body);
         free(request);
     }
+    lingerers_clear(&worker->pool.lingerers);
     buffer_clear(&worker->audit_lines);
     ipsec_completion_close(worker->completion);
     security_unref(worker->pool.security);
@@ -382,7 +383,7 @@ wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds)
         int back_off_ms = shift < 4 ? 1 << shift : BACK_OFF_MAX_MS;
         return wait < back_off_ms ? wait : back_off_ms;
     }
-    if (worker->pool.first == NULL && worker->in_flight == 0)
+    if (worker->pool.first == NULL && worker->pool.lingerers.count == 0 && worker->in_flight == 0)
         return -1; /* nothing to reap: sleep until somebody calls */
     return wait;
 }
