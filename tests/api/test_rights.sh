@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# test_rights.sh: every operation with the rights it needs, with each of them missing, and with all
+# others there; deny, inheritance and generic rights, through reloads of the running daemon.
+# shellcheck source=tests/api/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+make_pki
+"$ROOT/deploy/pki.sh" "$PKI" client holder --uri spiffe://example.org/holder >/dev/null
+start_daemon || exit 1
+add_filters
+call POST /sa-contexts "{\"localAddress\": \"192.0.2.1\", \"remoteAddress\": \"198.51.100.7\",
+    \"trafficType\": \"transport\", \"ipsecFilterId\": $OUT4}"
+CONTEXT=$(member .id)
+CLIENT=holder
+ALL="FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_BEGIN_READ_TXN FWPM_ACTRL_BEGIN_WRITE_TXN
+    FWPM_ACTRL_CLASSIFY FWPM_ACTRL_ENUM FWPM_ACTRL_OPEN FWPM_ACTRL_READ FWPM_ACTRL_READ_STATS
+    FWPM_ACTRL_SUBSCRIBE FWPM_ACTRL_WRITE DELETE READ_CONTROL WRITE_DAC WRITE_OWNER"
+
+# policy JSON: puts it in force.
+policy() {
+    local before tries=0
+    printf '%s' "$1" >"$WORK/access.json"
+    before=$(grep -c '"event":"reloaded"' "$LOG")
+    kill -HUP "$DAEMON_PID"
+    until [ "$(grep -c '"event":"reloaded"' "$LOG")" -gt "$before" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || { fail "reload" "$(tail -n 2 "$LOG")"; exit 1; }
+        sleep 0.02
+    done
+}
+
+# entry TYPE RIGHT…: an entry for the holder.
+entry() {
+    local type=$1
+    shift
+    printf '{"type": "%s", "principal": "uri:spiffe://example.org/holder", "rights": [%s]}' "$type" \
+        "$(printf '"%s", ' "$@" | sed 's/, $//')"
+}
+
+# Reads filters besides: naming one takes that.
+FILTERS_READ=$(entry allow FWPM_ACTRL_READ)
+
+# operation NAME CONTAINER METHOD PATH BODY GOOD-STATUS RIGHT…
+operation() {
+    local name=$1 container=$2 method=$3 path=$4 body=$5 good=$6 right without
+    shift 6
+    policy "{\"$container\": {\"dacl\": [$(entry allow "$@")]}$(extra "$container")}"
+    call "$method" "$path" "$body"
+    answered "$name with $*" "$good"
+    for right in "$@"; do
+        without=$(tr ' ' '\n' <<<"$ALL" | grep -vx "$right" | xargs)
+        # shellcheck disable=SC2086
+        policy "{\"$container\": {\"dacl\": [$(entry allow $without)]}$(extra "$container")}"
+        call "$method" "$path" "$body"
+        answered "$name without $right" 403 ERROR_ACCESS_DENIED
+        check "$name names $right" grep -q "$right" "$WORK/body"
+    done
+    # Rights on another container are none.
+    # shellcheck disable=SC2086
+    policy "{\"providerContexts\": {\"dacl\": [$(entry allow $ALL)]}}"
+    call "$method" "$path" "$body"
+    answered "$name with rights elsewhere" 403 ERROR_ACCESS_DENIED
+}
+extra() {
+    [ "$1" = filters ] || printf ', "filters": {"dacl": [%s]}' "$FILTERS_READ"
+}
+
+TRAFFIC="{\"localAddress\": \"192.0.2.1\", \"remoteAddress\": \"198.51.100.8\",
+    \"trafficType\": \"transport\", \"ipsecFilterId\": $OUT4}"
+TRAFFIC6="{\"localAddress\": \"2001:db8::1\", \"remoteAddress\": \"2001:db8:1::8\",
+    \"trafficType\": \"transport\", \"ipsecFilterId\": $OUT6}"
+FILTER='{"displayData": {"name": "x"}, "layer": "outboundTransportV6", "action": {"type": "permit"}}'
+
+operation "create" saDatabase POST /sa-contexts "$TRAFFIC" 201 FWPM_ACTRL_ADD
+operation "create v6" saDatabase POST /sa-contexts "$TRAFFIC6" 201 FWPM_ACTRL_ADD
+operation "get" saDatabase GET "/sa-contexts/$CONTEXT" '' 200 FWPM_ACTRL_READ
+operation "list" saDatabase GET /sa-contexts '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+operation "delete" saDatabase DELETE "/sa-contexts/$CONTEXT" '' 204 DELETE
+operation "add filter" filters POST /filters "$FILTER" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
+operation "get filter" filters GET "/filters/$IN4" '' 200 FWPM_ACTRL_READ
+operation "list filters" filters GET /filters '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+operation "delete filter" filters DELETE "/filters/$IN4" '' 204 DELETE
+
+# A repeat needs the right as the first time did.
+policy "{\"saDatabase\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD)]}, \"filters\": {\"dacl\": [$FILTERS_READ]}}"
+call POST /sa-contexts "$TRAFFIC" -H 'Idempotency-Key: r'
+answered "first" 201
+policy '{}'
+call POST /sa-contexts "$TRAFFIC" -H 'Idempotency-Key: r'
+answered "a repeat without the right" 403 ERROR_ACCESS_DENIED
+
+# --- How entries add up ---------------------------------------------------------------------------
+
+may_list() { # may_list NAME STATUS POLICY
+    policy "$3"
+    call GET /sa-contexts
+    answered "$1" "$2"
+}
+LIST=$(entry allow FWPM_ACTRL_ENUM FWPM_ACTRL_READ)
+may_list "inherited from the engine" 200 "{\"engine\": {\"dacl\": [$LIST]}}"
+may_list "deny before allow, whatever the order" 403 \
+    "{\"saDatabase\": {\"dacl\": [$LIST, $(entry deny FWPM_ACTRL_READ)]}}"
+may_list "one's own allow before an inherited deny" 200 \
+    "{\"engine\": {\"dacl\": [$(entry deny FWPM_ACTRL_READ)]}, \"saDatabase\": {\"dacl\": [$LIST]}}"
+may_list "one's own deny before an inherited allow" 403 \
+    "{\"engine\": {\"dacl\": [$LIST]}, \"saDatabase\": {\"dacl\": [$(entry deny FWPM_ACTRL_ENUM)]}}"
+may_list "two entries, a right each" 200 \
+    "{\"saDatabase\": {\"dacl\": [$(entry allow FWPM_ACTRL_ENUM), $(entry allow FWPM_ACTRL_READ)]}}"
+may_list "generic read holds no ENUM" 403 "{\"saDatabase\": {\"dacl\": [$(entry allow FWPM_GENERIC_READ)]}}"
+may_list "generic read and execute do" 200 \
+    "{\"saDatabase\": {\"dacl\": [$(entry allow FWPM_GENERIC_READ FWPM_GENERIC_EXECUTE)]}}"
+may_list "GENERIC_ALL" 200 "{\"saDatabase\": {\"dacl\": [$(entry allow GENERIC_ALL)]}}"
+may_list "everyone" 200 '{"saDatabase": {"dacl": [{"type": "allow", "principal": "everyone",
+    "rights": ["FWPM_ACTRL_ENUM", "FWPM_ACTRL_READ"]}]}}'
+may_list "nobody" 403 '{"saDatabase": {"dacl": []}}'
+may_list "nothing said" 403 '{}'
+for principal in "cn:holder" "dn:CN=holder" \
+    "sha256:$(openssl x509 -in "$PKI/holder.pem" -outform DER | sha256sum | cut -d' ' -f1)" \
+    "uri:spiffe://example.org/*"; do
+    may_list "by $principal" 200 "$(jq -nc --arg p "$principal" '{saDatabase: {dacl: [{type: "allow",
+        principal: $p, rights: ["FWPM_ACTRL_ENUM", "FWPM_ACTRL_READ"]}]}}')"
+done
+for principal in "cn:Holder" "cn:hold" "dn:CN=other" "uri:spiffe://example.org/holder/*" \
+    "uri:spiffe://example.org/hold" "dns:holder" "email:holder@example.org"; do
+    may_list "not by $principal" 403 "$(jq -nc --arg p "$principal" '{saDatabase: {dacl: [{type: "allow",
+        principal: $p, rights: ["FWPM_ACTRL_ENUM", "FWPM_ACTRL_READ"]}]}}')"
+done
+
+finish
