@@ -191,6 +191,15 @@ harden_privileges(const char *user, struct ipsec_fault *fault)
 }
 
 enum ipsec_status
+harden_check_user(const char *user, struct ipsec_fault *fault)
+{
+    if (user[0] == '\0' || getpwnam(user) != NULL)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "user",
+                           "there is no user '%s'", user);
+}
+
+enum ipsec_status
 harden_system_calls(struct ipsec_fault *fault)
 {
     if (sanitized)
@@ -231,13 +240,12 @@ harden_system_calls(struct ipsec_fault *fault)
 static enum ipsec_status
 switch_user(const char *user, struct ipsec_fault *fault)
 {
-    errno = 0;
-    const struct passwd *entry = getpwnam(user);
+    enum ipsec_status status = harden_check_user(user, fault);
 
-    if (entry == NULL)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "user",
-                               "there is no user '%s'", user);
-    if (initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
+    if (status != IPSEC_OK)
+        return status;
+    const struct passwd *entry = getpwnam(user);
+    if (entry == NULL || initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
         setuid(entry->pw_uid) != 0)
         return refuse(fault, "cannot switch the user", errno);
     return IPSEC_OK;

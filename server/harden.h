@@ -21,6 +21,9 @@ unsigned int harden_descriptor_limit(unsigned int connections, size_t workers);
  * later at a reload cannot be read now. */
 NODISCARD enum ipsec_status harden_privileges(const char *user, struct ipsec_fault *fault);
 
+/* Whether harden_privileges() will know 'user'. */
+NODISCARD enum ipsec_status harden_check_user(const char *user, struct ipsec_fault *fault);
+
 /* Allows the system calls that serving needs and no others, for all threads: no exec, no new
  * processes, no ptrace, no mounts, no sockets but AF_UNIX ones.  Refused ones fail as if they did
  * not exist.

@@ -3,6 +3,7 @@
  * main.c: options -> sockets -> privileges -> certificates -> engine -> workers -> wait for signals
  * -> stop in reverse order. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ struct daemon {
 
 static int serve(struct daemon *daemon);
 static int check(const struct options *options);
+static enum ipsec_status
+check_folder(const char *option, const char *file, struct ipsec_fault *fault);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
@@ -187,13 +190,41 @@ check(const struct options *options)
     if (status == IPSEC_OK && store_find(options->store, &path) == NULL)
         status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
                                  "store '%s' is neither memory: nor sqlite:PATH", options->store);
+    if (status == IPSEC_OK && strcmp(options->store, "memory:") != 0)
+        status = check_folder("store", path, &fault);
+    if (status == IPSEC_OK && strcmp(options->audit_log, "stderr") != 0 &&
+        strcmp(options->audit_log, "off") != 0)
+        status = check_folder("audit-log", options->audit_log, &fault);
+    if (status == IPSEC_OK)
+        status = harden_check_user(options->user, &fault);
     if (status == IPSEC_OK)
         status = security_load(options, 0, &fault, &security);
+    if (status == IPSEC_OK && security->certificate_expires_ms <= clock_wall_ms())
+        status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
+                                 "%s: the certificate has expired", options->tls_cert);
     security_unref(security);
-    if (status != IPSEC_OK)
-        return complain(&fault, EXIT_USAGE);
+    if (status != IPSEC_OK) {
+        log_error("configuration refused", LOG_TEXT("reason", fault.detail),
+                  LOG_TEXT("code", ipsec_status_name(fault.status)));
+        return EXIT_USAGE;
+    }
     log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
     return EXIT_SUCCESS;
+}
+
+/* The folder that 'file' is to lie in must be there; the file may come later. */
+static enum ipsec_status
+check_folder(const char *option, const char *file, struct ipsec_fault *fault)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    int length = slash == NULL ? 1 : slash == file ? 1 : (int)(slash - file);
+
+    (void)snprintf(folder, sizeof folder, "%.*s", length, slash == NULL ? "." : file);
+    if (access(folder, X_OK) == 0)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, option,
+                           "%s '%s': folder %s: %s", option, file, folder, strerror(errno));
 }
 
 static enum ipsec_status

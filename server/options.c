@@ -187,14 +187,18 @@ options_print_help(FILE *stream)
                 row->argument, row->help);
         if (row->fallback == NULL)
             fputs(" (required)", stream);
+        else if (row->type == OPTION_NUMBER)
+            fprintf(stream, " (default %s, from %u to %u)", row->fallback, row->minimum,
+                    row->maximum);
         else if (row->fallback[0] != '\0')
             fprintf(stream, " (default %s)", row->fallback);
         fputc('\n', stream);
     }
-    fputs("\nEach is also a member of the file given with --config, and a variable of the\n"
-          "environment: --queue-depth is SA_CONTEXTD_QUEUE_DEPTH.  A flag wins over the\n"
-          "environment, the environment over the file.\n\n"
-          "Signals: SIGHUP reads certificates, CRL and access.json anew, SIGTERM drains.\n"
+    fputs("\nEach that takes a value is also a member of the file given with --config, and a\n"
+          "variable of the environment: --queue-depth is SA_CONTEXTD_QUEUE_DEPTH.  A flag wins\n"
+          "over the environment, the environment over the file.  What is no option is refused.\n\n"
+          "Signals: SIGHUP reads certificates, CRL and access.json anew, not the options; SIGTERM\n"
+          "drains.\n"
           "Exit codes: 0 success, 1 failure, 2 bad usage or configuration.\n",
           stream);
 }

@@ -51,6 +51,7 @@ static void finish_calls(struct worker *worker);
 static void submit_round(struct worker *worker);
 static int wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds);
 static bool drained(struct worker *worker);
+static void signal_event(int event_fd);
 static void wait_for_events(struct worker *worker,
                             struct pollfd *descriptors,
                             nfds_t count,
@@ -108,9 +109,11 @@ worker_start(struct worker *worker,
     };
     buffer_init(&worker->audit_lines, AUDIT_LINES_MAX);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    worker->ended_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->pool.handshake_fd = epoll_create1(EPOLL_CLOEXEC);
     enum ipsec_status status = ipsec_completion_open(&worker->completion);
-    if (worker->wake_fd < 0 || worker->pool.handshake_fd < 0 || status != IPSEC_OK)
+    if (worker->wake_fd < 0 || worker->ended_fd < 0 || worker->pool.handshake_fd < 0 ||
+        status != IPSEC_OK)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "cannot make a worker's descriptors: %s", strerror(errno));
 
@@ -137,9 +140,7 @@ worker_start(struct worker *worker,
 void
 worker_wake(struct worker *worker)
 {
-    uint64_t one = 1;
-
-    (void)!write(worker->wake_fd, &one, sizeof one);
+    signal_event(worker->wake_fd);
 }
 
 void
@@ -154,20 +155,11 @@ bool
 worker_join(struct worker *worker)
 {
     if (worker->started) {
-        int64_t until_ms = atomic_load(&worker->deadline_ms) + JOIN_GRACE_MS;
-        int64_t left_ms = until_ms - clock_monotonic_ms();
-        struct timespec until;
+        struct pollfd ended = { .fd = worker->ended_fd, .events = POLLIN };
+        int64_t left_ms = atomic_load(&worker->deadline_ms) - clock_monotonic_ms();
 
-        if (left_ms < JOIN_GRACE_MS)
-            left_ms = JOIN_GRACE_MS;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += left_ms / 1000;
-        until.tv_nsec += left_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        if (pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        if (poll(&ended, 1, (int)(left_ms > 0 ? left_ms : 0) + JOIN_GRACE_MS) != 1 ||
+            pthread_join(worker->thread, NULL) != 0)
             return false;
     }
     if (worker->daemon != NULL)
@@ -184,6 +176,8 @@ worker_join(struct worker *worker)
     security_unref(worker->pool.security);
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
+    if (worker->ended_fd >= 0)
+        close(worker->ended_fd);
     if (worker->pool.handshake_fd >= 0)
         close(worker->pool.handshake_fd);
     return true;
@@ -273,8 +267,10 @@ serve(void *argument)
             connection_pool_reap(&worker->pool);
             next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
         }
-        if (drained(worker))
+        if (drained(worker)) {
+            signal_event(worker->ended_fd);
             return NULL;
+        }
 
         /* The library's descriptor stays readable while a connection can't be accepted for want of
          * descriptors: when it woke us for nothing some times, it has to wait its turn. */
@@ -332,6 +328,14 @@ drained(struct worker *worker)
             return false;
     }
     return true;
+}
+
+static void
+signal_event(int event_fd)
+{
+    const uint64_t one = 1;
+
+    (void)!write(event_fd, &one, sizeof one);
 }
 
 /* Completes what the engine gave back; the audit lines of all go out before the first answer. */

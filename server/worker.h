@@ -49,6 +49,7 @@ struct worker {
     uint32_t in_flight; /* calls that the engine has */
     uint32_t futile_rounds;
     int wake_fd;
+    int ended_fd; /* readable once the thread is about to end */
     pthread_t thread;
     bool started;
     bool quiesced;

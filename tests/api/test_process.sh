@@ -32,6 +32,12 @@ exits "a missing option" 2 "tls-key" --tls-cert x
 exits "a bad number" 2 'queue-depth' "${COMMON[@]}" --queue-depth many
 exits "a bad address" 2 'listen' --check "${COMMON[@]:2}" --listen 127.0.0.1
 exits "a bad store" 2 'memory:' --check "${COMMON[@]:0:12}" --store redis:x
+exits "a store without a folder" 2 'nowhere' --check "${COMMON[@]:0:12}" --store "sqlite:$WORK/nowhere/x.db"
+exits "an audit log without a folder" 2 'nowhere' --check "${COMMON[@]:0:14}" --audit-log "$WORK/nowhere/audit"
+exits "no such user" 2 'nobody-at-all' --check "${COMMON[@]}" --user nobody-at-all
+"$ROOT/deploy/pki.sh" "$PKI" server old --expired >/dev/null
+exits "an expired server certificate" 2 'expired' --check "${COMMON[@]:0:4}" --tls-cert "$PKI/old.pem" \
+    --tls-key "$PKI/old.key" "${COMMON[@]:8}"
 exits "a certificate that is not there" 2 'missing.pem' --check "${COMMON[@]:0:4}" \
     --tls-cert missing.pem "${COMMON[@]:6}"
 exits "a key of another certificate" 2 'server.pem' --check "${COMMON[@]:0:6}" \
