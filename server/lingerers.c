@@ -20,6 +20,8 @@ void
 lingerers_add(struct lingerers *lingerers, int fd)
 {
     if (lingerers->count == LINGER_MAX)
+        lingerers_run(lingerers); /* some have finished, most likely */
+    if (lingerers->count == LINGER_MAX)
         return;
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0)

@@ -163,6 +163,21 @@ def accept_good(tap, daemon):
     tap.equal("and the body judged", statuses(read_answers(connection, 1)), [400])
 
 
+def keep_answers(tap, daemon):
+    """Who is answered while still sending gets the answer, not a reset."""
+    context = daemon.context()
+    for size in (60000, 70000, 1000000):
+        got = []
+        for _ in range(40):
+            try:
+                got.append(daemon.call("POST", "/nowhere", b"x" * size,
+                                       connection=daemon.http(context))[0])
+            except OSError as error:
+                got.append(repr(error))
+        tap.equal("a body of %d bytes that nobody wants: each caller reads why" % size,
+                  sorted(set(map(str, got))), ["404"])
+
+
 def cut_slow(tap, daemon):
     """Trickles of a byte a second end at the deadline, whatever they trickle."""
 
@@ -275,6 +290,7 @@ def main():
     daemon.start()
     refuse_hostile(tap, daemon)
     accept_good(tap, daemon)
+    keep_answers(tap, daemon)
     cut_slow(tap, daemon)
     unread_answers(tap, daemon)
     stuck_handshakes(tap, daemon)
