@@ -8,6 +8,8 @@ cd "${1:?a build folder is needed}/tests"
 status=0
 for program in test_*; do
     if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+    # It opens the store some thousand times; AddressSanitizer watches it in the other presets.
+    if [ "$program" = test_store_fault ]; then continue; fi
     log=$(mktemp)
     result=0
     timeout 600 valgrind --quiet --error-exitcode=99 --leak-check=full \
