@@ -398,7 +398,8 @@ build() {
     ! $with_daemon || targets+=(sa-contextd)
     progress "building"
     mkdir -p "$root/build"
-    (cd "$root" && cmake --preset release && cmake --build build/release --target "${targets[@]}") \
+    (cd "$root" && cmake --preset release -DSAC_TESTS=ON &&
+        cmake --build build/release --target "${targets[@]}") \
         >"$root/build/bench.log" 2>&1 || die "the build failed, see build/bench.log"
     build=$root/build/release/tests/bench
     daemon=$root/build/release/sa-contextd
