@@ -210,6 +210,7 @@ connection_answer_and_cut(struct connection *connection, int http_status, const 
     char request_id[API_REQUEST_ID_SIZE];
     time_t now = (time_t)(clock_wall_ms() / 1000);
     struct tm broken_down;
+
     if (connection->cut)
         return;
     if (gmtime_r(&now, &broken_down) != NULL)
