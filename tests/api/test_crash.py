@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Labels: slow
 """kill -9 at random moments under 64 parallel creators.
 
 After every restart: no acknowledged create is missing, no id was given twice, a repeat of an
@@ -17,7 +18,6 @@ from daemon import Daemon, Tap
 
 ROUNDS = int(os.environ.get("ROUNDS", "8"))
 CREATORS = 64
-# Labels: slow
 
 
 class Creators:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Labels: slow
 """SIGTERM: who holds a request half sent can't hold the daemon, and what is whole is answered."""
 
 import sys

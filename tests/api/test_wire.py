@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Labels: slow
 """Hostile and slow clients over real TLS: ambiguous framing, oversize parts, trickles, idle crowds."""
 
 import json
