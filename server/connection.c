@@ -88,6 +88,7 @@ connection_open(struct connection_pool *pool, struct MHD_Connection *native)
                                        judge_finished);
 
     watch_handshake(connection, true);
+    pool->handshakes++;
     connection->next = pool->first;
     if (pool->first != NULL)
         pool->first->previous = connection;
@@ -105,6 +106,8 @@ connection_close(struct connection *connection)
     unlink_connection(connection);
     if (connection->linger)
         lingerers_add(&connection->pool->lingerers, connection->fd);
+    if (connection->handshaking_counted)
+        connection->pool->handshakes--; /* closing the socket takes it out of the set */
     address_limits_leave(connection->pool->limits, connection->address,
                          connection->handshaking_counted);
     /* The library has ended the TLS session already. */
@@ -267,10 +270,11 @@ library_handshake_stepped(gnutls_session_t session, int result)
         return;
     struct connection_pool *pool = connection->pool;
     pool->progress = true;
-    watch_handshake(connection, false);
     if (connection->handshaking_counted && (result == 0 || gnutls_error_is_fatal(result))) {
         address_limits_handshake_done(pool->limits, connection->address);
         connection->handshaking_counted = false;
+        watch_handshake(connection, false);
+        pool->handshakes--;
     }
     if (result == 0) {
         atomic_fetch_add_explicit(gnutls_session_is_resumed(session)
@@ -294,6 +298,9 @@ void
 connection_pool_look(struct connection_pool *pool)
 {
     struct epoll_event events[HANDSHAKES_AT_ONCE];
+
+    if (pool->handshakes == 0)
+        return;
     int count = epoll_wait(pool->handshake_fd, events, HANDSHAKES_AT_ONCE, 0);
 
     for (int i = 0; i < count; i++) {

@@ -47,8 +47,9 @@ struct connection_pool {
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
     struct lingerers lingerers;
-    int handshake_fd; /* epoll set of the unfinished handshakes */
-    bool progress;    /* set whenever a byte moved or a handshake step was taken */
+    int handshake_fd;    /* epoll set of the unfinished handshakes */
+    uint32_t handshakes; /* how many are in it */
+    bool progress;       /* set whenever a byte moved or a handshake step was taken */
 };
 
 #define CONNECTION_PEER_SIZE 56
