@@ -4,6 +4,7 @@
 # valgrind.sh DIR: the test programs of build folder DIR under valgrind: no error, no leak.
 set -euo pipefail
 
+suppressions=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/valgrind.supp
 cd "${1:?a build folder is needed}/tests"
 status=0
 for program in test_*; do
@@ -14,7 +15,7 @@ for program in test_*; do
     result=0
     timeout 600 valgrind --quiet --error-exitcode=99 --leak-check=full \
         --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
-        --trace-children=no "./$program" >"$log" 2>&1 || result=$?
+        --suppressions="$suppressions" --trace-children=no "./$program" >"$log" 2>&1 || result=$?
     # 77: the program skipped itself.
     if [ "$result" -ne 0 ] && [ "$result" -ne 77 ]; then
         printf '%s: exit status %s under valgrind\n' "$program" "$result"
