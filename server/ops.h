@@ -25,7 +25,7 @@ struct ops_source {
 
 struct ops;
 
-/* Listens at 'address' ("127.0.0.1:9180"); "off" gives null.  'fd_take' is a listening socket. */
+/* Serves on 'fd_take', a listening socket, until ops_stop(). */
 NODISCARD enum ipsec_status
 ops_start(struct ops_source *source, int fd_take, struct ipsec_fault *fault, struct ops **ops_out);
 void ops_stop(struct ops *ops); /* accepts null */
