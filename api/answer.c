@@ -56,7 +56,8 @@ answer_success(struct api_call *call)
         char location[sizeof answer->headers->value];
         format_location(call, location, sizeof location);
         add_header(call, "Location", location);
-        call->object_id = *(const uint64_t *)call->out;
+        if (!route->location_is_key)
+            call->object_id = *(const uint64_t *)call->out;
     }
 }
 
@@ -79,7 +80,8 @@ answer_remembered(struct api_call *call)
     }
     answer->status = record.status;
     answer->content_type = type_json;
-    add_header(call, "Location", record.location);
+    if (record.location[0] != '\0')
+        add_header(call, "Location", record.location);
     const char *id = strrchr(record.location, '/');
     if (id == NULL || !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
         call->object_id = 0;
@@ -136,6 +138,17 @@ add_header(struct api_call *call, const char *name, const char *value)
 static void
 format_location(const struct api_call *call, char *location, size_t size)
 {
-    (void)snprintf(location, size, "%s%llu", call->route->location,
-                   (unsigned long long)*(const uint64_t *)call->out);
+    const struct api_route *route = call->route;
+    AUTO(buffer) key = BUFFER(64);
+
+    location[0] = '\0';
+    if (route->location == NULL)
+        return;
+    if (!route->location_is_key) {
+        (void)snprintf(location, size, "%s%llu", route->location,
+                       (unsigned long long)*(const uint64_t *)call->out);
+        return;
+    }
+    text_append_guid(&key, call->out);
+    (void)snprintf(location, size, "%s%.*s", route->location, (int)key.size, key.data);
 }

@@ -4,7 +4,8 @@
  *
  * A request goes through here in three steps, each of which may already end in an answer:
  *
- *   api_call_start   on the headers alone: route, method, right, media type, Idempotency-Key, query
+ *   api_call_start   on the headers alone: route, method, session, right, media type,
+ *                    Idempotency-Key, query
  *   api_call_body    decodes the body into the operation's input struct
  *   api_call_finish  after the engine gave the call back: renders the output struct or the problem
  *
@@ -41,6 +42,7 @@ extern const char *const api_header_names[API_HEADER_COUNT];
 struct api_service {
     struct ipsec_engine *engine;
     size_t max_body_bytes;
+    size_t max_batch_body_bytes;
     const char *version;
 };
 
@@ -83,7 +85,8 @@ struct api_call {
     /* The operation's input and output, zeroed memory of the route's sizes. */
     void *in;
     void *out;
-    uint64_t path_id; /* {id} of the path */
+    uint64_t path_id;           /* {id} of the path */
+    struct ipsec_guid path_key; /* {key} of the path */
 
     struct api_answer answer;
     uint64_t object_id; /* for the audit: what was made, read or deleted */

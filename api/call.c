@@ -2,8 +2,9 @@
  *
  * call.c: the life of one request, see api.h.
  *
- * The order of checks on the headers: authenticated, route and method known, session known, right
- * there, object's id well-formed, answer acceptable, body as the operation wants it, query. */
+ * The order of checks on the headers: authenticated, route and method known, session known and fit
+ * for the operation, right there, object's id well-formed, answer acceptable, body as the operation
+ * wants it, query. */
 #include "api/api.h"
 
 #include <stdlib.h>
@@ -33,7 +34,10 @@ const char *const api_header_names[API_HEADER_COUNT] = {
 
 static void open_call(struct api_call *call);
 static enum ipsec_status check_route(struct api_call *call);
-static enum ipsec_status check_caller(struct api_call *call);
+static enum ipsec_status check_path_key(struct api_call *call, const char *argument);
+static enum ipsec_status check_session(struct api_call *call);
+static enum ipsec_status read_session_key(struct api_call *call, bool *has_session_out);
+static enum ipsec_status check_right(struct api_call *call);
 static enum ipsec_status check_path_id(struct api_call *call, const char *argument);
 static enum ipsec_status check_headers(struct api_call *call, bool has_body);
 static enum ipsec_status refuse_right(struct api_call *call, uint32_t missing);
@@ -53,7 +57,11 @@ api_call_start(struct api_call *call, bool has_body)
 
     enum ipsec_status status = check_route(call);
     if (status == IPSEC_OK)
-        status = check_caller(call);
+        status = check_path_key(call, argument);
+    if (status == IPSEC_OK)
+        status = check_session(call);
+    if (status == IPSEC_OK)
+        status = check_right(call);
     if (status == IPSEC_OK)
         status = check_path_id(call, argument);
     if (status == IPSEC_OK)
@@ -68,7 +76,8 @@ api_call_start(struct api_call *call, bool has_body)
     }
 
     if (call->route->body != NULL) {
-        call->body_maximum = call->service->max_body_bytes;
+        call->body_maximum = call->route->large_body ? call->service->max_batch_body_bytes
+                                                     : call->service->max_body_bytes;
         return has_body ? API_NEXT_BODY : api_call_body(call, "", 0);
     }
     if (!call->route->local) {
@@ -216,19 +225,72 @@ check_route(struct api_call *call)
     return fault->status;
 }
 
+/* A key that is none names nothing. */
 static enum ipsec_status
-check_caller(struct api_call *call)
+check_path_key(struct api_call *call, const char *argument)
+{
+    char text[64] = "";
+
+    if (argument == NULL || strstr(call->route->path, "{key}") == NULL)
+        return IPSEC_OK;
+    size_t size = strcspn(argument, "/");
+    if (size < sizeof text)
+        memcpy(text, argument, size);
+    if (text_parse_guid(text, &call->path_key))
+        return IPSEC_OK;
+    return ipsec_fault_set(&call->base.fault, call->route->not_found, IPSEC_FAULT_PATH, NULL,
+                           "a key is a GUID like 6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11");
+}
+
+static enum ipsec_status
+check_session(struct api_call *call)
+{
+    struct ipsec_call *base = &call->base;
+    bool has_session;
+    enum ipsec_status status = read_session_key(call, &has_session);
+
+    base->rule = call->route->rule;
+    if (status != IPSEC_OK || !has_session)
+        return status;
+    base->has_session = true;
+    status = ipsec_session_preview(call->service->engine, &base->session_key,
+                                   call->identity->principal, base->rule, &base->fault);
+    if (status != IPSEC_OK && call->route->session_in_path) {
+        base->fault.place = IPSEC_FAULT_PATH;
+        base->fault.pointer[0] = '\0';
+    }
+    return status;
+}
+
+static enum ipsec_status
+read_session_key(struct api_call *call, bool *has_session_out)
+{
+    const char *name = api_header_names[API_HEADER_ENGINE_SESSION];
+    const char *header = call->headers[API_HEADER_ENGINE_SESSION];
+    struct ipsec_guid *key = &call->base.session_key;
+
+    *has_session_out = header != NULL || call->route->session_in_path;
+    if (header != NULL && !text_parse_guid(header, key))
+        return ipsec_fault_set(&call->base.fault, IPSEC_INVALID_HANDLE, IPSEC_FAULT_HEADER, name,
+                               "not the key of a session, a GUID; leave the header out to have a "
+                               "session for this request");
+    if (!call->route->session_in_path)
+        return IPSEC_OK;
+    if (header != NULL && memcmp(key, &call->path_key, sizeof *key) != 0)
+        return ipsec_fault_set(&call->base.fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER, name,
+                               "the path names another session");
+    *key = call->path_key;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_right(struct api_call *call)
 {
     const struct api_route *route = call->route;
     uint32_t missing = route->right & ~call->rights.granted[route->container];
 
     call->base.container = route->container;
     call->base.right = route->right;
-    if (call->headers[API_HEADER_ENGINE_SESSION] != NULL)
-        return ipsec_fault_set(&call->base.fault, IPSEC_INVALID_HANDLE, IPSEC_FAULT_HEADER,
-                               api_header_names[API_HEADER_ENGINE_SESSION],
-                               "no session has this key; leave the header out to have one for "
-                               "this request");
     return missing == 0 ? IPSEC_OK : refuse_right(call, missing);
 }
 

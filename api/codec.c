@@ -12,7 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/key_text.h"
 #include "api/text.h"
+#include "engine/base/secret.h"
 #include "engine/engine.h"
 
 static const struct codec_name ip_version_rows[] = {
@@ -40,6 +42,28 @@ static enum ipsec_status decode_owned_text(struct codec_decoder *decoder,
                                            const struct codec_field *field,
                                            const char *text,
                                            char **text_out);
+static enum ipsec_status
+decode_boolean(struct codec_decoder *decoder, const json_t *value, void *member);
+static enum ipsec_status decode_blob(struct codec_decoder *decoder,
+                                     const struct codec_field *field,
+                                     const char *text,
+                                     void *object);
+static enum ipsec_status
+decode_secret(struct codec_decoder *decoder, const char *text, struct secret *secret_out);
+static enum ipsec_status decode_elements(struct codec_decoder *decoder,
+                                         const struct codec_field *field,
+                                         const json_t *value,
+                                         void *elements);
+static enum ipsec_status no_memory(struct codec_decoder *decoder);
+static void clear_field(const struct codec_field *field, void *decoded);
+static enum ipsec_status decode_flags(struct codec_decoder *decoder,
+                                      const struct codec_field *field,
+                                      const json_t *value,
+                                      void *member);
+static enum ipsec_status decode_flag(struct codec_decoder *decoder,
+                                     const struct codec_names *names,
+                                     const json_t *value,
+                                     uint64_t *flags);
 static enum ipsec_status decode_array(struct codec_decoder *decoder,
                                       const struct codec_field *field,
                                       const json_t *value,
@@ -148,16 +172,8 @@ codec_decode_text(struct codec_decoder *decoder,
 void
 codec_clear(const struct codec_object *object, void *decoded)
 {
-    for (size_t i = 0; i < object->field_count; i++) {
-        const struct codec_field *field = &object->fields[i];
-        if (field->kind == CODEC_OBJECT) {
-            codec_clear(field->object, member_of(decoded, field->offset));
-        } else if (field->kind == CODEC_TEXT) {
-            char **text = member_of(decoded, field->offset);
-            free(*text);
-            *text = NULL;
-        }
-    }
+    for (size_t i = 0; i < object->field_count; i++)
+        clear_field(&object->fields[i], decoded);
 }
 
 enum ipsec_status
@@ -250,12 +266,18 @@ decode_value(struct codec_decoder *decoder,
     case CODEC_UNSIGNED:
         status = decode_unsigned(decoder, field, value, member_of(object, field->offset));
         break;
+    case CODEC_FLAGS:
+        status = decode_flags(decoder, field, value, member_of(object, field->offset));
+        break;
     case CODEC_OBJECT:
         status =
             codec_decode_object(decoder, field->object, value, member_of(object, field->offset));
         break;
     case CODEC_ARRAY:
         status = decode_array(decoder, field, value, object);
+        break;
+    case CODEC_BOOLEAN:
+        status = decode_boolean(decoder, value, member_of(object, field->offset));
         break;
     case CODEC_CUSTOM:
         status = field->custom->decode(decoder, field, value, object);
@@ -267,11 +289,12 @@ decode_value(struct codec_decoder *decoder,
     case CODEC_GUID:
     case CODEC_TEXT:
     case CODEC_CHARS:
+    case CODEC_BLOB:
+    case CODEC_SECRET:
         if (!json_is_string(value))
             return codec_refuse_type(decoder, value, "a string");
         return decode_string(decoder, field, json_string_value(value), object);
     case CODEC_DECIMAL:
-    case CODEC_BOOLEAN:
     case CODEC_TIME:
     case CODEC_PRINCIPAL:
     default:
@@ -280,6 +303,15 @@ decode_value(struct codec_decoder *decoder,
     if (status == IPSEC_OK)
         mark_given(field, object);
     return status;
+}
+
+static enum ipsec_status
+decode_boolean(struct codec_decoder *decoder, const json_t *value, void *member)
+{
+    if (!json_is_boolean(value))
+        return codec_refuse_type(decoder, value, "true or false");
+    *(bool *)member = json_is_true(value);
+    return IPSEC_OK;
 }
 
 static enum ipsec_status
@@ -343,9 +375,20 @@ decode_string(struct codec_decoder *decoder,
                                 field->size - 1);
         memcpy(member, text, strlen(text) + 1);
         break;
+    case CODEC_BLOB:
+        status = decode_blob(decoder, field, text, object);
+        break;
+    case CODEC_SECRET:
+        status = decode_secret(decoder, text, member);
+        break;
+    case CODEC_BOOLEAN: /* of a query */
+        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+            return codec_refuse(decoder, IPSEC_TYPE_MISMATCH, "%s is true or false", field->name);
+        *(bool *)member = text[0] == 't';
+        break;
     case CODEC_UNSIGNED:
+    case CODEC_FLAGS:
     case CODEC_DECIMAL:
-    case CODEC_BOOLEAN:
     case CODEC_TIME:
     case CODEC_PRINCIPAL:
     case CODEC_OBJECT:
@@ -376,9 +419,106 @@ decode_owned_text(struct codec_decoder *decoder,
                             field->name, field->maximum);
     char *copy = strdup(text);
     if (copy == NULL)
-        return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
-                               NULL, "no memory to read the body");
+        return no_memory(decoder);
     *text_out = copy;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+decode_blob(struct codec_decoder *decoder,
+            const struct codec_field *field,
+            const char *text,
+            void *object)
+{
+    size_t capacity = strlen(text) / 4 * 3;
+    size_t size = 0;
+
+    if (capacity > field->maximum + 2)
+        return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "more than %" PRIu64 " bytes",
+                            field->maximum);
+    uint8_t *bytes = malloc(capacity + 1);
+    if (bytes == NULL)
+        return no_memory(decoder);
+    if (!key_text_decode(text, bytes, capacity, &size) || size > field->maximum) {
+        free(bytes);
+        return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                            "not base64 of at most %" PRIu64 " bytes", field->maximum);
+    }
+    if (size == 0) {
+        free(bytes);
+        bytes = NULL;
+    }
+    *(uint8_t **)member_of(object, field->offset) = bytes;
+    store_unsigned(member_of(object, field->count_offset), field->count_size, size);
+    return IPSEC_OK;
+}
+
+/* Nothing of the text may be repeated in the fault. */
+static enum ipsec_status
+decode_secret(struct codec_decoder *decoder, const char *text, struct secret *secret_out)
+{
+    uint8_t bytes[SECRET_MAX];
+    size_t size = 0;
+    bool good = key_text_decode(text, bytes, sizeof bytes, &size);
+    bool has_memory = !good || secret_init(secret_out, size);
+
+    if (good && has_memory && size > 0)
+        memcpy(secret_out->bytes, bytes, size);
+    explicit_bzero(bytes, sizeof bytes);
+    if (!has_memory)
+        return no_memory(decoder);
+    return good ? IPSEC_OK
+                : codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                               "a key is base64, or hexadecimal digits behind \"hex:\", of at most "
+                               "%d bytes",
+                               SECRET_MAX);
+}
+
+static enum ipsec_status
+no_memory(struct codec_decoder *decoder)
+{
+    return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                           "no memory to read the body");
+}
+
+static enum ipsec_status
+decode_flags(struct codec_decoder *decoder,
+             const struct codec_field *field,
+             const json_t *value,
+             void *member)
+{
+    const struct codec_step *const outer = decoder->step;
+    enum ipsec_status status = IPSEC_OK;
+    uint64_t flags = 0;
+
+    if (!json_is_array(value))
+        return codec_refuse_type(decoder, value, "an array");
+    for (size_t i = 0; i < json_array_size(value) && status == IPSEC_OK; i++) {
+        decoder->step = &(struct codec_step){ .parent = outer, .index = i };
+        status = decode_flag(decoder, field->names, json_array_get(value, i), &flags);
+        decoder->step = outer;
+    }
+    store_unsigned(member, field->size, flags);
+    return status;
+}
+
+static enum ipsec_status
+decode_flag(struct codec_decoder *decoder,
+            const struct codec_names *names,
+            const json_t *value,
+            uint64_t *flags)
+{
+    int flag = 0;
+
+    if (!json_is_string(value))
+        return codec_refuse_type(decoder, value, "a string");
+    enum ipsec_status status = codec_decode_name(decoder, names, json_string_value(value), &flag);
+    if (status != IPSEC_OK)
+        return status;
+    if ((*flags & (unsigned)flag) != 0)
+        return codec_refuse(decoder, IPSEC_INVALID_FLAGS, "%s is there twice",
+                            json_string_value(value));
+    *flags |= (unsigned)flag;
     return IPSEC_OK;
 }
 
@@ -388,23 +528,48 @@ decode_array(struct codec_decoder *decoder,
              const json_t *value,
              void *object)
 {
-    const struct codec_step *const outer = decoder->step;
-    enum ipsec_status status = IPSEC_OK;
+    bool is_pointed = field->form == CODEC_POINTED;
+    void *elements = member_of(object, field->offset);
 
     if (!json_is_array(value))
         return codec_refuse_type(decoder, value, "an array");
     size_t count = json_array_size(value);
-    size_t room = field->size / field->stride;
+    size_t room = is_pointed ? field->maximum : field->size / field->stride;
     if (count > room)
         return codec_refuse(decoder, field->too_many, "at most %zu elements are possible", room);
+    if (is_pointed && count < field->minimum)
+        return codec_refuse(decoder, field->too_few, "at least %" PRIu64 " elements are needed",
+                            field->minimum);
+    if (is_pointed && count > 0) {
+        void *heap = calloc(count, field->stride);
 
-    for (size_t i = 0; i < count && status == IPSEC_OK; i++) {
-        decoder->step = &(struct codec_step){ .parent = outer, .index = i };
-        status = codec_decode_object(decoder, field->object, json_array_get(value, i),
-                                     member_of(object, field->offset + i * field->stride));
-        decoder->step = outer;
+        if (heap == NULL)
+            return no_memory(decoder);
+        *(void **)elements = heap;
+        elements = heap;
     }
     store_unsigned(member_of(object, field->count_offset), field->count_size, count);
+    return decode_elements(decoder, field, value, elements);
+}
+
+static enum ipsec_status
+decode_elements(struct codec_decoder *decoder,
+                const struct codec_field *field,
+                const json_t *value,
+                void *elements)
+{
+    const struct codec_step *const outer = decoder->step;
+    enum ipsec_status status = IPSEC_OK;
+
+    for (size_t i = 0; i < json_array_size(value) && status == IPSEC_OK; i++) {
+        decoder->step = &(struct codec_step){ .parent = outer, .index = i };
+        /* Elements are strangers to each other: one may be of IPv4 and the next of IPv6. */
+        if (field->form == CODEC_POINTED)
+            decoder->ip_version = -1;
+        status = codec_decode_object(decoder, field->object, json_array_get(value, i),
+                                     member_of(elements, i * field->stride));
+        decoder->step = outer;
+    }
     return status;
 }
 
@@ -481,4 +646,33 @@ mark_given(const struct codec_field *field, void *object)
 {
     if (field->given_offset != 0)
         *(bool *)member_of(object, field->given_offset) = true;
+}
+
+static void
+clear_field(const struct codec_field *field, void *decoded)
+{
+    void *member = member_of(decoded, field->offset);
+    bool is_pointed = field->form == CODEC_POINTED;
+
+    if (field->kind == CODEC_OBJECT) {
+        codec_clear(field->object, member);
+    } else if (field->kind == CODEC_TEXT || field->kind == CODEC_BLOB) {
+        free(*(void **)member);
+        *(void **)member = NULL;
+    } else if (field->kind == CODEC_SECRET) {
+        secret_clear(member);
+    } else if (field->kind == CODEC_CUSTOM && field->custom->clear != NULL) {
+        field->custom->clear(decoded);
+    } else if (field->kind == CODEC_ARRAY) {
+        uint64_t count =
+            codec_load_unsigned(member_of(decoded, field->count_offset), field->count_size);
+        void *elements = is_pointed ? *(void **)member : member;
+
+        for (uint64_t i = 0; elements != NULL && i < count; i++)
+            codec_clear(field->object, member_of(elements, i * field->stride));
+        if (is_pointed) {
+            free(elements);
+            *(void **)member = NULL;
+        }
+    }
 }

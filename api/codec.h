@@ -26,17 +26,21 @@ struct codec_field;
 enum codec_kind {
     CODEC_UNSIGNED = 0, /* uint8_t to uint64_t: an integer from 'minimum' to 'maximum' */
     CODEC_DECIMAL,      /* uint64_t: its decimal digits in a string; encoded only */
-    CODEC_BOOLEAN,      /* bool; encoded only */
+    CODEC_BOOLEAN,      /* bool */
     CODEC_ENUM,         /* uint8_t or uint16_t: a name of 'names' */
+    CODEC_FLAGS,        /* uint8_t to uint32_t: an array of names of 'names', a bit each */
     CODEC_IP_VERSION,   /* uint8_t: "v4" or "v6"; the addresses that follow must agree */
     CODEC_ADDRESS,      /* struct ipsec_address, of the object's IP version */
     CODEC_SUBNET,       /* struct ipsec_subnet: address or prefix; decoded only */
     CODEC_GUID,         /* struct ipsec_guid */
     CODEC_TEXT,         /* char *: 'minimum' to 'maximum' bytes, on the heap once decoded */
     CODEC_CHARS,        /* char[]: up to its size, "" is absent */
+    CODEC_BLOB,         /* uint8_t *: base64, up to 'maximum' bytes, size at 'count_offset' */
+    CODEC_SECRET,       /* struct secret: base64 or "hex:"; never encoded */
     CODEC_TIME,         /* int64_t milliseconds: RFC 3339; encoded only */
     CODEC_PRINCIPAL,    /* uint32_t: the principal's name; encoded only */
-    CODEC_OBJECT,       /* 'object', in place; offset 0 groups members of the struct itself */
+    CODEC_OBJECT,       /* 'object', in place or, written, pointed to; offset 0 groups members of
+                           the struct itself */
     CODEC_ARRAY,        /* 'object' many times, see enum codec_form */
     CODEC_CUSTOM,       /* 'custom' does it */
 };
@@ -49,7 +53,7 @@ enum codec_flag {
 /* Where the elements of an array are. */
 enum codec_form {
     CODEC_IN_PLACE = 0, /* the member is the array */
-    CODEC_POINTED,      /* the member points at it */
+    CODEC_POINTED,      /* the member points at it; read: 'minimum' to 'maximum' on the heap */
     CODEC_POINTERS,     /* the member points at pointers to the elements */
 };
 
@@ -90,6 +94,7 @@ struct codec_custom {
     /* Whether there is nothing to encode; null: there always is. */
     bool (*absent)(const void *object);
     json_t *(*describe)(const struct codec_field *field); /* a new schema */
+    void (*clear)(void *object); /* frees what was decoded; null: nothing to free */
 };
 
 struct codec_field {
@@ -111,6 +116,7 @@ struct codec_field {
     size_t count_offset;
     size_t count_size;
     enum ipsec_status too_many; /* more than fit in place */
+    enum ipsec_status too_few;  /* fewer than 'minimum' on the heap */
     /* Where a bool is set once the member was there; 0: nowhere. */
     size_t given_offset;
     enum ipsec_status missing; /* required and absent; IPSEC_OK: IPSEC_NULL_POINTER */
@@ -163,7 +169,7 @@ NODISCARD enum ipsec_status codec_decode_text(struct codec_decoder *decoder,
                                               const char *text,
                                               void *object);
 
-/* Frees the texts of a decoded struct. */
+/* Frees the texts, blobs and arrays of a decoded struct, and wipes its secrets.  Harmless again. */
 void codec_clear(const struct codec_object *object, void *decoded);
 
 /* For custom decoders: refuses the value at the decoder's place. */

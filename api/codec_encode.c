@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/codec.h"
+#include "api/key_text.h"
 #include "api/text.h"
 #include "engine/base/clock.h"
 #include "engine/engine.h"
@@ -12,6 +13,7 @@
 static bool is_absent(const struct codec_field *field, const void *object);
 static void
 encode_value(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
+static void encode_flags(struct buffer *out, const struct codec_names *names, uint64_t flags);
 static void
 encode_array(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
 static const char *load_text(const void *member);
@@ -75,8 +77,11 @@ is_absent(const struct codec_field *field, const void *object)
         return field->custom->absent != NULL && field->custom->absent(object);
     if (field->kind == CODEC_CHARS)
         return *(const char *)member == '\0';
-    if (field->kind == CODEC_TEXT)
+    if (field->kind == CODEC_TEXT || field->kind == CODEC_BLOB ||
+        (field->kind == CODEC_OBJECT && field->form == CODEC_POINTED))
         return load_text(member) == NULL;
+    if (field->kind == CODEC_SECRET)
+        return true;
     return (field->flags & CODEC_OMIT_ZERO) != 0 && field->size <= sizeof zeroes &&
            memcmp(member, zeroes, field->size) == 0;
 }
@@ -104,6 +109,9 @@ encode_value(struct codec_encoder *encoder, const struct codec_field *field, con
     case CODEC_ENUM:
         append_quoted(out,
                       codec_name_of(field->names, (int)codec_load_unsigned(member, field->size)));
+        break;
+    case CODEC_FLAGS:
+        encode_flags(out, field->names, codec_load_unsigned(member, field->size));
         break;
     case CODEC_IP_VERSION:
         encoder->ip_version = *(const uint8_t *)member;
@@ -135,7 +143,15 @@ encode_value(struct codec_encoder *encoder, const struct codec_field *field, con
         buffer_append_json_string(out, text, strlen(text));
         break;
     case CODEC_OBJECT:
-        codec_encode(encoder, field->object, member);
+        codec_encode(encoder, field->object,
+                     field->form == CODEC_POINTED ? load_text(member) : member);
+        break;
+    case CODEC_BLOB:
+        buffer_append_char(out, '"');
+        key_text_append(
+            out, (const uint8_t *)load_text(member),
+            codec_load_unsigned(member_of(object, field->count_offset), field->count_size));
+        buffer_append_char(out, '"');
         break;
     case CODEC_ARRAY:
         encode_array(encoder, field, object);
@@ -144,9 +160,27 @@ encode_value(struct codec_encoder *encoder, const struct codec_field *field, con
         field->custom->encode(encoder, field, object);
         break;
     case CODEC_SUBNET:
+    case CODEC_SECRET:
     default:
         abort(); /* a table that writes what is only read */
     }
+}
+
+static void
+encode_flags(struct buffer *out, const struct codec_names *names, uint64_t flags)
+{
+    char separator = '[';
+
+    for (size_t i = 0; i < names->count; i++) {
+        if ((flags & (unsigned)names->rows[i].value) == 0)
+            continue;
+        buffer_append_char(out, separator);
+        append_quoted(out, names->rows[i].name);
+        separator = ',';
+    }
+    if (separator == '[')
+        buffer_append_char(out, '[');
+    buffer_append_char(out, ']');
 }
 
 static void
@@ -169,7 +203,8 @@ encode_array(struct codec_encoder *encoder, const struct codec_field *field, con
     buffer_append_char(encoder->out, ']');
 }
 
-/* Outputs hold const char *, inputs char *: both are the same bytes. */
+/* A pointer: outputs hold const char *, inputs char *, others yet others; all are the same bytes.
+ */
 static const char *
 load_text(const void *member)
 {

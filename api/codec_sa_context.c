@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * codec_sa_context.c: SA contexts, their creation and their list as JSON. */
+#include <string.h>
+
 #include "api/query.h"
 #include "api/resource.h"
+#include "api/sa_labels_text.h"
+#include "api/traffic_fields.h"
 
 static const struct codec_name state_rows[] = {
     { "created", IPSEC_SA_CONTEXT_CREATED, NULL },   { "spiSet", IPSEC_SA_CONTEXT_SPI_SET, NULL },
@@ -15,8 +19,17 @@ static const struct codec_names state_names = {
 };
 _Static_assert(CODEC_COUNT(state_rows) == IPSEC_SA_CONTEXT_STATE_COUNT, "every state has a name");
 
+static void
+encode_labels(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
+static bool lacks_labels(const void *object);
 static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
 static void add_subnet(struct cursor_scope *scope, const struct ipsec_subnet *subnet);
+
+static const struct codec_custom labels_codec = {
+    .encode = encode_labels,
+    .absent = lacks_labels,
+    .describe = sa_labels_describe,
+};
 
 static const struct codec_field sa_context_fields[] = {
     CODEC_FIELD(ipsec_sa_context,
@@ -54,6 +67,31 @@ static const struct codec_field sa_context_fields[] = {
                 .flags = CODEC_OMIT_ZERO,
                 .minimum = 1,
                 .summary = "Inbound SPI, once there is one."),
+    CODEC_FIELD(ipsec_sa_context,
+                inbound,
+                "inbound",
+                .kind = CODEC_OBJECT,
+                .form = CODEC_POINTED,
+                .object = &codec_sa_bundle,
+                .summary = "The inbound SAs, once added."),
+    CODEC_FIELD(ipsec_sa_context,
+                outbound,
+                "outbound",
+                .kind = CODEC_OBJECT,
+                .form = CODEC_POINTED,
+                .object = &codec_sa_bundle,
+                .summary = "The outbound SAs, once added."),
+    CODEC_FIELD(ipsec_sa_context,
+                predecessor_id,
+                "predecessorId",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .minimum = 1,
+                .summary = "The context that this one was rotated from."),
+    CODEC_GROUP("labels",
+                .kind = CODEC_CUSTOM,
+                .custom = &labels_codec,
+                .summary = "Names and values to find the context by."),
     CODEC_FIELD(ipsec_sa_context,
                 created_at_ms,
                 "createdAt",
@@ -96,6 +134,20 @@ static const struct codec_field created_fields[] = {
                 .flags = CODEC_REQUIRED,
                 .summary = "Id of the inbound filter that covers the same flow in the other "
                            "direction; 0: none."),
+    CODEC_FIELD(sa_context_created,
+                spi,
+                "spi",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .minimum = 256,
+                .summary = "The inbound SPI, if one was asked for."),
+    CODEC_FIELD(sa_context_created,
+                state,
+                "state",
+                .kind = CODEC_ENUM,
+                .names = &state_names,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "How far the context is keyed, when it is more than created."),
 };
 
 const struct codec_object codec_sa_context_created = {
@@ -135,6 +187,25 @@ static const struct codec_field query_fields[] = {
                 .names = &state_names,
                 .given_offset = offsetof(struct sa_context_query, match.state_given),
                 .summary = "Only contexts in this state."),
+    CODEC_FIELD(sa_context_query,
+                match.traffic_type,
+                "trafficType",
+                .kind = CODEC_ENUM,
+                .names = &traffic_types,
+                .given_offset = offsetof(struct sa_context_query, match.traffic_type_given),
+                .summary = "Only contexts of this mode."),
+    CODEC_FIELD(sa_context_query,
+                match.spi,
+                "spi",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .summary = "Only the context with this inbound SPI."),
+    CODEC_FIELD(sa_context_query,
+                label,
+                "label",
+                .kind = CODEC_CHARS,
+                .summary = "Only contexts with these labels: name=value, or name for any value, "
+                           "with commas between them."),
 };
 
 const struct codec_object codec_sa_context_query = {
@@ -144,6 +215,14 @@ const struct codec_object codec_sa_context_query = {
 };
 
 static const struct codec_field list_fields[] = {
+    CODEC_FIELD(sa_context_list,
+                page.sequence,
+                "sequence",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary =
+                    "Of the last change this page shows: watch from the first page's to miss "
+                    "nothing."),
     CODEC_FIELD(sa_context_list,
                 page.contexts,
                 "items",
@@ -174,12 +253,15 @@ struct cursor_scope
 sa_context_query_scope(const struct sa_context_query *query)
 {
     struct cursor_scope scope = { .size = 0 };
-    const uint8_t state[] = { query->match.state_given, query->match.state };
+    const uint8_t state[] = { query->match.state_given, query->match.state,
+                              query->match.traffic_type_given, query->match.traffic_type };
 
     cursor_scope_add(&scope, "c", 1);
     add_subnet(&scope, &query->match.local_subnet);
     add_subnet(&scope, &query->match.remote_subnet);
     cursor_scope_add(&scope, state, sizeof state);
+    cursor_scope_add(&scope, &query->match.spi, sizeof query->match.spi);
+    cursor_scope_add(&scope, query->label, strlen(query->label));
     return scope;
 }
 
@@ -191,6 +273,18 @@ check_query(struct codec_decoder *decoder, void *object)
 
     if (query->limit == 0)
         query->limit = LIST_LIMIT_DEFAULT;
+    if (query->label[0] != '\0') {
+        struct codec_step step = { .member = "label" };
+
+        decoder->step = &step;
+        memcpy(query->label_texts, query->label, sizeof query->label_texts);
+        enum ipsec_status status =
+            sa_labels_decode_query(decoder, query->label_texts, &query->labels);
+        decoder->step = NULL;
+        if (status != IPSEC_OK)
+            return status;
+        query->match.labels = &query->labels;
+    }
     return query_check_cursor(decoder, query->cursor, &scope, &query->after);
 }
 
@@ -201,4 +295,21 @@ add_subnet(struct cursor_scope *scope, const struct ipsec_subnet *subnet)
 
     cursor_scope_add(scope, head, sizeof head);
     cursor_scope_add(scope, subnet->address.bytes, sizeof subnet->address.bytes);
+}
+
+static void
+encode_labels(struct codec_encoder *encoder, const struct codec_field *field, const void *object)
+{
+    const struct ipsec_sa_context *context = object;
+
+    (void)field;
+    sa_labels_encode(encoder, context->labels);
+}
+
+static bool
+lacks_labels(const void *object)
+{
+    const struct ipsec_sa_context *context = object;
+
+    return context->labels == NULL;
 }

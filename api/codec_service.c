@@ -17,9 +17,12 @@ static void
 encode_rights(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
 static json_t *describe_rights(const struct codec_field *field);
 
-static const struct codec_custom links_codec = { NULL, encode_links, NULL, describe_links };
-static const struct codec_custom names_codec = { NULL, encode_names, NULL, describe_names };
-static const struct codec_custom rights_codec = { NULL, encode_rights, NULL, describe_rights };
+static const struct codec_custom links_codec = { .encode = encode_links,
+                                                 .describe = describe_links };
+static const struct codec_custom names_codec = { .encode = encode_names,
+                                                 .describe = describe_names };
+static const struct codec_custom rights_codec = { .encode = encode_rights,
+                                                  .describe = describe_rights };
 
 static const struct codec_field index_fields[] = {
     CODEC_FIELD(service_index,

@@ -2,12 +2,13 @@
  *
  * codec_traffic.c: IPSEC_TRAFFIC1 as JSON. */
 #include "api/resource.h"
+#include "api/traffic_fields.h"
 
 static const struct codec_name type_rows[] = {
     { "transport", IPSEC_TRAFFIC_TYPE_TRANSPORT, NULL },
     { "tunnel", IPSEC_TRAFFIC_TYPE_TUNNEL, NULL },
 };
-static const struct codec_names type_names = {
+const struct codec_names traffic_types = {
     .rows = type_rows,
     .count = CODEC_COUNT(type_rows),
 };
@@ -15,64 +16,7 @@ static const struct codec_names type_names = {
 static enum ipsec_status note_ip_version(struct codec_decoder *decoder, void *object);
 
 static const struct codec_field traffic_fields[] = {
-    CODEC_FIELD(ipsec_traffic,
-                ip_version,
-                "ipVersion",
-                .kind = CODEC_IP_VERSION,
-                .summary = "IP version of both addresses; may be left out, the addresses tell."),
-    CODEC_FIELD(ipsec_traffic,
-                local_address,
-                "localAddress",
-                .kind = CODEC_ADDRESS,
-                .flags = CODEC_REQUIRED,
-                .summary = "Local address; in tunnel mode the local tunnel endpoint."),
-    CODEC_FIELD(ipsec_traffic,
-                remote_address,
-                "remoteAddress",
-                .kind = CODEC_ADDRESS,
-                .flags = CODEC_REQUIRED,
-                .summary = "Remote address; in tunnel mode the remote tunnel endpoint."),
-    CODEC_FIELD(ipsec_traffic,
-                type,
-                "trafficType",
-                .kind = CODEC_ENUM,
-                .names = &type_names,
-                .flags = CODEC_REQUIRED,
-                .summary = "Transport or tunnel mode."),
-    CODEC_FIELD(ipsec_traffic,
-                ipsec_filter_id,
-                "ipsecFilterId",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .flags = CODEC_OMIT_ZERO,
-                .summary = "Transport mode, required there: id of the outbound transport filter."),
-    CODEC_FIELD(ipsec_traffic,
-                tunnel_policy_id,
-                "tunnelPolicyId",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .flags = CODEC_OMIT_ZERO,
-                .summary = "Tunnel mode, required there: id of the quick-mode tunnel policy."),
-    CODEC_FIELD(ipsec_traffic,
-                local_port,
-                "localPort",
-                .kind = CODEC_UNSIGNED,
-                .flags = CODEC_OMIT_ZERO,
-                .summary = "Transport mode: the local port where the filter's condition is wider."),
-    CODEC_FIELD(ipsec_traffic,
-                remote_port,
-                "remotePort",
-                .kind = CODEC_UNSIGNED,
-                .flags = CODEC_OMIT_ZERO,
-                .summary =
-                    "Transport mode: the remote port where the filter's condition is wider."),
-    CODEC_FIELD(ipsec_traffic,
-                ip_protocol,
-                "ipProtocol",
-                .kind = CODEC_UNSIGNED,
-                .flags = CODEC_OMIT_ZERO,
-                .summary =
-                    "Transport mode: the IP protocol where the filter's condition is wider."),
+    TRAFFIC_FIELDS(ipsec_traffic, ),
 };
 
 const struct codec_object codec_traffic = {

@@ -24,7 +24,17 @@ static const enum ipsec_status every_codes[] = {
     IPSEC_INVALID_PARAMETER,    IPSEC_INVALID_HANDLE,
     IPSEC_NOT_AUTHENTICATED,    IPSEC_HTTP_BAD_REQUEST,
     IPSEC_HTTP_NOT_ACCEPTABLE,  IPSEC_RPC_SERVER_CANTMARSHAL_DATA,
-    IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_OK,
+    IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_SESSION_ABORTED,
+    IPSEC_TXN_ABORTED,          IPSEC_OK,
+};
+/* What a session may be told, by the operation's rule; see enum ipsec_session_rule. */
+static const enum ipsec_status rule_codes[][4] = {
+    [IPSEC_RULE_ANY] = { IPSEC_OK },
+    [IPSEC_RULE_NO_TRANSACTION] = { IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
+    [IPSEC_RULE_DIRECT] = { IPSEC_TXN_IN_PROGRESS, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_OK },
+    [IPSEC_RULE_POLICY_WRITE] = { IPSEC_INCOMPATIBLE_TXN, IPSEC_TIMEOUT,
+                                  IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_OK },
+    [IPSEC_RULE_TRANSACTION] = { IPSEC_NO_TXN_IN_PROGRESS, IPSEC_OK },
 };
 static const enum ipsec_status right_codes[] = { IPSEC_ACCESS_DENIED, IPSEC_OK };
 static const enum ipsec_status query_codes[] = {
@@ -173,9 +183,11 @@ describe_path_parameter(const struct api_route *route, json_t *parameters)
         return;
     size_t size = strcspn(brace + 1, "}");
     bool is_id = size == 2 && strncmp(brace + 1, "id", size) == 0;
-    json_t *schema = is_id ? json_pack("{s:s, s:i, s:I}", "type", "integer", "minimum", 1,
-                                       "maximum", (json_int_t)IPSEC_LUID_MAX)
-                           : json_pack("{s:s}", "type", "string");
+    bool is_key = size == 3 && strncmp(brace + 1, "key", size) == 0;
+    json_t *schema = is_id    ? json_pack("{s:s, s:i, s:I}", "type", "integer", "minimum", 1,
+                                          "maximum", (json_int_t)IPSEC_LUID_MAX)
+                     : is_key ? json_pack("{s:s, s:s}", "type", "string", "format", "uuid")
+                              : json_pack("{s:s}", "type", "string");
     json_array_append_new(parameters, json_pack("{s:s%, s:s, s:b, s:o}", "name", brace + 1, size,
                                                 "in", "path", "required", 1, "schema", schema));
 }
@@ -188,6 +200,7 @@ describe_responses(const struct api_route *route, json_t *schemas)
     char status[8];
 
     add_codes(every_codes, IPSEC_FAULT_SERVICE, found);
+    add_codes(rule_codes[route->rule], IPSEC_FAULT_HEADER, found);
     if (route->right != 0)
         add_codes(right_codes, IPSEC_FAULT_SERVICE, found);
     if (route->not_found != IPSEC_OK)
@@ -297,9 +310,9 @@ describe_common_parameters(void)
           "answer again, the same key with another request is refused.",
           "^[!-~]{1,255}$" },
         { "EngineSession", API_HEADER_ENGINE_SESSION,
-          "Key of a session. This version has implicit sessions only, one for each request: leave "
-          "the header out.",
-          NULL },
+          "Key of a session of the caller. Left out: the request has a static session of its own, "
+          "without a transaction.",
+          "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$" },
         { "RequestId", API_HEADER_REQUEST_ID,
           "Name of the request in answers and logs; one is made when it is absent or unfit.",
           "^[A-Za-z0-9._-]{1,64}$" },

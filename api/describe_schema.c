@@ -50,6 +50,10 @@ codec_describe_field(const struct codec_field *field)
     case CODEC_ENUM:
         schema = codec_describe_names(field->names);
         break;
+    case CODEC_FLAGS:
+        schema = json_pack("{s:s, s:o, s:b}", "type", "array", "items",
+                           codec_describe_names(field->names), "uniqueItems", 1);
+        break;
     case CODEC_IP_VERSION:
         schema = codec_describe_names(&codec_ip_versions);
         break;
@@ -65,6 +69,12 @@ codec_describe_field(const struct codec_field *field)
         break;
     case CODEC_TEXT:
         schema = describe_text(field);
+        break;
+    case CODEC_BLOB:
+        schema = json_pack("{s:s, s:s}", "type", "string", "contentEncoding", "base64");
+        break;
+    case CODEC_SECRET:
+        schema = json_pack("{s:s, s:b}", "type", "string", "writeOnly", 1);
         break;
     case CODEC_SUBNET:
     case CODEC_CHARS:
@@ -126,6 +136,10 @@ describe_array(const struct codec_field *field)
     if (field->form == CODEC_IN_PLACE)
         json_object_set_new(schema, "maxItems",
                             json_integer((json_int_t)(field->size / field->stride)));
+    else if (field->maximum > 0)
+        json_object_set_new(schema, "maxItems", json_integer((json_int_t)field->maximum));
+    if (field->minimum > 0)
+        json_object_set_new(schema, "minItems", json_integer((json_int_t)field->minimum));
     return schema;
 }
 

@@ -89,9 +89,15 @@ filter_layer_ip_version(enum ipsec_layer layer)
     switch (layer) {
     case IPSEC_LAYER_INBOUND_TRANSPORT_V4:
     case IPSEC_LAYER_OUTBOUND_TRANSPORT_V4:
+    case IPSEC_LAYER_IPFORWARD_V4:
+    case IPSEC_LAYER_IPSEC_V4:
+    case IPSEC_LAYER_IKEEXT_V4:
         return IPSEC_IP_VERSION_V4;
     case IPSEC_LAYER_INBOUND_TRANSPORT_V6:
     case IPSEC_LAYER_OUTBOUND_TRANSPORT_V6:
+    case IPSEC_LAYER_IPFORWARD_V6:
+    case IPSEC_LAYER_IPSEC_V6:
+    case IPSEC_LAYER_IKEEXT_V6:
         return IPSEC_IP_VERSION_V6;
     case IPSEC_LAYER_COUNT:
     default:

@@ -6,6 +6,20 @@
 #include "api/router.h"
 
 api_handler handle_create_sa_context;
+api_handler handle_create_sa_contexts;
+void handle_clear_sa_context_results(void *out);
+void handle_refuse_sa_context_item(struct ipsec_call *base,
+                                   uint32_t item,
+                                   const struct ipsec_fault *fault);
+api_handler handle_get_spi;
+api_handler handle_set_spi;
+api_handler handle_add_inbound;
+api_handler handle_add_outbound;
+api_handler handle_update_sa_context;
+api_handler handle_expire_sa_context;
+api_handler handle_rotate_sa_context;
+api_handler handle_get_statistics;
+void handle_clear_sa_context(void *out);
 api_handler handle_get_sa_context;
 api_handler handle_list_sa_contexts;
 api_handler handle_delete_sa_context;
@@ -19,6 +33,16 @@ api_handler handle_delete_filter;
 void handle_conclude_filter_list(struct api_call *call);
 void handle_clear_filter_reply(void *out);
 void handle_clear_filter_list(void *out);
+
+api_handler handle_open_session;
+api_handler handle_get_session;
+api_handler handle_list_sessions;
+api_handler handle_close_session;
+api_handler handle_begin_transaction;
+api_handler handle_commit_transaction;
+api_handler handle_abort_transaction;
+void handle_conclude_session_list(struct api_call *call);
+void handle_clear_session_list(void *out);
 
 api_handler handle_get_index;
 api_handler handle_get_openapi;

@@ -31,16 +31,20 @@ idempotency_want(struct api_call *call, const char *body, size_t size)
         text_part(call->route->operation),
         text_part(call->headers[API_HEADER_IDEMPOTENCY_KEY]),
     };
+    const char *session = call->headers[API_HEADER_ENGINE_SESSION];
     const struct part request[] = {
         text_part(call->method),
         text_part(call->path),
         text_part(call->query == NULL ? "" : call->query),
         { body, size },
+        text_part(session == NULL ? "" : session),
     };
+    /* Without a session it is the digest of requests from before there were any. */
+    size_t part_count = CODEC_COUNT(request) - (session == NULL ? 1 : 0);
     struct ipsec_replay *replay = &call->base.replay;
 
     if (!digest(key, sizeof key / sizeof *key, replay->key_digest) ||
-        !digest(request, sizeof request / sizeof *request, replay->request_digest))
+        !digest(request, part_count, replay->request_digest))
         return ipsec_fault_set(&call->base.fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
                                NULL, "no memory to digest the request");
     replay->wanted = true;

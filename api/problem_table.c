@@ -282,6 +282,8 @@ const struct problem_row problem_rows[] = {
         "Accept without application/json" },
     [IPSEC_HTTP_REQUEST_TIMEOUT] = { 408, 0, 0, true, UNSAID,
         "headers or body did not arrive before their deadline" },
+    [IPSEC_HTTP_PRECONDITION_FAILED] = { 412, 0, 0, false, UNSAID,
+        "If-Match names other revisions than the object's" },
     [IPSEC_HTTP_REQUEST_TOO_LARGE] = { 413, 0, 0, false, UNSAID,
         "body above the limit of the operation" },
     [IPSEC_HTTP_URI_TOO_LONG] = { 414, 0, 0, false, UNSAID,

@@ -24,6 +24,67 @@ enum { LIST_LIMIT_DEFAULT = 100, LIST_LIMIT_MAXIMUM = 1000 };
 struct sa_context_created {
     uint64_t id;
     uint64_t inbound_filter_id;
+    uint32_t spi;
+    uint8_t state; /* enum ipsec_sa_context_state */
+};
+
+/* A bundle that may be there. */
+struct optional_sa_bundle {
+    struct ipsec_sa_bundle_input input;
+    bool given;
+};
+
+struct new_sa_context {
+    struct ipsec_traffic traffic;
+    struct ipsec_labels labels;
+    bool labels_given;
+    uint64_t inbound_filter_id;
+    uint32_t spi;
+    bool get_spi;
+    struct optional_sa_bundle inbound;
+    struct optional_sa_bundle outbound;
+};
+
+enum { BATCH_ITEMS_MAXIMUM = 1000 };
+
+struct new_sa_contexts {
+    struct new_sa_context *items;
+    size_t item_count;
+    bool atomic;
+    bool atomic_given;
+};
+
+/* One result: what was created, or why not. */
+struct sa_context_result {
+    struct sa_context_created created;
+    struct ipsec_fault *fault; /* owned; null: created */
+};
+
+struct sa_context_results {
+    struct sa_context_result *results;
+    size_t result_count;
+};
+
+struct spi_request {
+    struct ipsec_traffic traffic;
+    uint32_t spi;
+};
+
+struct spi_reply {
+    uint32_t spi;
+};
+
+struct sa_rotation {
+    struct ipsec_sa_bundle_input inbound;
+    struct optional_sa_bundle outbound;
+    uint64_t inbound_filter_id;
+    uint32_t spi;
+};
+
+/* Labels are part of it: what the update points to. */
+struct sa_context_patch {
+    struct ipsec_sa_context_update update;
+    struct ipsec_labels labels;
 };
 
 struct sa_context_query {
@@ -31,6 +92,9 @@ struct sa_context_query {
     char cursor[CURSOR_TEXT_SIZE];
     uint64_t after; /* of the cursor */
     struct ipsec_sa_context_template match;
+    char label[256];
+    char label_texts[256];
+    struct ipsec_labels labels; /* of 'label_texts'; 'match' points to them */
 };
 
 struct sa_context_list {
@@ -42,7 +106,23 @@ struct sa_context_list {
 struct cursor_scope sa_context_query_scope(const struct sa_context_query *query);
 
 extern const struct codec_object codec_traffic;            /* struct ipsec_traffic */
-extern const struct codec_object codec_sa_context;         /* struct ipsec_sa_context */
+extern const struct codec_object codec_new_sa_context;     /* struct new_sa_context */
+extern const struct codec_object codec_new_sa_contexts;    /* struct new_sa_contexts */
+extern const struct codec_object codec_sa_context_results; /* struct sa_context_results */
+extern const struct codec_object codec_spi_request;        /* struct spi_request, for GetSpi */
+extern const struct codec_object codec_spi_assignment;     /* struct spi_request, for SetSpi */
+extern const struct codec_object codec_spi_reply;          /* struct spi_reply */
+extern const struct codec_object codec_sa_rotation;        /* struct sa_rotation */
+extern const struct codec_object codec_sa_context_patch;   /* struct sa_context_patch */
+extern const struct codec_object codec_lifetime;           /* struct ipsec_lifetime */
+extern const struct codec_object codec_udp_encapsulation;  /* struct ipsec_udp_encapsulation */
+extern const struct codec_object codec_key_module_state; /* struct ipsec_sa_bundle, a part of it */
+extern const struct codec_object codec_sa_bundle;        /* struct ipsec_sa_bundle */
+extern const struct codec_object codec_sa_bundle_input;  /* struct ipsec_sa_bundle_input */
+extern const struct codec_custom codec_private_address;  /* in a struct ipsec_sa_bundle */
+extern const struct codec_custom codec_key_module;       /* in a struct ipsec_sa_bundle */
+extern const struct codec_object codec_statistics;       /* struct ipsec_statistics */
+extern const struct codec_object codec_sa_context;       /* struct ipsec_sa_context */
 extern const struct codec_object codec_sa_context_created; /* struct sa_context_created */
 extern const struct codec_object codec_sa_context_query;   /* struct sa_context_query */
 extern const struct codec_object codec_sa_context_list;    /* struct sa_context_list */
@@ -80,6 +160,31 @@ extern const struct codec_object codec_filter;         /* struct ipsec_filter, t
 extern const struct codec_object codec_filter_created; /* struct filter_created */
 extern const struct codec_object codec_filter_query;   /* struct filter_query */
 extern const struct codec_object codec_filter_list;    /* struct filter_list */
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+struct begin_transaction {
+    uint8_t flags; /* 0x1 read-only */
+};
+
+struct session_query {
+    uint32_t limit;
+    char cursor[CURSOR_TEXT_SIZE];
+    uint64_t after;
+};
+
+struct session_list {
+    struct ipsec_session_page page;
+    char next_cursor[CURSOR_TEXT_SIZE];
+};
+
+struct cursor_scope session_query_scope(void);
+
+extern const struct codec_object codec_new_session;       /* struct ipsec_session_record */
+extern const struct codec_object codec_session;           /* struct ipsec_session_record */
+extern const struct codec_object codec_session_query;     /* struct session_query */
+extern const struct codec_object codec_session_list;      /* struct session_list */
+extern const struct codec_object codec_begin_transaction; /* struct begin_transaction */
 
 /* --- The service ------------------------------------------------------------------------------ */
 

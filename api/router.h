@@ -18,7 +18,8 @@ typedef enum ipsec_status api_handler(struct api_call *call, struct ipsec_sessio
 
 struct api_route {
     const char *method;
-    const char *path; /* segments in braces stand for any text; "{id}" for an identifier */
+    const char *path; /* segments in braces stand for any text; "{id}" for an identifier,
+                         "{key}" for a GUID */
     const char *operation;
     const char *summary;
     const char *wfp; /* the WFP call it is; null: none */
@@ -26,18 +27,26 @@ struct api_route {
     /* What the caller must be granted; 0: any authenticated caller. */
     enum ipsec_container container;
     uint32_t right;
+    /* What the caller's session must be like, and whether "{key}" of the path names it. */
+    enum ipsec_session_rule rule;
+    bool session_in_path;
 
     /* The input: a body or a query, not both; 'in_size' bytes. */
     const struct codec_object *body;
     const struct codec_object *query;
     size_t in_size;
 
+    bool secret;     /* the body may hold keys: wiped wherever it passed */
+    bool large_body; /* up to the service's larger limit */
+
     const struct codec_object *out; /* null: nothing, or 'call->answer.static_body' */
     size_t out_size;
     void (*clear_out)(void *out); /* null: nothing to free */
     int success;
-    /* Where what was made is found, without its id; 'out' then begins with its uint64_t id. */
+    /* Where what was made is found, without its id: 'out' then begins with its uint64_t id, or with
+     * its struct ipsec_guid. */
     const char *location;
+    bool location_is_key;
 
     api_handler *handler;
     bool local;

@@ -18,7 +18,7 @@ policy_rc_d=
 
 base_packages=(
     build-essential cmake ninja-build pkg-config dpkg-dev
-    libjansson-dev libssl-dev libsqlite3-dev libgnutls28-dev libseccomp-dev libcap-dev uthash-dev
+    libjansson-dev libssl-dev libsqlite3-dev libgnutls28-dev libseccomp-dev libcap-dev libmnl-dev uthash-dev
     ca-certificates curl jq openssl
 )
 test_packages=(
@@ -26,19 +26,24 @@ test_packages=(
     sqlite3 faketime prometheus python3 iproute2 procps strace e2fsprogs util-linux
 )
 bench_packages=(nginx-light etcd-server etcd-client)
+vm_packages=(
+    user-mode-linux qemu-system-x86 busybox-static cpio kmod tcpdump iputils-ping netcat-openbsd
+    python3 iproute2 procps strace sqlite3 util-linux
+)
 container_packages=(buildah podman runc debootstrap)
 # Packages that bring a system service, which nobody asked for here.
 service_units=(prometheus nginx etcd)
 
 usage() {
     cat <<'TEXT'
-usage: deps.sh [--prefix DIR] [--tests] [--bench] [--container]
+usage: deps.sh [--prefix DIR] [--tests] [--bench] [--container] [--vm]
 
 Installs what building and running sa-contextd need.
   --prefix DIR  where libmicrohttpd goes when Debian's is too old (default: build/deps)
   --tests       also what tests/run.sh needs
   --bench       also the servers that tests/bench compares with
   --container   also what builds and runs the container image without a Docker engine
+  --vm          also what tests/vm boots: kernels that run as a plain process
 TEXT
 }
 
@@ -65,6 +70,7 @@ while [ $# -gt 0 ]; do
         ;;
     --tests) packages+=("${test_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
+    --vm) packages+=("${vm_packages[@]}") ;;
     --container) packages+=("${container_packages[@]}") ;;
     -h | --help)
         usage

@@ -4,174 +4,195 @@
 #include "engine/batch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define CONTEXT_CHUNK_SIZE 256
+enum { CHUNK_SIZE = 64 << 10, CHUNKS_KEPT = 64 };
 
-static struct store_change *append(struct batch *batch, enum store_change_kind kind, uint64_t id);
-static bool grow_changes(struct batch *batch);
-static struct ipsec_sa_context *copy_context(struct batch *batch,
-                                             const struct ipsec_sa_context *context);
+struct batch_chunk {
+    struct batch_chunk *next;
+    size_t used;
+    size_t size;
+    max_align_t bytes[];
+};
+
+static void *grow(void *entries, size_t *capacity, size_t wanted, size_t entry_size);
+static void free_chunks(struct batch_chunk *chunk);
+static struct batch_chunk *chunk_with_room(struct batch *batch, size_t size);
 
 void
 batch_clear(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->context_chunk_count; i++)
-        free(batch->context_chunks[i]);
-    free(batch->context_chunks);
-    free(batch->deleted_filters);
+    free_chunks(batch->chunks);
+    free_chunks(batch->spares);
     free(batch->changes);
+    free(batch->undos);
+    free(batch->events);
+    plane_queue_clear(&batch->plane);
     *batch = (struct batch){ .change_count = 0 };
 }
 
 void
 batch_reset(struct batch *batch)
 {
-    batch->change_count = 0;
-    batch->context_count = 0;
+    batch_cut(batch, (struct batch_mark){ .change_count = 0 });
+
+    while (batch->chunks != NULL) {
+        struct batch_chunk *chunk = batch->chunks;
+
+        batch->chunks = chunk->next;
+        if (chunk->size != CHUNK_SIZE || batch->spare_count >= CHUNKS_KEPT) {
+            free(chunk); /* a crowd's memory is given back */
+            continue;
+        }
+        chunk->used = 0;
+        chunk->next = batch->spares;
+        batch->spares = chunk;
+        batch->spare_count++;
+    }
+}
+
+struct batch_mark
+batch_mark(const struct batch *batch)
+{
+    return (struct batch_mark){
+        .change_count = batch->change_count,
+        .undo_count = batch->undo_count,
+        .event_count = batch->event_count,
+        .plane = plane_queue_mark(&batch->plane),
+    };
 }
 
 void
-batch_cut(struct batch *batch, size_t change_count)
+batch_cut(struct batch *batch, struct batch_mark mark)
 {
-    for (size_t i = change_count; i < batch->change_count; i++) {
-        if (batch->changes[i].sa_context != NULL)
-            batch->context_count--;
-    }
-    batch->change_count = change_count;
+    batch->change_count = mark.change_count;
+    batch->undo_count = mark.undo_count;
+    batch->event_count = mark.event_count;
+    plane_queue_cut(&batch->plane, mark.plane);
 }
 
 bool
-batch_put_principal(struct batch *batch, uint32_t number, const char *name)
+batch_is_at(const struct batch *batch, struct batch_mark mark)
 {
-    struct store_change *change = append(batch, STORE_PUT_PRINCIPAL, number);
-
-    if (change == NULL)
-        return false;
-    change->principal = (struct store_principal){ .id = number, .name = name };
-    return true;
+    return batch->change_count == mark.change_count && batch->undo_count == mark.undo_count;
 }
 
-bool
-batch_put_filter(struct batch *batch, const struct ipsec_filter *filter)
+void *
+batch_copy(struct batch *batch, const void *bytes, size_t size)
 {
-    struct store_change *change = append(batch, STORE_PUT_FILTER, filter->id);
+    size_t rounded = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    struct batch_chunk *chunk = chunk_with_room(batch, rounded);
 
-    if (change == NULL)
-        return false;
-    change->filter = filter;
-    return true;
-}
-
-bool
-batch_delete_filter(struct batch *batch, uint64_t id, struct filter_entry *entry)
-{
-    if (append(batch, STORE_DELETE_FILTER, id) == NULL)
-        return false;
-    batch->deleted_filters[batch->change_count - 1] = entry;
-    return true;
-}
-
-bool
-batch_put_sa_context(struct batch *batch, const struct ipsec_sa_context *context)
-{
-    const struct ipsec_sa_context *copy = copy_context(batch, context);
-
-    if (copy == NULL)
-        return false;
-    struct store_change *change = append(batch, STORE_PUT_SA_CONTEXT, context->id);
-    if (change == NULL)
-        return false;
-    change->sa_context = copy;
-    batch->context_count++;
-    return true;
-}
-
-bool
-batch_delete_sa_context(struct batch *batch, const struct ipsec_sa_context *context)
-{
-    const struct ipsec_sa_context *copy = copy_context(batch, context);
-
-    if (copy == NULL)
-        return false;
-    struct store_change *change = append(batch, STORE_DELETE_SA_CONTEXT, context->id);
-    if (change == NULL)
-        return false;
-    change->sa_context = copy;
-    batch->context_count++;
-    return true;
-}
-
-bool
-batch_put_replay(struct batch *batch, const struct store_replay *replay)
-{
-    struct store_change *change = append(batch, STORE_PUT_REPLAY, replay->number);
-
-    if (change == NULL)
-        return false;
-    change->replay = *replay;
-    return true;
-}
-
-bool
-batch_delete_replays_below(struct batch *batch, uint64_t number)
-{
-    return append(batch, STORE_DELETE_REPLAYS_BELOW, number) != NULL;
-}
-
-static struct store_change *
-append(struct batch *batch, enum store_change_kind kind, uint64_t id)
-{
-    if (batch->change_count == batch->change_capacity && !grow_changes(batch))
+    if (chunk == NULL)
         return NULL;
-    struct store_change *change = &batch->changes[batch->change_count];
-    *change = (struct store_change){ .kind = kind, .id = id };
-    batch->deleted_filters[batch->change_count] = NULL;
-    batch->change_count++;
-    return change;
+    unsigned char *copy = (unsigned char *)chunk->bytes + chunk->used;
+    chunk->used += rounded;
+    memcpy(copy, bytes, size);
+    return copy;
 }
 
-static bool
-grow_changes(struct batch *batch)
+bool
+batch_change(struct batch *batch, struct store_change change)
 {
-    size_t capacity = batch->change_capacity == 0 ? 256 : batch->change_capacity * 2;
-    struct store_change *changes = reallocarray(batch->changes, capacity, sizeof *changes);
-
-    if (changes == NULL)
+    if (batch->change_count == batch->change_capacity && !batch_reserve(batch, 1))
         return false;
-    batch->changes = changes;
-    struct filter_entry **deleted =
-        reallocarray(batch->deleted_filters, capacity, sizeof(struct filter_entry *));
-    if (deleted == NULL)
-        return false;
-    batch->deleted_filters = deleted;
-    batch->change_capacity = capacity;
+    batch->changes[batch->change_count++] = change;
     return true;
 }
 
-/* Into the place behind the last copy; it counts once its change is appended. */
-static struct ipsec_sa_context *
-copy_context(struct batch *batch, const struct ipsec_sa_context *context)
+bool
+batch_undo(struct batch *batch, const struct undo_ops *ops, void *object, uint64_t number)
 {
-    size_t chunk = batch->context_count / CONTEXT_CHUNK_SIZE;
+    if (batch->undo_count == batch->undo_capacity && !batch_reserve(batch, 1))
+        return false;
+    batch->undos[batch->undo_count++] =
+        (struct undo_entry){ .ops = ops, .object = object, .number = number };
+    return true;
+}
 
-    if (chunk == batch->context_chunk_capacity) {
-        size_t capacity = chunk == 0 ? 16 : chunk * 2;
-        struct ipsec_sa_context **chunks =
-            reallocarray(batch->context_chunks, capacity, sizeof(struct ipsec_sa_context *));
+bool
+batch_event(struct batch *batch, const struct ipsec_event *event)
+{
+    if (batch->event_count == batch->event_capacity) {
+        struct ipsec_event *events =
+            grow(batch->events, &batch->event_capacity, batch->event_count + 1, sizeof *events);
 
-        if (chunks == NULL)
-            return NULL;
-        batch->context_chunks = chunks;
-        batch->context_chunk_capacity = capacity;
+        if (events == NULL)
+            return false;
+        batch->events = events;
     }
-    if (chunk == batch->context_chunk_count) {
-        batch->context_chunks[chunk] = malloc(CONTEXT_CHUNK_SIZE * sizeof(struct ipsec_sa_context));
-        if (batch->context_chunks[chunk] == NULL)
-            return NULL;
-        batch->context_chunk_count++;
+    batch->events[batch->event_count++] = *event;
+    return true;
+}
+
+bool
+batch_reserve(struct batch *batch, size_t count)
+{
+    if (batch->change_count + count > batch->change_capacity) {
+        struct store_change *changes = grow(batch->changes, &batch->change_capacity,
+                                            batch->change_count + count, sizeof *changes);
+
+        if (changes == NULL)
+            return false;
+        batch->changes = changes;
     }
-    struct ipsec_sa_context *copy =
-        &batch->context_chunks[chunk][batch->context_count % CONTEXT_CHUNK_SIZE];
-    *copy = *context;
-    return copy;
+    if (batch->undo_count + count > batch->undo_capacity) {
+        struct undo_entry *undos =
+            grow(batch->undos, &batch->undo_capacity, batch->undo_count + count, sizeof *undos);
+
+        if (undos == NULL)
+            return false;
+        batch->undos = undos;
+    }
+    return true;
+}
+
+/* Null for want of memory, and then the old place is still good. */
+static void *
+grow(void *entries, size_t *capacity, size_t wanted, size_t entry_size)
+{
+    size_t larger = *capacity == 0 ? 256 : *capacity;
+
+    while (larger < wanted)
+        larger *= 2;
+    void *moved = reallocarray(entries, larger, entry_size);
+    if (moved != NULL)
+        *capacity = larger;
+    return moved;
+}
+
+static void
+free_chunks(struct batch_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct batch_chunk *next = chunk->next;
+
+        free(chunk);
+        chunk = next;
+    }
+}
+
+static struct batch_chunk *
+chunk_with_room(struct batch *batch, size_t size)
+{
+    struct batch_chunk *chunk = batch->chunks;
+
+    if (chunk != NULL && chunk->size - chunk->used >= size)
+        return chunk;
+    if (batch->spares != NULL && size <= CHUNK_SIZE) {
+        chunk = batch->spares;
+        batch->spares = chunk->next;
+        batch->spare_count--;
+    } else {
+        size_t room = size > CHUNK_SIZE ? size : CHUNK_SIZE;
+
+        chunk = malloc(sizeof *chunk + room);
+        if (chunk == NULL)
+            return NULL;
+        chunk->used = 0;
+        chunk->size = room;
+    }
+    chunk->next = batch->chunks;
+    batch->chunks = chunk;
+    return chunk;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * batch.h: the changes of one commit, in the order made.
+ * batch.h: all that the calls of one commit did.
  *
- * One list serves twice: forwards it is what the store gets, backwards it is the undo log of
- * memory. A call notes where the list ends before it runs; when it fails, what lies behind is
- * undone. */
+ * Four lists grow together: the changes that the store gets, the undo log of memory, and what
+ * happens once the commit is through: actions of the data plane, and events for watchers.  A call
+ * notes where they end before it runs; when it fails, what lies behind is undone and cut off. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,37 +12,71 @@
 #include <stdint.h>
 
 #include "engine/base/attributes.h"
+#include "engine/plane_queue.h"
 #include "engine/store/store.h"
 #include "engine/types.h"
 
-struct filter_entry;
+struct engine_state;
+
+/* One kind of change of memory. */
+struct undo_ops {
+    /* Takes the change back, in the reverse order of all changes.  Can't fail. */
+    void (*undo)(struct engine_state *state, void *object, uint64_t number);
+    /* The change is final: frees what undoing would have needed.  Null: nothing to free. */
+    void (*settle)(struct engine_state *state, void *object, uint64_t number);
+};
+
+struct undo_entry {
+    const struct undo_ops *ops;
+    void *object;
+    uint64_t number;
+};
+
+struct batch_chunk;
 
 struct batch {
     struct store_change *changes;
-    struct filter_entry *
-        *deleted_filters; /* beside each change: what STORE_DELETE_FILTER took out */
     size_t change_count;
     size_t change_capacity;
-    struct ipsec_sa_context **context_chunks; /* copies that the changes point to */
-    size_t context_chunk_count;
-    size_t context_chunk_capacity;
-    size_t context_count;
+    struct undo_entry *undos;
+    size_t undo_count;
+    size_t undo_capacity;
+    struct ipsec_event *events;
+    size_t event_count;
+    size_t event_capacity;
+    struct plane_queue plane;
+    struct batch_chunk *chunks; /* copies, see batch_copy(); the newest first */
+    struct batch_chunk *spares; /* empty ones for the next batches */
+    size_t spare_count;
+};
+
+/* Where the lists end. */
+struct batch_mark {
+    size_t change_count;
+    size_t undo_count;
+    size_t event_count;
+    struct plane_queue_mark plane;
 };
 
 void batch_clear(struct batch *batch);
-
-/* Forgets all changes, keeps the memory. */
+/* Forgets all, keeps some memory. */
 void batch_reset(struct batch *batch);
-/* Forgets the changes from 'change_count' on, which the caller has undone. */
-void batch_cut(struct batch *batch, size_t change_count);
+struct batch_mark batch_mark(const struct batch *batch);
+/* Forgets what lies behind the mark, which the caller has undone, and wipes keys in it. */
+void batch_cut(struct batch *batch, struct batch_mark mark);
+/* Whether nothing was done since the mark. */
+bool batch_is_at(const struct batch *batch, struct batch_mark mark);
 
-/* Each appends one change; the record of a context is copied, all else borrowed until the commit.
- * False: no memory, and nothing was appended. */
-NODISCARD bool batch_put_principal(struct batch *batch, uint32_t number, const char *name);
-NODISCARD bool batch_put_filter(struct batch *batch, const struct ipsec_filter *filter);
-NODISCARD bool batch_delete_filter(struct batch *batch, uint64_t id, struct filter_entry *entry);
-NODISCARD bool batch_put_sa_context(struct batch *batch, const struct ipsec_sa_context *context);
-/* 'context' as it was: undoing puts it back. */
-NODISCARD bool batch_delete_sa_context(struct batch *batch, const struct ipsec_sa_context *context);
-NODISCARD bool batch_put_replay(struct batch *batch, const struct store_replay *replay);
-NODISCARD bool batch_delete_replays_below(struct batch *batch, uint64_t number);
+/* A copy that lives until the batch is reset; null for want of memory.  Never for keys. */
+void *batch_copy(struct batch *batch, const void *bytes, size_t size);
+
+/* Each appends one entry; what it points to is borrowed until the commit.  False: no memory, and
+ * nothing was appended. */
+NODISCARD bool batch_change(struct batch *batch, struct store_change change);
+NODISCARD bool
+batch_undo(struct batch *batch, const struct undo_ops *ops, void *object, uint64_t number);
+NODISCARD bool batch_event(struct batch *batch, const struct ipsec_event *event);
+
+/* Room for so many more of the first two each, so that a few appends that must go together can't
+ * fail half way. */
+NODISCARD bool batch_reserve(struct batch *batch, size_t count);

@@ -9,17 +9,37 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/session.h"
+#include "engine/transaction.h"
+
+/* Where a call began. */
+struct call_start {
+    struct batch_mark mark;
+    uint64_t last_luid;
+    uint64_t revision;
+};
 
 static bool was_abandoned(const struct call_runner *runner, const struct ipsec_call *call);
+static enum ipsec_status check(struct ipsec_session *session, const struct ipsec_call *call);
+static enum ipsec_status enter_session(struct ipsec_session *session,
+                                       const struct ipsec_call *call);
 static enum ipsec_status run_operation(const struct call_runner *runner,
                                        struct ipsec_call *call,
                                        struct ipsec_session *session);
+static enum ipsec_status run_repeatable(const struct call_runner *runner,
+                                        struct ipsec_call *call,
+                                        struct ipsec_session *session);
 static enum ipsec_status repeat_answer(const struct call_runner *runner,
                                        struct ipsec_call *call,
                                        const struct replay_record *record);
+static void forget_answer(struct engine_state *state, const struct ipsec_call *call);
+static enum ipsec_status encode_answer(struct ipsec_call *call);
 static enum ipsec_status keep_answer(struct engine_state *state, struct ipsec_call *call);
+static bool has_stored(const struct engine_state *state, const struct call_start *start);
+static void undo(struct engine_state *state, const struct call_start *start);
+static bool may_wait(const struct ipsec_session *session, struct ipsec_call *call);
+static void end_undone_commit(const struct call_runner *runner, struct ipsec_session *session);
 
-bool
+enum call_outcome
 call_run(const struct call_runner *runner, struct ipsec_call *call)
 {
     struct engine_state *state = runner->state;
@@ -27,31 +47,43 @@ call_run(const struct call_runner *runner, struct ipsec_call *call)
         .state = state,
         .caller = &call->caller,
         .fault = &call->fault,
+        .call = call,
     };
-    size_t savepoint = state->batch.change_count;
+    const struct call_start start = {
+        .mark = batch_mark(&state->batch),
+        .last_luid = state->luids.last,
+        .revision = state->revision,
+    };
 
     call->fault.status = IPSEC_OK;
     call->replay.replayed = false;
+    state->batch.plane.owner = call;
+    state->batch.plane.item = 0;
     if (was_abandoned(runner, call)) {
         (void)call_fail(call, IPSEC_RPC_CALL_CANCELED, "the caller went away before the call ran");
-        return false;
+        return CALL_REFUSED;
     }
-    call->status = session_check_right(&session, call->container, call->right);
+    call->status = check(&session, call);
     if (call->status != IPSEC_OK)
-        return false;
+        return CALL_REFUSED;
 
     call->status = run_operation(runner, call, &session);
-    if (call->status == IPSEC_OK && state->batch.change_count > savepoint &&
-        runner->store_fault.status != IPSEC_OK)
+    if (call->status == IPSEC_OK && runner->store_fault.status != IPSEC_OK &&
+        has_stored(state, &start))
         call_take_back(call, runner->store_fault.status);
-    if (call->status == IPSEC_OK)
-        return true;
+    if (call->status == IPSEC_OK && !call->dry_run)
+        return CALL_RAN;
 
-    state_undo(state, savepoint);
+    undo(state, &start);
+    end_undone_commit(runner, &session);
+    if (call->status == IPSEC_OK)
+        return CALL_RAN;
     buffer_reset(&call->replay.answer);
+    if (session.must_wait && may_wait(&session, call))
+        return CALL_HAS_TO_WAIT;
     if (call->fault.status != call->status)
         (void)call_fail(call, call->status, ipsec_status_text(call->status));
-    return true;
+    return CALL_RAN;
 }
 
 void
@@ -62,6 +94,42 @@ call_take_back(struct ipsec_call *call, enum ipsec_status status)
     buffer_reset(&call->replay.answer);
 }
 
+void
+call_refuse(struct engine_state *state, struct ipsec_call *call, const struct ipsec_fault *fault)
+{
+    forget_answer(state, call);
+    call->status = fault->status;
+    call->fault = *fault;
+    call->replay.replayed = false;
+    buffer_reset(&call->replay.answer);
+}
+
+void
+call_answer_again(struct engine_state *state, struct ipsec_call *call)
+{
+    if (!call->replay.wanted || call->status != IPSEC_OK)
+        return;
+    forget_answer(state, call);
+    buffer_reset(&call->replay.answer);
+    enum ipsec_status status = encode_answer(call);
+    if (status == IPSEC_OK)
+        (void)!keep_answer(state, call);
+}
+
+void
+call_repeat_again(struct ipsec_call *repeat, const struct ipsec_call *call)
+{
+    repeat->status = call->status;
+    repeat->fault = call->fault;
+    repeat->replay.replayed = call->status == IPSEC_OK;
+    buffer_reset(&repeat->replay.answer);
+    if (call->status != IPSEC_OK)
+        return;
+    buffer_append(&repeat->replay.answer, call->replay.answer.data, call->replay.answer.size);
+    if (repeat->replay.answer.failed)
+        (void)call_fail(repeat, IPSEC_RPC_OUT_OF_RESOURCES, "no room for the answer given before");
+}
+
 enum ipsec_status
 call_fail(struct ipsec_call *call, enum ipsec_status status, const char *detail)
 {
@@ -69,26 +137,79 @@ call_fail(struct ipsec_call *call, enum ipsec_status status, const char *detail)
     return status;
 }
 
+/* One that waited for the lock is asked always: it would get it for nobody. */
 static bool
 was_abandoned(const struct call_runner *runner, const struct ipsec_call *call)
 {
     if (call->abandoned == NULL)
         return false;
     int64_t waited_us = clock_monotonic_us() - call->queued_at_us;
-    return waited_us > (int64_t)runner->abandoned_after_ms * 1000 && call->abandoned(call);
+    bool waited_long = waited_us > (int64_t)runner->abandoned_after_ms * 1000;
+    return (waited_long || call->wait.ticket != 0) && call->abandoned(call);
 }
 
-/* Runs the call, or gives the answer that it got before. */
+static enum ipsec_status
+check(struct ipsec_session *session, const struct ipsec_call *call)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    if (call->has_session)
+        status = enter_session(session, call);
+    if (status == IPSEC_OK)
+        status = session_check_rule(session, call->rule);
+    if (status == IPSEC_OK)
+        status = session_check_right(session, call->container, call->right);
+    return status;
+}
+
+/* That its transaction was rolled back a session is told once, by whatever call is its next. */
+static enum ipsec_status
+enter_session(struct ipsec_session *session, const struct ipsec_call *call)
+{
+    struct engine_state *state = session->state;
+    struct session_entry *entry = session_table_find(&state->sessions, &call->session_key);
+
+    if (entry == NULL ||
+        !session_is_of(&state->principals, entry->record.opened_by, call->caller.principal))
+        return session_unknown(session->fault, IPSEC_FAULT_HEADER);
+    if (entry->record.aborted)
+        return session_aborted(session->fault, IPSEC_FAULT_HEADER);
+    session_touch(state, entry);
+    if (session_take_notice(state, entry))
+        return session_txn_aborted(session->fault);
+    session->entry = entry;
+    session->flags = entry->record.flags;
+    session->transaction = (enum ipsec_transaction_kind)entry->record.transaction;
+    return IPSEC_OK;
+}
+
+/* A dry run is not remembered, and not told from what is. */
 static enum ipsec_status
 run_operation(const struct call_runner *runner,
               struct ipsec_call *call,
               struct ipsec_session *session)
 {
-    struct engine_state *state = runner->state;
-
     if (!call->replay.wanted)
         return call->run(call, session);
+    if (!call->dry_run)
+        return run_repeatable(runner, call, session);
+    enum ipsec_status status = call->run(call, session);
+    return status == IPSEC_OK ? encode_answer(call) : status;
+}
 
+/* Runs the call, or gives the answer that it got before. */
+static enum ipsec_status
+run_repeatable(const struct call_runner *runner,
+               struct ipsec_call *call,
+               struct ipsec_session *session)
+{
+    struct engine_state *state = runner->state;
+
+    if (session->transaction == IPSEC_WRITE_TRANSACTION)
+        return ipsec_fault_set(&call->fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
+                               "Idempotency-Key",
+                               "nothing is remembered of what a transaction may still roll back; "
+                               "repeat the transaction as a whole");
     const struct replay_record *record =
         replay_find(&state->replays, call->replay.key_digest, state->now_ms);
     if (record != NULL)
@@ -97,9 +218,9 @@ run_operation(const struct call_runner *runner,
         return call_fail(call, IPSEC_RPC_OUT_OF_RESOURCES,
                          "no room to remember another Idempotency-Key");
     enum ipsec_status status = call->run(call, session);
-    if (status != IPSEC_OK)
-        return status;
-    return keep_answer(state, call);
+    if (status == IPSEC_OK)
+        status = encode_answer(call);
+    return status == IPSEC_OK ? keep_answer(state, call) : status;
 }
 
 static enum ipsec_status
@@ -114,7 +235,7 @@ repeat_answer(const struct call_runner *runner,
                                "Idempotency-Key", "the key was used with another request");
 
     if (replay_is_pending(replays, record)) {
-        const struct store_replay *pending = &runner->state->batch.changes[record->change].replay;
+        const struct store_replay *pending = runner->state->batch.changes[record->change].replay;
 
         buffer_append(&call->replay.answer, pending->answer, pending->answer_size);
     } else {
@@ -144,15 +265,35 @@ repeat_answer(const struct call_runner *runner,
     return IPSEC_OK;
 }
 
-/* The answer and its record go into the commit of the change they belong to. */
+/* The committed record says what did not come to be.  Without memory for the change the store keeps
+ * it, and only memory does not give it again. */
+static void
+forget_answer(struct engine_state *state, const struct ipsec_call *call)
+{
+    const struct replay_record *record = NULL;
+
+    if (call->replay.wanted && !call->replay.replayed && !call->dry_run)
+        record = replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+    if (record == NULL)
+        return;
+    (void)!batch_change(&state->batch,
+                        (struct store_change){ .kind = STORE_DELETE_REPLAY, .id = record->number });
+    replay_void(&state->replays, record->number);
+}
+
+static enum ipsec_status
+encode_answer(struct ipsec_call *call)
+{
+    if (!call->encode(call, &call->replay.answer) || call->replay.answer.failed)
+        return call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, "the answer can't be encoded");
+    return IPSEC_OK;
+}
+
+/* The record of the answer goes into the commit of the change it belongs to. */
 static enum ipsec_status
 keep_answer(struct engine_state *state, struct ipsec_call *call)
 {
     struct ipsec_replay *replay = &call->replay;
-
-    if (!call->encode(call, &replay->answer) || replay->answer.failed)
-        return call_fail(call, IPSEC_RPC_SERVER_CANTMARSHAL_DATA, "the answer can't be encoded");
-
     const struct replay_record *record =
         replay_add(&state->replays, replay->key_digest, replay->request_digest, state->now_ms,
                    (uint32_t)state->batch.change_count);
@@ -164,9 +305,59 @@ keep_answer(struct engine_state *state, struct ipsec_call *call)
     };
     memcpy(stored.key_digest, replay->key_digest, sizeof stored.key_digest);
     memcpy(stored.request_digest, replay->request_digest, sizeof stored.request_digest);
-    if (!batch_put_replay(&state->batch, &stored)) {
+    if (!state_put_replay(state, &stored)) {
         replay_undo(&state->replays);
         return call_fail(call, IPSEC_RPC_OUT_OF_RESOURCES, "the service is out of memory");
     }
     return IPSEC_OK;
+}
+
+/* Whether the call did something that needs the store. */
+static bool
+has_stored(const struct engine_state *state, const struct call_start *start)
+{
+    return state->batch.change_count > start->mark.change_count ||
+           state->luids.last > start->last_luid;
+}
+
+/* No identifier and no revision is used up by what did not happen. */
+static void
+undo(struct engine_state *state, const struct call_start *start)
+{
+    state_undo(state, start->mark);
+    state->luids.last = start->last_luid;
+    state->revision = start->revision;
+}
+
+/* The first time decides until when. */
+static bool
+may_wait(const struct ipsec_session *session, struct ipsec_call *call)
+{
+    const struct engine_state *state = session->state;
+    uint32_t timeout_ms = state->sessions.limits.wait_ms;
+
+    if (session->entry != NULL)
+        timeout_ms = session->entry->record.txn_wait_timeout_ms;
+    if (call->wait.ticket == 0)
+        call->wait.deadline_ms = state->clock_ms + timeout_ms;
+    call->wait.session = session->entry == NULL ? 0 : session->entry->record.number;
+    call->wait.writes = session->waits_to_write;
+    return state->clock_ms < call->wait.deadline_ms;
+}
+
+/* A commit that can't be stored ends the transaction; any other failure leaves it open. */
+static void
+end_undone_commit(const struct call_runner *runner, struct ipsec_session *session)
+{
+    struct session_entry *entry = session->entry;
+
+    if (entry == NULL || !entry->commit_undone)
+        return;
+    entry->commit_undone = false;
+    if (session->call->dry_run || session->call->status == IPSEC_OK ||
+        session->call->status != runner->store_fault.status)
+        return;
+    struct batch_mark mark = batch_mark(&runner->state->batch);
+    if (!transaction_roll_back(runner->state, entry, false))
+        state_undo(runner->state, mark);
 }

@@ -349,16 +349,20 @@ describe(const struct ipsec_filter *filter, struct shape *shape, struct cell_key
             break;
         case IPSEC_CONDITION_IP_PROTOCOL:
             shape->parts |= SHAPE_IP_PROTOCOL;
-            key->ip_protocol = condition->number;
+            key->ip_protocol = (uint8_t)condition->number;
             break;
         case IPSEC_CONDITION_IP_LOCAL_PORT:
             shape->parts |= SHAPE_LOCAL_PORT;
-            key->local_port = condition->number;
+            key->local_port = (uint16_t)condition->number;
             break;
         case IPSEC_CONDITION_IP_REMOTE_PORT:
             shape->parts |= SHAPE_REMOTE_PORT;
-            key->remote_port = condition->number;
+            key->remote_port = (uint16_t)condition->number;
             break;
+        case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE:
+        case IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE:
+        case IPSEC_CONDITION_IP_LOCAL_INTERFACE:
+        case IPSEC_CONDITION_FLAGS:
         case IPSEC_CONDITION_FIELD_COUNT:
             break;
         }

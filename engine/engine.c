@@ -17,17 +17,14 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/call.h"
+#include "engine/due.h"
 #include "engine/figures.h"
 #include "engine/handover.h"
+#include "engine/refusal.h"
 #include "engine/state.h"
+#include "engine/transaction.h"
 
 #define SHORTEST_PROBE_INTERVAL_MS 10
-
-/* One call of the batch under way. */
-struct batch_call {
-    struct ipsec_call *call;
-    bool exposed; /* it may have seen changes that are not committed yet */
-};
 
 struct ipsec_engine {
     struct ipsec_engine_options options;
@@ -45,14 +42,24 @@ struct ipsec_engine {
 
 static enum ipsec_status check_options(const struct ipsec_engine_options *options,
                                        struct ipsec_fault *fault);
-static enum ipsec_status
-open_state(struct ipsec_engine *engine, const char *path, struct ipsec_fault *fault);
+static enum ipsec_status open_state(struct ipsec_engine *engine,
+                                    const char *path,
+                                    const struct plane_ops *plane_ops,
+                                    struct ipsec_fault *fault);
 static enum ipsec_status start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault);
 static void free_engine(struct ipsec_engine *engine);
 static void *engine_thread(void *argument);
+static bool is_finished(struct ipsec_engine *engine, bool closed);
+static int64_t next_work_ms(const struct ipsec_engine *engine, int64_t clock_ms);
 static int64_t time_to_wait(const struct ipsec_engine *engine);
 static void run_batch(struct ipsec_engine *engine);
+static size_t run_parked_calls(struct ipsec_engine *engine);
+static size_t run_new_calls(struct ipsec_engine *engine, size_t call_count);
+static size_t run_call(struct ipsec_engine *engine, struct ipsec_call *call, size_t call_count);
+static bool park(struct ipsec_engine *engine, struct ipsec_call *call);
+static void finish_batch(struct ipsec_engine *engine, size_t call_count);
 static void commit(struct ipsec_engine *engine, size_t call_count);
+static void apply_plane(struct ipsec_engine *engine, size_t call_count);
 static void fail_exposed_calls(struct ipsec_engine *engine, size_t call_count);
 static void become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault);
 static void schedule_probe(struct ipsec_engine *engine);
@@ -81,6 +88,17 @@ ipsec_engine_open_with(const struct ipsec_engine_options *options,
                        struct ipsec_fault *fault,
                        struct ipsec_engine **engine_out)
 {
+    return ipsec_engine_open_on(options, ops, path, NULL, fault, engine_out);
+}
+
+enum ipsec_status
+ipsec_engine_open_on(const struct ipsec_engine_options *options,
+                     const struct store_ops *ops,
+                     const char *path,
+                     const struct plane_ops *plane_ops,
+                     struct ipsec_fault *fault,
+                     struct ipsec_engine **engine_out)
+{
     enum ipsec_status status = check_options(options, fault);
 
     *engine_out = NULL;
@@ -99,7 +117,7 @@ ipsec_engine_open_with(const struct ipsec_engine_options *options,
     };
     handover_init(&engine->handover, options->queue_depth);
 
-    status = open_state(engine, path, fault);
+    status = open_state(engine, path, plane_ops, fault);
     if (status == IPSEC_OK)
         status = start_thread(engine, fault);
     if (status != IPSEC_OK) {
@@ -174,6 +192,26 @@ ipsec_engine_call(struct ipsec_engine *engine, struct ipsec_call *call)
     return call->status;
 }
 
+void
+ipsec_engine_drain(struct ipsec_engine *engine)
+{
+    if (engine != NULL)
+        handover_drain(&engine->handover);
+}
+
+enum ipsec_status
+ipsec_session_preview(const struct ipsec_engine *engine,
+                      const struct ipsec_guid *key,
+                      const char *principal,
+                      enum ipsec_session_rule rule,
+                      struct ipsec_fault *fault)
+{
+    const struct engine_state *state = &engine->state;
+
+    return session_registry_judge(state->sessions.registry, &state->principals, key, principal,
+                                  rule, fault);
+}
+
 const char *
 ipsec_principal_name(const struct ipsec_engine *engine, uint32_t principal)
 {
@@ -193,17 +231,32 @@ check_options(const struct ipsec_engine_options *options, struct ipsec_fault *fa
 }
 
 static enum ipsec_status
-open_state(struct ipsec_engine *engine, const char *path, struct ipsec_fault *fault)
+open_state(struct ipsec_engine *engine,
+           const char *path,
+           const struct plane_ops *plane_ops,
+           struct ipsec_fault *fault)
 {
     const struct ipsec_engine_options *options = &engine->options;
     bool has_state = state_init(&engine->state, options->max_contexts, options->max_replay_records,
                                 options->max_batch);
+    engine->state.clock_ms = clock_monotonic_ms();
+    engine->state.now_ms = clock_wall_ms();
+    engine->state.sessions.limits = (struct session_limits){
+        .maximum = options->max_sessions,
+        .idle_ms = options->session_idle_ms,
+        .wait_ms = options->txn_wait_ms,
+        .hold_ms = options->txn_hold_ms,
+    };
 
     engine->batch_calls = calloc(options->max_batch, sizeof *engine->batch_calls);
     if (!has_state || engine->batch_calls == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory for the engine's tables");
-    enum ipsec_status status = engine->runner.store_ops->open(path, fault, &engine->runner.store);
+    enum ipsec_status status = sa_database_configure(&engine->state.sa, options, plane_ops, fault);
+    if (status != IPSEC_OK)
+        return status;
+    engine->options.plane_uri = NULL; /* borrowed, too */
+    status = engine->runner.store_ops->open(path, fault, &engine->runner.store);
     if (status != IPSEC_OK)
         return status;
     status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
@@ -246,30 +299,54 @@ static void *
 engine_thread(void *argument)
 {
     struct ipsec_engine *engine = argument;
+    struct policy_lock *policy = &engine->state.policy;
     bool closed = false;
 
-    while (!closed || engine->waiting != NULL) {
+    while (!is_finished(engine, closed)) {
         if (engine->waiting == NULL)
             engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
+        if ((closed || handover_is_draining(&engine->handover)) && !policy->stopped)
+            policy_lock_stop(policy);
         if (engine->runner.store_fault.status != IPSEC_OK &&
             clock_monotonic_ms() >= engine->next_probe_ms)
             probe_store(engine);
-        if (engine->waiting != NULL) {
+        int64_t clock_ms = clock_monotonic_ms();
+        if (engine->waiting != NULL || next_work_ms(engine, clock_ms) <= clock_ms)
             run_batch(engine);
-            closed = false; /* something may have come behind it */
-        }
     }
     return NULL;
 }
 
-/* For ever, or until the next probe of a failed store. */
+/* Calls may have come in behind the ones that were taken. */
+static bool
+is_finished(struct ipsec_engine *engine, bool closed)
+{
+    return closed && engine->waiting == NULL && engine->state.policy.first == NULL &&
+           handover_is_empty(&engine->handover);
+}
+
+/* When there is something to do even if no call comes. */
+static int64_t
+next_work_ms(const struct ipsec_engine *engine, int64_t clock_ms)
+{
+    int64_t due_ms = due_next(&engine->state, engine->runner.store_fault.status == IPSEC_OK);
+    int64_t parked_ms = policy_lock_next(&engine->state.policy, clock_ms);
+
+    return due_ms < parked_ms ? due_ms : parked_ms;
+}
+
+/* Below 0: for ever. */
 static int64_t
 time_to_wait(const struct ipsec_engine *engine)
 {
-    if (engine->runner.store_fault.status == IPSEC_OK)
+    int64_t clock_ms = clock_monotonic_ms();
+    int64_t next_ms = next_work_ms(engine, clock_ms);
+
+    if (engine->runner.store_fault.status != IPSEC_OK && engine->next_probe_ms < next_ms)
+        next_ms = engine->next_probe_ms;
+    if (next_ms == INT64_MAX)
         return -1;
-    int64_t left_ms = engine->next_probe_ms - clock_monotonic_ms();
-    return left_ms < 0 ? 0 : left_ms;
+    return next_ms < clock_ms ? 0 : next_ms - clock_ms;
 }
 
 static void
@@ -277,35 +354,107 @@ run_batch(struct ipsec_engine *engine)
 {
     struct engine_state *state = &engine->state;
     struct handover_results results = { .touched = NULL };
-    size_t call_count = 0;
 
-    state_begin_batch(state, clock_wall_ms());
+    state_begin_batch(state, clock_wall_ms(), clock_monotonic_ms());
     uint64_t expired_below = replay_expire(&state->replays, state->now_ms);
-    while (engine->waiting != NULL && call_count < engine->options.max_batch) {
-        struct ipsec_call *call = engine->waiting;
+    due_run(state, state->clock_ms, engine->runner.store_fault.status == IPSEC_OK);
+    size_t call_count = run_parked_calls(engine);
+    call_count = run_new_calls(engine, call_count);
 
-        engine->waiting = call->next;
-        bool has_run = call_run(&engine->runner, call);
-        if (call->status == IPSEC_RPC_CALL_CANCELED && !has_run)
-            figures_count_abandoned(&engine->figures);
-        engine->batch_calls[call_count++] = (struct batch_call){
-            .call = call,
-            .exposed = has_run && state->batch.change_count > 0,
-        };
-    }
-    handover_release(&engine->handover, (uint32_t)call_count);
-
-    if (state->batch.change_count > 0) {
-        /* Without memory for this change the old records merely stay for longer. */
-        if (expired_below != 0)
-            (void)!batch_delete_replays_below(&state->batch, expired_below);
-        commit(engine, call_count);
-    }
-    figures_count_batch(&engine->figures, call_count);
+    /* Without memory for this change the old records merely stay for longer. */
+    if (expired_below != 0 && state_wants_commit(state))
+        (void)!state_delete_replays_below(state, expired_below);
+    finish_batch(engine, call_count);
+    if (call_count > 0)
+        figures_count_batch(&engine->figures, call_count);
     figures_publish(&engine->figures, state);
     for (size_t i = 0; i < call_count; i++)
         handover_collect(&results, engine->batch_calls[i].call);
     handover_deliver(&results);
+}
+
+/* First those that wait for the lock on policy and may go on, each once, in their order. */
+static size_t
+run_parked_calls(struct ipsec_engine *engine)
+{
+    struct engine_state *state = &engine->state;
+    size_t call_count = 0;
+    uint64_t ticket = 0;
+
+    while (call_count < engine->options.max_batch) {
+        struct ipsec_call *call = policy_lock_take(&state->policy, ticket, state->clock_ms);
+
+        if (call == NULL)
+            break;
+        ticket = call->wait.ticket;
+        call_count = run_call(engine, call, call_count);
+    }
+    return call_count;
+}
+
+/* A call that is parked leaves its place in the queue. */
+static size_t
+run_new_calls(struct ipsec_engine *engine, size_t call_count)
+{
+    uint32_t taken = 0;
+
+    while (engine->waiting != NULL && call_count < engine->options.max_batch) {
+        struct ipsec_call *call = engine->waiting;
+
+        engine->waiting = call->next;
+        call->wait = (struct ipsec_wait){ .ticket = 0 };
+        call_count = run_call(engine, call, call_count);
+        taken++;
+    }
+    handover_release(&engine->handover, taken);
+    return call_count;
+}
+
+/* Returns how many calls of the batch are finished. */
+static size_t
+run_call(struct ipsec_engine *engine, struct ipsec_call *call, size_t call_count)
+{
+    const struct batch *batch = &engine->state.batch;
+    enum call_outcome outcome = call_run(&engine->runner, call);
+
+    if (outcome == CALL_HAS_TO_WAIT && park(engine, call))
+        return call_count;
+    if (call->status == IPSEC_RPC_CALL_CANCELED && outcome == CALL_REFUSED)
+        figures_count_abandoned(&engine->figures);
+    engine->batch_calls[call_count] = (struct batch_call){
+        .call = call,
+        .exposed = outcome != CALL_REFUSED && (batch->change_count > 0 || batch->undo_count > 0),
+    };
+    return call_count + 1;
+}
+
+/* False: it is refused. */
+static bool
+park(struct ipsec_engine *engine, struct ipsec_call *call)
+{
+    struct engine_state *state = &engine->state;
+
+    if (state->policy.stopped) {
+        (void)call_fail(call, IPSEC_RPC_SERVERCALL_RETRYLATER,
+                        "the service is stopping and waits for no transaction");
+        return false;
+    }
+    if (state->policy.waiting >= engine->options.queue_depth) {
+        (void)call_fail(call, IPSEC_RPC_CANTTRANSMIT_CALL,
+                        "too many calls wait for the lock on policy");
+        return false;
+    }
+    policy_lock_park(&state->policy, call, state->clock_ms);
+    return true;
+}
+
+static void
+finish_batch(struct ipsec_engine *engine, size_t call_count)
+{
+    if (state_wants_commit(&engine->state))
+        commit(engine, call_count);
+    else
+        state_settle(&engine->state);
 }
 
 static void
@@ -320,6 +469,8 @@ commit(struct ipsec_engine *engine, size_t call_count)
 
     if (status == IPSEC_OK) {
         figures_count_commit(&engine->figures, clock_monotonic_us() - started_us);
+        state->stored_luid = marks.last_luid;
+        apply_plane(engine, call_count);
         state_settle(state);
         return;
     }
@@ -327,9 +478,41 @@ commit(struct ipsec_engine *engine, size_t call_count)
         (void)!ipsec_fault_set(&fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
                                ipsec_status_text(status));
     figures_count_commit_failure(&engine->figures);
-    state_undo(state, 0);
+    state_undo(state, (struct batch_mark){ .change_count = 0 });
+    transaction_drop_undone(state);
     become_read_only(engine, &fault);
     fail_exposed_calls(engine, call_count);
+}
+
+/* What is committed becomes so in the data plane; what that refuses is put right by another commit,
+ * before anybody gets an answer. */
+static void
+apply_plane(struct ipsec_engine *engine, size_t call_count)
+{
+    struct engine_state *state = &engine->state;
+    struct batch_mark committed = batch_mark(&state->batch);
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+
+    state->batch.plane.owner = NULL;
+    if (state->batch.plane.group_count == 0)
+        return;
+    refusal_apply(state, engine->batch_calls, call_count);
+    size_t change_count = state->batch.change_count - committed.change_count;
+    if (change_count == 0)
+        return;
+    struct store_marks marks = state_marks(state);
+    enum ipsec_status status = engine->runner.store_ops->commit(
+        engine->runner.store, state->batch.changes + committed.change_count, change_count, &marks,
+        &fault);
+    if (status == IPSEC_OK)
+        return;
+    /* Memory stays what the store has: SAs that the plane lacks, until they end or its restart. */
+    if (fault.status != status)
+        (void)!ipsec_fault_set(&fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
+                               ipsec_status_text(status));
+    figures_count_commit_failure(&engine->figures);
+    state_undo(state, committed);
+    become_read_only(engine, &fault);
 }
 
 /* What these calls did is gone, and what they saw or said may be. */

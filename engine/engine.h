@@ -23,6 +23,7 @@
 #include "engine/base/access.h"
 #include "engine/base/attributes.h"
 #include "engine/base/buffer.h"
+#include "engine/base/secret.h"
 #include "engine/base/status.h"
 #include "engine/types.h"
 
@@ -33,10 +34,22 @@ struct ipsec_completion; /* Where finished calls of one thread arrive. */
 /* --- The engine ------------------------------------------------------------------------------- */
 
 struct ipsec_engine_options {
-    const char *store_uri;       /* "memory:" or "sqlite:PATH" */
-    uint32_t queue_depth;        /* calls waiting at most; beyond it submit says so at once */
-    uint32_t max_batch;          /* calls a commit */
-    uint32_t max_contexts;       /* 0: no limit but memory */
+    const char *store_uri;      /* "memory:" or "sqlite:PATH" */
+    uint32_t queue_depth;       /* calls waiting at most; beyond it submit says so at once */
+    uint32_t max_batch;         /* calls a commit */
+    const char *plane_uri;      /* "none"; null means that too */
+    uint32_t max_contexts;      /* 0: no limit but memory */
+    uint32_t max_sessions;      /* explicit ones; 0: none may be opened */
+    uint32_t session_idle_ms;   /* an explicit session without a call for so long is cancelled */
+    uint32_t txn_wait_ms;       /* how long a call waits for the policy lock unless its session says
+                                   otherwise (WFP: 15 s) */
+    uint32_t txn_hold_ms;       /* an explicit transaction older than this is rolled back (1 h) */
+    uint32_t larval_timeout_ms; /* a context not keyed for so long is removed; 0: never */
+    uint32_t quarantine_ms;     /* an ended context's SPI is not handed out for so long */
+    uint32_t spi_minimum;       /* what GetSpi hands out; 0: 256 */
+    uint32_t spi_maximum;       /* 0: 2^32-1 */
+    uint32_t kept_events;       /* events that a watcher may go back; 0: 65536 */
+    bool allow_weak_transforms; /* MD5, SHA-1, DES, 3DES, encryption or integrity alone */
     uint32_t max_replay_records; /* remembered answers at most, see struct ipsec_replay */
     uint32_t probe_interval_ms;  /* read-only after a store failure: time between probe writes */
     uint32_t abandoned_after_ms; /* a call that waited longer is checked for a caller still there */
@@ -47,6 +60,11 @@ struct ipsec_engine_options {
 NODISCARD enum ipsec_status ipsec_engine_open(const struct ipsec_engine_options *options,
                                               struct ipsec_fault *fault,
                                               struct ipsec_engine **engine_out);
+
+/* From now on no call waits for the lock on policy: those that do, and others that would have to,
+ * fail with IPSEC_RPC_SERVERCALL_RETRYLATER.  For a service that stops and answers what it has
+ * begun.  Any thread; accepts null. */
+void ipsec_engine_drain(struct ipsec_engine *engine);
 
 /* Finishes what is in the queue, commits, ends the thread, closes the store.  Nobody may submit any
  * more.  Accepts null. */
@@ -70,6 +88,14 @@ struct ipsec_engine_figures {
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     uint64_t filters;
     uint64_t replay_records;
+    uint64_t sessions; /* explicit and alive */
+    uint64_t sessions_aborted;
+    uint64_t sessions_cancelled; /* since the start, like the next ones */
+    uint64_t transactions_begun;
+    uint64_t transactions_rolled_back; /* for they were held too long */
+    uint64_t transactions_reading;     /* now */
+    uint64_t transactions_writing;
+    uint64_t calls_waiting; /* for the lock on policy */
     uint64_t last_luid;
     uint64_t revision;
     char store_name[16]; /* "memory", "sqlite" */
@@ -104,9 +130,35 @@ struct ipsec_replay {
     struct buffer answer;
 };
 
+/* What a call asks of its session before its right is looked at (spec section 6.2). */
+enum ipsec_session_rule {
+    IPSEC_RULE_ANY = 0,        /* reads: allowed in any session */
+    IPSEC_RULE_NO_TRANSACTION, /* IPSEC_TXN_IN_PROGRESS inside one */
+    IPSEC_RULE_DIRECT,       /* that, and IPSEC_DYNAMIC_SESSION_IN_PROGRESS in a dynamic session */
+    IPSEC_RULE_POLICY_WRITE, /* IPSEC_INCOMPATIBLE_TXN in a read-only transaction */
+    IPSEC_RULE_TRANSACTION,  /* IPSEC_NO_TXN_IN_PROGRESS outside of one: commit and abort */
+};
+
+/* The engine's own, of a call that waits for the lock on policy. */
+struct ipsec_wait {
+    uint64_t ticket;  /* its place in the queue; 0: it never waited */
+    uint64_t session; /* number of its explicit session; 0: none */
+    int64_t deadline_ms;
+    bool writes;
+    bool wake;
+};
+
 struct ipsec_call {
     /* Set by the submitter. */
     struct ipsec_caller caller;
+    bool has_session; /* false: the call runs in an implicit static session of its own */
+    struct ipsec_guid session_key;
+    enum ipsec_session_rule rule;
+    bool dry_run; /* all checks and the answer, no effect */
+    /* If-Match: the operation fails with IPSEC_HTTP_PRECONDITION_FAILED unless the object it
+     * addresses is there in one of these revisions. */
+    uint64_t if_match[4];
+    uint8_t if_match_count;         /* 0: no condition */
     enum ipsec_container container; /* the right that even a replayed answer needs */
     uint32_t right;
     struct ipsec_completion *completion;
@@ -114,6 +166,10 @@ struct ipsec_call {
     enum ipsec_status (*run)(struct ipsec_call *call, struct ipsec_session *session);
     /* See struct ipsec_replay; null unless 'replay.wanted'. */
     bool (*encode)(struct ipsec_call *call, struct buffer *answer);
+    /* May be null: the data plane refused what the call did for one of its items (see
+     * ipsec_session_savepoint()), and that was taken back after the commit; the call itself has
+     * succeeded.  Null: one refusal undoes and fails the whole call. */
+    void (*item_refused)(struct ipsec_call *call, uint32_t item, const struct ipsec_fault *fault);
     /* May be null: asked of a call that waited long; true drops it (IPSEC_RPC_CALL_CANCELED). */
     bool (*abandoned)(const struct ipsec_call *call);
     struct ipsec_replay replay;
@@ -121,6 +177,7 @@ struct ipsec_call {
     enum ipsec_status status;
     struct ipsec_fault fault;
     int64_t queued_at_us;
+    struct ipsec_wait wait;
     struct ipsec_call *next;
 };
 
@@ -146,6 +203,71 @@ NODISCARD enum ipsec_status ipsec_engine_call(struct ipsec_engine *engine, struc
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
+/* Explicit sessions are named by a key and live from open to close, or until nobody used them for
+ * 'session_idle_ms'.  What was not closed when the engine stopped, or was cancelled, answers
+ * IPSEC_SESSION_ABORTED until it is closed.  A session belongs to the principal that opened it; for
+ * others it does not exist (IPSEC_INVALID_HANDLE).
+ *
+ * Opens one.  'options': key (zero: the engine makes one; IPSEC_ALREADY_EXISTS), name, flags
+ * (IPSEC_INVALID_FLAGS), txn_wait_timeout_ms (0: the engine's).  FWPM_ACTRL_OPEN on the engine.
+ * IPSEC_RPC_OUT_OF_RESOURCES at the limit.  (FwpmEngineOpen0) */
+NODISCARD enum ipsec_status ipsec_session_open(struct ipsec_session *session,
+                                               const struct ipsec_session_record *options,
+                                               struct ipsec_session_record *record_out);
+/* Ends it: rolls its transaction back, deletes its dynamic objects, ends its subscriptions.
+ * (FwpmEngineClose0) */
+NODISCARD enum ipsec_status ipsec_session_close(struct ipsec_session *session,
+                                                const struct ipsec_guid *key);
+NODISCARD enum ipsec_status ipsec_session_get(struct ipsec_session *session,
+                                              const struct ipsec_guid *key,
+                                              struct ipsec_session_record *record_out);
+/* The explicit session that the current call runs in; IPSEC_INVALID_HANDLE in an implicit one. */
+NODISCARD enum ipsec_status ipsec_session_current(struct ipsec_session *session,
+                                                  struct ipsec_session_record *record_out);
+/* The caller's own, in the order opened; as ipsec_sa_context_enum. */
+struct ipsec_session_page {
+    struct ipsec_session_record *sessions;
+    size_t session_count;
+    uint64_t next; /* the number of the last one */
+};
+NODISCARD enum ipsec_status ipsec_session_enum(struct ipsec_session *session,
+                                               uint64_t after,
+                                               size_t limit,
+                                               struct ipsec_session_page *page_out);
+void ipsec_session_page_clear(struct ipsec_session_page *page);
+
+/* What a call in the session 'key' will be told before its body is looked at: IPSEC_INVALID_HANDLE,
+ * IPSEC_SESSION_ABORTED, IPSEC_TXN_ABORTED (which is told once: by this or by the call, whichever
+ * comes first) and the codes of 'rule'.  Any thread; may be outdated when the call runs, which
+ * checks again. */
+NODISCARD enum ipsec_status ipsec_session_preview(const struct ipsec_engine *engine,
+                                                  const struct ipsec_guid *key,
+                                                  const char *principal,
+                                                  enum ipsec_session_rule rule,
+                                                  struct ipsec_fault *fault);
+
+/* Begins the session's transaction on the policy objects: one writer or many readers, first come
+ * first served; waits for the others up to the session's time, then IPSEC_TIMEOUT.
+ * FWPM_ACTRL_BEGIN_READ_TXN or FWPM_ACTRL_BEGIN_WRITE_TXN on the engine.  IPSEC_TXN_IN_PROGRESS.
+ * (FwpmTransactionBegin0) */
+NODISCARD enum ipsec_status ipsec_transaction_begin(struct ipsec_session *session, bool read_only);
+/* All changes at once, or none: when it fails for the store, the transaction is rolled back; when
+ * objects it deletes came into use meanwhile (IPSEC_IN_USE), it stays open.  The right of begin.
+ * (FwpmTransactionCommit0) */
+NODISCARD enum ipsec_status ipsec_transaction_commit(struct ipsec_session *session);
+/* (FwpmTransactionAbort0) */
+NODISCARD enum ipsec_status ipsec_transaction_abort(struct ipsec_session *session);
+
+/* For a call of many parts of which some may fail: what comes after the savepoint is undone by
+ * going back to it.  'item' numbers the part that begins, for 'item_refused'. */
+struct ipsec_savepoint {
+    size_t marks[6];
+    uint64_t last_luid;
+    uint64_t revision;
+};
+struct ipsec_savepoint ipsec_session_savepoint(struct ipsec_session *session, uint32_t item);
+void ipsec_session_rollback(struct ipsec_session *session, const struct ipsec_savepoint *savepoint);
+
 /* Where the current call's failure is described. */
 struct ipsec_fault *ipsec_session_fault(struct ipsec_session *session);
 
@@ -165,6 +287,37 @@ NODISCARD enum ipsec_status ipsec_sa_context_create(struct ipsec_session *sessio
                                                     uint64_t *inbound_filter_id_out,
                                                     uint64_t *id_out);
 
+/* What may come with a create besides the traffic; zeroed: nothing. */
+struct ipsec_sa_bundle_input;
+struct ipsec_sa_context_options {
+    const struct ipsec_labels *labels; /* borrowed */
+    uint64_t inbound_filter_id;        /* for the SPI, as GetSpi's; 0: the mirrored filter */
+    uint32_t spi;                      /* SetSpi; 0: see 'wants_spi' */
+    bool wants_spi;                    /* GetSpi */
+    const struct ipsec_sa_bundle_input *inbound;  /* null: not now.  Needs an SPI; 0 in its SAs
+                                                     stands  for the context's */
+    const struct ipsec_sa_bundle_input *outbound; /* null: not now.  Needs 'inbound' */
+};
+/* Creates, sets the SPI and keys in one step, or does nothing.  Order of checks and codes are those
+ * of the single calls.  'context_out' receives the context, with references. */
+NODISCARD enum ipsec_status
+ipsec_sa_context_create_with(struct ipsec_session *session,
+                             const struct ipsec_traffic *outbound_traffic,
+                             const struct ipsec_sa_context_options *options,
+                             struct ipsec_sa_context *context_out);
+
+/* Makes the successor of the keyed context 'id': the same traffic and labels, a new SPI and the
+ * inbound bundle 'inbound'.  Adding its outbound bundle ends the predecessor as duplicate deletion
+ * does, whatever the flags say: its outbound SA at once, its inbound SA after a minute.
+ * FWPM_ACTRL_ADD.  IPSEC_INCOMPATIBLE_SA_STATE unless the context is active. */
+NODISCARD enum ipsec_status ipsec_sa_context_rotate(struct ipsec_session *session,
+                                                    uint64_t id,
+                                                    const struct ipsec_sa_context_options *options,
+                                                    struct ipsec_sa_context *context_out);
+
+/* Ends the references of a copy: 'inbound', 'outbound', 'labels'.  Any thread. */
+void ipsec_sa_context_unref(struct ipsec_sa_context *context);
+
 /* Copies the context.  'inbound_filter_id' is 0, here and in enumerations, once that filter was
  * deleted.  FWPM_ACTRL_READ.  IPSEC_NOT_FOUND.  (IPsecSaContextGetById1) */
 NODISCARD enum ipsec_status ipsec_sa_context_get_by_id(struct ipsec_session *session,
@@ -175,6 +328,79 @@ NODISCARD enum ipsec_status ipsec_sa_context_get_by_id(struct ipsec_session *ses
  * rules of create.  (IPsecSaContextDeleteById0) */
 NODISCARD enum ipsec_status ipsec_sa_context_delete_by_id(struct ipsec_session *session,
                                                           uint64_t id);
+
+/* --- Keying.  All need FWPM_ACTRL_ADD on the SA database, expire needs DELETE; none is possible in
+ * a transaction (IPSEC_TXN_IN_PROGRESS).  IPSEC_NOT_FOUND, and IPSEC_INCOMPATIBLE_SA_STATE for what
+ * comes out of order: create, SPI, inbound, outbound. */
+
+/* Hands out an inbound SPI: random, not below 256, unique on this host, and the same again for a
+ * repeat with the same traffic; IPSEC_TRAFFIC_MISMATCH for another.  'inbound_traffic' has the
+ * context's addresses, or none at all (zeroed), and in transport mode the *inbound* filter.
+ * (IPsecSaContextGetSpi1) */
+NODISCARD enum ipsec_status ipsec_sa_context_get_spi(struct ipsec_session *session,
+                                                     uint64_t id,
+                                                     const struct ipsec_traffic *inbound_traffic,
+                                                     uint32_t *spi_out);
+/* Takes an SPI agreed elsewhere.  IPSEC_OUT_OF_BOUNDS below 256, IPSEC_ALREADY_EXISTS when another
+ * context has it.  The same one again is no change.  (IPsecSaContextSetSpi0) */
+NODISCARD enum ipsec_status ipsec_sa_context_set_spi(struct ipsec_session *session,
+                                                     uint64_t id,
+                                                     const struct ipsec_traffic *inbound_traffic,
+                                                     uint32_t spi);
+
+/* A bundle with the keys of its SAs.  The keys belong to the caller, who wipes them; the engine
+ * hands copies to the data plane after the commit and wipes these. */
+struct ipsec_sa_keys {
+    struct secret auth;
+    struct secret cipher;
+};
+struct ipsec_sa_bundle_input {
+    struct ipsec_sa_bundle bundle;
+    struct ipsec_sa_keys keys[IPSEC_SA_MAX];
+};
+/* Pointers of faults are relative to the bundle, behind the prefix of ipsec_fault_prefix().
+ * (IPsecSaContextAddInbound1, IPsecSaContextAddOutbound1) */
+NODISCARD enum ipsec_status ipsec_sa_context_add_inbound(struct ipsec_session *session,
+                                                         uint64_t id,
+                                                         const struct ipsec_sa_bundle_input *bundle,
+                                                         struct ipsec_sa_context *context_out);
+NODISCARD enum ipsec_status
+ipsec_sa_context_add_outbound(struct ipsec_session *session,
+                              uint64_t id,
+                              const struct ipsec_sa_bundle_input *bundle,
+                              struct ipsec_sa_context *context_out);
+
+/* IPSEC_SA_DETAILS_UPDATE_*, IPSEC_SA_BUNDLE_UPDATE_*, and labels, which are ours. */
+enum ipsec_update_part {
+    IPSEC_UPDATE_TRAFFIC = 0x01,
+    IPSEC_UPDATE_UDP_ENCAPSULATION = 0x02,
+    IPSEC_UPDATE_FLAGS = 0x04,
+    IPSEC_UPDATE_NAP_CONTEXT = 0x08,
+    IPSEC_UPDATE_KEY_MODULE_STATE = 0x10,
+    IPSEC_UPDATE_PEER_V4_PRIVATE_ADDRESS = 0x20,
+    IPSEC_UPDATE_MM_SA_ID = 0x40,
+    IPSEC_UPDATE_LABELS = 0x10000,
+};
+/* Only what the parts name is read.  A direction without parts stays as it is. */
+struct ipsec_sa_context_update {
+    struct ipsec_traffic traffic; /* addresses only */
+    uint32_t parts;               /* IPSEC_UPDATE_TRAFFIC, IPSEC_UPDATE_LABELS */
+    uint32_t inbound_parts;
+    uint32_t outbound_parts;
+    struct ipsec_sa_bundle inbound;
+    struct ipsec_sa_bundle outbound;
+    const struct ipsec_labels *labels; /* null: none from now on */
+};
+/* IPSEC_INVALID_FLAGS when no part is named, IPSEC_TRAFFIC_MISMATCH for another IP version or
+ * type.  Labels may change in any state.  (IPsecSaContextUpdate0) */
+NODISCARD enum ipsec_status ipsec_sa_context_update(struct ipsec_session *session,
+                                                    uint64_t id,
+                                                    const struct ipsec_sa_context_update *update,
+                                                    struct ipsec_sa_context *context_out);
+
+/* The outbound SA goes at once, the inbound one after a minute and with it the context; without
+ * SAs it goes at once.  Again: no change.  (IPsecSaContextExpire0) */
+NODISCARD enum ipsec_status ipsec_sa_context_expire(struct ipsec_session *session, uint64_t id);
 
 /* Which contexts an enumeration shows; zeroed: all.  (IPSEC_SA_CONTEXT_ENUM_TEMPLATE0) */
 struct ipsec_subnet {
@@ -188,13 +414,18 @@ struct ipsec_sa_context_template {
     struct ipsec_subnet remote_subnet;
     bool state_given;
     uint8_t state;
+    bool traffic_type_given;
+    uint8_t traffic_type;
+    uint32_t spi;                      /* inbound; 0: any */
+    const struct ipsec_labels *labels; /* all of them, a value of null: any value; null: any */
 };
 
 /* A page of an enumeration, freed whole.  'next' is the id to go on after, 0 at the end. */
 struct ipsec_sa_context_page {
-    struct ipsec_sa_context *contexts;
+    struct ipsec_sa_context *contexts; /* with references */
     size_t context_count;
     uint64_t next;
+    uint64_t sequence; /* from which to watch so as to miss nothing that this page does not show */
 };
 
 /* Up to 'limit' contexts with ids above 'after', in id order.  A page may be short although more
@@ -245,3 +476,159 @@ NODISCARD enum ipsec_status ipsec_filter_enum(struct ipsec_session *session,
                                               size_t limit,
                                               struct ipsec_filter_page *page_out);
 void ipsec_filter_page_clear(struct ipsec_filter_page *page);
+
+/* --- Provider contexts ------------------------------------------------------------------------ */
+
+/* Adds a provider context; as ipsec_filter_add.  FWPM_ACTRL_ADD on provider contexts, and
+ * FWPM_ACTRL_ADD_LINK when a provider is named.  IPSEC_ZERO_LENGTH_ARRAY without proposals,
+ * IPSEC_INVALID_INTERVAL for a proposal without a lifetime, IPSEC_INVALID_FLAGS, ….
+ * (FwpmProviderContextAdd0) */
+NODISCARD enum ipsec_status
+ipsec_provider_context_add(struct ipsec_session *session,
+                           const struct ipsec_provider_context *provider_context,
+                           uint64_t *id_out,
+                           struct ipsec_guid *key_out);
+/* A reference.  FWPM_ACTRL_READ.  IPSEC_PROVIDER_CONTEXT_NOT_FOUND. */
+NODISCARD enum ipsec_status
+ipsec_provider_context_get_by_id(struct ipsec_session *session,
+                                 uint64_t id,
+                                 const struct ipsec_provider_context **provider_context_out);
+void ipsec_provider_context_unref(const struct ipsec_provider_context *provider_context);
+/* DELETE.  IPSEC_IN_USE while a filter or an SA context refers to it. */
+NODISCARD enum ipsec_status ipsec_provider_context_delete_by_id(struct ipsec_session *session,
+                                                                uint64_t id);
+struct ipsec_provider_context_page {
+    const struct ipsec_provider_context **provider_contexts; /* references */
+    size_t provider_context_count;
+    uint64_t next;
+};
+/* 'type' below 0 means every type. */
+NODISCARD enum ipsec_status
+ipsec_provider_context_enum(struct ipsec_session *session,
+                            int type,
+                            uint64_t after,
+                            size_t limit,
+                            struct ipsec_provider_context_page *page_out);
+void ipsec_provider_context_page_clear(struct ipsec_provider_context_page *page);
+
+/* --- Tunnels ---------------------------------------------------------------------------------- */
+
+#define IPSEC_TUNNEL_POINT_TO_POINT UINT32_C(0x1)
+/* FwpmIPsecTunnelAdd0: the tunnel policy and the filters that use it, all or none. */
+struct ipsec_tunnel {
+    uint32_t flags;
+    const struct ipsec_provider_context *main_mode_policy; /* stored, not executed; null: none */
+    const struct ipsec_provider_context *tunnel_policy;
+    uint8_t condition_count;
+    uint8_t ip_version; /* of the conditions' addresses: what runs inside */
+    struct ipsec_condition conditions[IPSEC_CONDITION_FIELD_COUNT];
+};
+#define IPSEC_TUNNEL_FILTERS_MAX 8
+struct ipsec_tunnel_made {
+    uint64_t id;           /* of the tunnel policy: the tunnelPolicyId of traffic */
+    struct ipsec_guid key; /* of the tunnel policy: names the tunnel */
+    uint64_t main_mode_id; /* 0: none */
+    uint64_t filter_ids[IPSEC_TUNNEL_FILTERS_MAX];
+    uint8_t filter_count;
+};
+/* The rights are those of the objects made.  Without IPSEC_TUNNEL_POINT_TO_POINT only address
+ * conditions (IPSEC_INVALID_PARAMETER). */
+NODISCARD enum ipsec_status ipsec_tunnel_add(struct ipsec_session *session,
+                                             const struct ipsec_tunnel *tunnel,
+                                             struct ipsec_tunnel_made *made_out);
+/* Removes all that the tunnel consists of.  IPSEC_PROVIDER_CONTEXT_NOT_FOUND unless 'id' is the
+ * tunnel policy of a tunnel; IPSEC_IN_USE.  (FwpmIPsecTunnelDeleteByKey0) */
+NODISCARD enum ipsec_status ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id);
+NODISCARD enum ipsec_status
+ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel_made *made_out);
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+/* Which changes a watcher wants; zeroed: all. */
+struct ipsec_subscription_options {
+    struct ipsec_sa_context_template match; /* subnets and traffic type only */
+    uint64_t since;                         /* the first event wanted has a higher sequence */
+    bool since_given;                       /* false: from now on */
+};
+struct ipsec_subscription; /* Counted; see ipsec_subscription_unref(). */
+
+/* Begins to watch.  FWPM_ACTRL_SUBSCRIBE and FWPM_ACTRL_READ on the SA database, not in a
+ * transaction.  IPSEC_NOTIFICATION_DROPPED when 'since' lies before what is kept; the fault's
+ * detail names the oldest sequence.  'completion''s eventfd becomes readable when events may have
+ * come. (IPsecSaContextSubscribe0) */
+NODISCARD enum ipsec_status
+ipsec_sa_context_subscribe(struct ipsec_session *session,
+                           const struct ipsec_subscription_options *options,
+                           struct ipsec_completion *completion,
+                           struct ipsec_subscription **subscription_out);
+/* The next events, in order; any thread, one at a time for a subscription.  '*count_out' 0: none
+ * now.  IPSEC_NOTIFICATION_DROPPED: the reader fell behind what is kept; IPSEC_SESSION_ABORTED: its
+ * session ended. */
+NODISCARD enum ipsec_status ipsec_subscription_read(struct ipsec_subscription *subscription,
+                                                    struct ipsec_event *events,
+                                                    size_t capacity,
+                                                    size_t *count_out);
+/* The sequence up to which everything was read, also what did not match. */
+uint64_t ipsec_subscription_sequence(const struct ipsec_subscription *subscription);
+/* Ends it, any thread: it is no longer listed and wakes nobody.  (IPsecSaContextUnsubscribe0) */
+void ipsec_subscription_unref(struct ipsec_subscription *subscription);
+
+struct ipsec_subscription_info {
+    uint64_t number;
+    int64_t since_ms; /* wall clock */
+    uint64_t sequence;
+    uint32_t principal;
+    struct ipsec_guid session_key; /* zero: an implicit session */
+    struct ipsec_sa_context_template match;
+};
+struct ipsec_subscription_page {
+    struct ipsec_subscription_info *subscriptions;
+    size_t subscription_count;
+};
+/* All of them.  FWPM_ACTRL_READ on the SA database.  (IPsecSaContextSubscriptionsGet0) */
+NODISCARD enum ipsec_status
+ipsec_sa_context_subscriptions_get(struct ipsec_session *session,
+                                   struct ipsec_subscription_page *page_out);
+void ipsec_subscription_page_clear(struct ipsec_subscription_page *page);
+
+/* --- Statistics ------------------------------------------------------------------------------- */
+
+/* IPSEC_STATISTICS1.  32-bit counters wrap. */
+struct ipsec_drop_statistics {
+    uint32_t invalid_spis_on_inbound;
+    uint32_t decryption_failures_on_inbound; /* ESP only */
+    uint32_t authentication_failures_on_inbound;
+    uint32_t replay_check_failures_on_inbound;
+    uint32_t sa_not_initialized_on_inbound;
+};
+struct ipsec_traffic_statistics {
+    uint64_t encrypted_byte_count;
+    uint64_t authenticated_ah_byte_count;
+    uint64_t authenticated_esp_byte_count;
+    uint64_t transport_byte_count;
+    uint64_t tunnel_byte_count;
+    uint64_t offload_byte_count;
+    uint64_t total_successful_packets;
+};
+struct ipsec_statistics {
+    uint32_t active_sas;
+    uint32_t pending_sa_negotiations;
+    uint32_t total_sas_added;
+    uint32_t total_sas_deleted;
+    uint32_t successful_rekeys;
+    uint32_t active_tunnels;
+    uint32_t offloaded_sas;
+    struct ipsec_drop_statistics esp_drops;
+    struct ipsec_drop_statistics ah_drops;
+    struct ipsec_drop_statistics drops;
+    uint32_t udp_esp_validation_failures_on_inbound;
+    uint32_t invalid_clear_text_inbound;
+    uint32_t receive_over_incorrect_sa_inbound;
+    uint32_t secure_receives_not_matching_filters;
+    uint32_t total_drop_packets_inbound;
+    struct ipsec_traffic_statistics inbound_traffic;
+    struct ipsec_traffic_statistics outbound_traffic;
+};
+/* FWPM_ACTRL_READ_STATS on the SA database, not in a transaction.  (IPsecGetStatistics1) */
+NODISCARD enum ipsec_status ipsec_get_statistics(struct ipsec_session *session,
+                                                 struct ipsec_statistics *statistics_out);

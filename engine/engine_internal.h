@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/plane/plane.h"
 #include "engine/store/store.h"
 
 /* As ipsec_engine_open() with a given backend instead of the one that 'options->store_uri' names.
@@ -13,3 +14,11 @@ NODISCARD enum ipsec_status ipsec_engine_open_with(const struct ipsec_engine_opt
                                                    const char *path,
                                                    struct ipsec_fault *fault,
                                                    struct ipsec_engine **engine_out);
+
+/* The same with a given data plane; null: the one that 'options->plane_uri' names. */
+NODISCARD enum ipsec_status ipsec_engine_open_on(const struct ipsec_engine_options *options,
+                                                 const struct store_ops *ops,
+                                                 const char *path,
+                                                 const struct plane_ops *plane_ops,
+                                                 struct ipsec_fault *fault,
+                                                 struct ipsec_engine **engine_out);

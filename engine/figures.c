@@ -56,6 +56,14 @@ figures_publish(struct figures *figures, const struct engine_state *state)
         set(&figures->contexts_by_state[i], state->contexts_by_state[i]);
     set(&figures->filters, state->filters.ids.count);
     set(&figures->replay_records, state->replays.count);
+    set(&figures->sessions, state->sessions.live);
+    set(&figures->sessions_aborted, state->sessions.aborted);
+    set(&figures->sessions_cancelled, state->sessions.cancelled);
+    set(&figures->transactions_begun, state->sessions.transactions_begun);
+    set(&figures->transactions_rolled_back, state->sessions.rolled_back);
+    set(&figures->transactions_reading, state->policy.readers);
+    set(&figures->transactions_writing, state->policy.writer != 0);
+    set(&figures->calls_waiting, state->policy.waiting);
     set(&figures->last_luid, state->luids.last);
     set(&figures->revision, state->revision);
 }
@@ -76,6 +84,14 @@ figures_read(const struct figures *figures, struct ipsec_engine_figures *figures
         .commit_us_sum = get(&figures->commit_us_sum),
         .filters = get(&figures->filters),
         .replay_records = get(&figures->replay_records),
+        .sessions = get(&figures->sessions),
+        .sessions_aborted = get(&figures->sessions_aborted),
+        .sessions_cancelled = get(&figures->sessions_cancelled),
+        .transactions_begun = get(&figures->transactions_begun),
+        .transactions_rolled_back = get(&figures->transactions_rolled_back),
+        .transactions_reading = get(&figures->transactions_reading),
+        .transactions_writing = get(&figures->transactions_writing),
+        .calls_waiting = get(&figures->calls_waiting),
         .last_luid = get(&figures->last_luid),
         .revision = get(&figures->revision),
     };

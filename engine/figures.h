@@ -25,6 +25,14 @@ struct figures {
     _Atomic uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     _Atomic uint64_t filters;
     _Atomic uint64_t replay_records;
+    _Atomic uint64_t sessions;
+    _Atomic uint64_t sessions_aborted;
+    _Atomic uint64_t sessions_cancelled;
+    _Atomic uint64_t transactions_begun;
+    _Atomic uint64_t transactions_rolled_back;
+    _Atomic uint64_t transactions_reading;
+    _Atomic uint64_t transactions_writing;
+    _Atomic uint64_t calls_waiting;
     _Atomic uint64_t last_luid;
     _Atomic uint64_t revision;
 };

@@ -41,6 +41,12 @@ static void normalise_conditions(struct ipsec_filter *filter);
 static uint64_t effective_weight(const struct ipsec_filter *filter);
 static bool is_inbound_ipsec(const struct ipsec_filter *filter);
 static enum ipsec_status not_found(struct ipsec_session *session, uint64_t id);
+static void undo_add(struct engine_state *state, void *object, uint64_t number);
+static void undo_delete(struct engine_state *state, void *object, uint64_t number);
+static void settle_delete(struct engine_state *state, void *object, uint64_t number);
+
+static const struct undo_ops add_ops = { .undo = undo_add };
+static const struct undo_ops delete_ops = { .undo = undo_delete, .settle = settle_delete };
 
 /* --- Operations --- */
 
@@ -98,7 +104,10 @@ ipsec_filter_add(struct ipsec_session *session,
         entry_free(entry);
         return session_no_memory(session);
     }
-    if (!batch_put_filter(&state->batch, copy)) {
+    if (!batch_reserve(&state->batch, 1) ||
+        !batch_change(&state->batch,
+                      (struct store_change){ .kind = STORE_PUT_FILTER, .filter = copy }) ||
+        !batch_undo(&state->batch, &add_ops, entry, 0)) {
         drop_entry(state, entry);
         return session_no_memory(session);
     }
@@ -143,7 +152,10 @@ ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id)
         return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
                                "%llu SA contexts refer to filter %llu",
                                (unsigned long long)entry->context_count, (unsigned long long)id);
-    if (!batch_delete_filter(&state->batch, id, entry))
+    if (!batch_reserve(&state->batch, 1) ||
+        !batch_change(&state->batch,
+                      (struct store_change){ .kind = STORE_DELETE_FILTER, .id = id }) ||
+        !batch_undo(&state->batch, &delete_ops, entry, 0))
         return session_no_memory(session);
     unlink_entry(state, entry);
     state->revision++;
@@ -288,21 +300,22 @@ filter_load(struct engine_state *state,
     return IPSEC_OK;
 }
 
-void
-filter_undo_add(struct engine_state *state, uint64_t id)
-{
-    struct filter_entry *entry = filter_table_find(&state->filters, id);
+/* --- Undoing --- */
 
-    if (entry == NULL)
-        abort();
-    drop_entry(state, entry);
+static void
+undo_add(struct engine_state *state, void *object, uint64_t number)
+{
+    (void)number;
+    drop_entry(state, object);
 }
 
-void
-filter_undo_delete(struct engine_state *state, struct filter_entry *entry)
+static void
+undo_delete(struct engine_state *state, void *object, uint64_t number)
 {
+    struct filter_entry *entry = object;
     struct filter_row row = { .id = entry->filter->id, .entry = entry };
 
+    (void)number;
     /* The place it was taken from is still there, see id_table.h. */
     if (!id_table_insert(&state->filters.ids, &row))
         abort();
@@ -311,9 +324,12 @@ filter_undo_delete(struct engine_state *state, struct filter_entry *entry)
         classify_restore(&state->classify, &entry->node);
 }
 
-void
-filter_settle_delete(struct engine_state *state, struct filter_entry *entry)
+static void
+settle_delete(struct engine_state *state, void *object, uint64_t number)
 {
+    struct filter_entry *entry = object;
+
+    (void)number;
     id_table_settle(&state->filters.ids, entry->filter->id);
     if (entry->node.cell != NULL)
         classify_release(&state->classify, &entry->node);

@@ -17,7 +17,6 @@
 #include "engine/types.h"
 
 struct engine_state;
-struct store_change;
 
 struct filter_entry {
     const struct ipsec_filter *filter; /* a reference */
@@ -46,10 +45,3 @@ const struct ipsec_condition *filter_condition(const struct ipsec_filter *filter
 NODISCARD enum ipsec_status filter_load(struct engine_state *state,
                                         const struct ipsec_filter *filter,
                                         struct ipsec_fault *fault);
-
-/* Takes back the addition of the filter 'id'. */
-void filter_undo_add(struct engine_state *state, uint64_t id);
-/* Takes back the deletion of 'entry'. */
-void filter_undo_delete(struct engine_state *state, struct filter_entry *entry);
-/* The deletion of 'entry' is final. */
-void filter_settle_delete(struct engine_state *state, struct filter_entry *entry);

@@ -95,6 +95,33 @@ handover_submit(struct handover *handover, struct ipsec_call *first)
 }
 
 void
+handover_drain(struct handover *handover)
+{
+    atomic_store(&handover->draining, true);
+    mutex_lock(&handover->lock);
+    handover->nudged = true;
+    handover->sleeping = false;
+    if (pthread_cond_signal(&handover->wake) != 0)
+        abort();
+    mutex_unlock(&handover->lock);
+}
+
+bool
+handover_is_draining(const struct handover *handover)
+{
+    return atomic_load(&handover->draining);
+}
+
+bool
+handover_is_empty(struct handover *handover)
+{
+    mutex_lock(&handover->lock);
+    bool is_empty = handover->first == NULL;
+    mutex_unlock(&handover->lock);
+    return is_empty;
+}
+
+void
 handover_close(struct handover *handover)
 {
     mutex_lock(&handover->lock);
@@ -212,7 +239,8 @@ wait_for_calls(struct handover *handover, int64_t timeout_ms)
     }
 
     int result = 0;
-    while (handover->first == NULL && !handover->closed && result != ETIMEDOUT) {
+    while (handover->first == NULL && !handover->closed && !handover->nudged &&
+           result != ETIMEDOUT) {
         handover->sleeping = true;
         result = timeout_ms < 0
                      ? pthread_cond_wait(&handover->wake, &handover->lock.native)
@@ -221,6 +249,7 @@ wait_for_calls(struct handover *handover, int64_t timeout_ms)
             abort();
     }
     handover->sleeping = false;
+    handover->nudged = false;
 }
 
 /* The eventfd is written under the lock: once the owner has taken the calls it may close the

@@ -25,6 +25,8 @@ struct handover {
     struct ipsec_call *last GUARDED_VAR;
     bool sleeping GUARDED_VAR;
     bool closed GUARDED_VAR;
+    bool nudged GUARDED_VAR;
+    _Atomic bool draining;
     _Atomic uint32_t reserved;
     uint32_t depth;
 };
@@ -37,12 +39,17 @@ NODISCARD bool handover_reserve(struct handover *handover);
 void handover_release(struct handover *handover, uint32_t places);
 void handover_submit(struct handover *handover, struct ipsec_call *first);
 
+/* Tells the engine thread, and wakes it. */
+void handover_drain(struct handover *handover);
+bool handover_is_draining(const struct handover *handover);
+bool handover_is_empty(struct handover *handover);
+
 /* No more calls will come: handover_take() returns what is left and then null at once. */
 void handover_close(struct handover *handover);
 
 /* The engine thread: all that was submitted, in order.  Waits for it up to 'timeout_ms', for ever
- * when below 0.  Null: the time is over, or '*closed_out'.  Places stay reserved until they are
- * released. */
+ * when below 0.  Null: the time is over, it is draining, or '*closed_out'.  Places stay reserved
+ * until they are released. */
 struct ipsec_call *handover_take(struct handover *handover, int64_t timeout_ms, bool *closed_out);
 
 /* The engine thread: gives finished calls back.  Collect all calls of a batch, then deliver once;

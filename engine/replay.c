@@ -12,6 +12,7 @@
 #define FIRST_BUCKETS 64 /* a power of two */
 #define EXPIRED_WORTH_A_CHANGE 256
 #define EXPIRED_A_BATCH 4096 /* dropping them takes the store's time */
+#define VOID_MS INT64_MIN    /* older than any */
 #define FUTURE_TOLERATED_MS (INT64_C(60) * 60 * 1000)
 
 static uint32_t *bucket_of(const struct replay_index *index, const uint8_t *key_digest);
@@ -110,6 +111,24 @@ replay_undo(struct replay_index *index)
 {
     unlink_record(index, record_at(index, index->count - 1));
     index->count--;
+}
+
+void
+replay_void(struct replay_index *index, uint64_t number)
+{
+    size_t first = 0;
+    size_t end = index->count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+
+        if (record_at(index, middle)->number < number)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    if (first < index->count && record_at(index, first)->number == number)
+        record_at(index, first)->created_at_ms = VOID_MS;
 }
 
 bool

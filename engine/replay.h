@@ -60,6 +60,10 @@ const struct replay_record *replay_add(struct replay_index *index,
 /* Takes the newest record back; its number is not used again. */
 void replay_undo(struct replay_index *index);
 
+/* The record's answer is not given any more, whatever its age; it goes from memory with its
+ * neighbours.  For one that is not in the store any more. */
+void replay_void(struct replay_index *index, uint64_t number);
+
 /* Takes over what the store has, in ascending order; when there is no room the oldest go.  False:
  * the numbers do not ascend. */
 NODISCARD bool replay_load(struct replay_index *index,

@@ -16,10 +16,14 @@ struct load {
 static enum ipsec_status load_principal(void *context, const struct store_principal *principal);
 static enum ipsec_status load_filter(void *context, const struct ipsec_filter *filter);
 static enum ipsec_status load_sa_context(void *context, const struct ipsec_sa_context *sa_context);
+static enum ipsec_status load_session(void *context, const struct ipsec_session_record *session);
+static enum ipsec_status load_quarantine(void *context, const struct store_quarantine *quarantine);
 static enum ipsec_status load_replay(void *context, const struct store_replay *replay);
 static enum ipsec_status corrupt(struct ipsec_fault *fault, const char *what, uint64_t number);
+static void undo_put_replay(struct engine_state *state, void *object, uint64_t number);
+static void undo_nothing(struct engine_state *state, void *object, uint64_t number);
+static void settle_deleted_replays(struct engine_state *state, void *object, uint64_t number);
 static uint64_t highest_id(const struct engine_state *state);
-static void undo_change(struct engine_state *state, size_t index);
 
 bool
 state_init(struct engine_state *state,
@@ -31,21 +35,25 @@ state_init(struct engine_state *state,
     id_table_init(&state->contexts, sizeof(struct ipsec_sa_context));
 
     /* All of them, so that all may be cleared. */
+    bool sa = sa_database_init(&state->sa);
     bool filters = filter_table_init(&state->filters);
     bool classify = classify_init(&state->classify);
     bool principals = principal_table_init(&state->principals);
+    bool sessions = session_table_init(&state->sessions);
     bool replays = replay_index_init(&state->replays, max_replay_records, max_batch);
-    return filters && classify && principals && replays;
+    return sa && filters && classify && principals && sessions && replays;
 }
 
 void
 state_clear(struct engine_state *state)
 {
     batch_clear(&state->batch);
-    id_table_clear(&state->contexts);
+    sa_database_clear(state);
     filter_table_clear(&state->filters);
     classify_clear(&state->classify);
     principal_table_clear(&state->principals);
+    session_table_clear(&state->sessions);
+    policy_lock_clear(&state->policy);
     replay_index_clear(&state->replays);
 }
 
@@ -61,6 +69,8 @@ state_load(struct engine_state *state,
         .principal = load_principal,
         .filter = load_filter,
         .sa_context = load_sa_context,
+        .session = load_session,
+        .quarantine = load_quarantine,
         .replay = load_replay,
     };
     struct store_marks marks = { .last_luid = 0 };
@@ -73,10 +83,17 @@ state_load(struct engine_state *state,
     if (marks.last_replay_number < state->replays.last_number)
         return corrupt(fault, "a last replay number", marks.last_replay_number);
     state->luids.last = marks.last_luid;
+    state->stored_luid = marks.last_luid;
     state->revision = marks.revision;
     state->replays.last_number = marks.last_replay_number;
     state->replays.committed_number = marks.last_replay_number;
     return IPSEC_OK;
+}
+
+bool
+state_wants_commit(const struct engine_state *state)
+{
+    return state->batch.change_count > 0 || state->luids.last > state->stored_luid;
 }
 
 struct store_marks
@@ -90,10 +107,12 @@ state_marks(const struct engine_state *state)
 }
 
 void
-state_begin_batch(struct engine_state *state, int64_t now_ms)
+state_begin_batch(struct engine_state *state, int64_t now_ms, int64_t clock_ms)
 {
     state->now_ms = now_ms;
+    state->clock_ms = clock_ms;
     state->scanned = 0;
+    state->batch.plane.owner = NULL;
 }
 
 size_t
@@ -107,31 +126,60 @@ state_scan_budget(const struct engine_state *state)
 }
 
 void
-state_undo(struct engine_state *state, size_t change_count)
+state_undo(struct engine_state *state, struct batch_mark mark)
 {
-    for (size_t i = state->batch.change_count; i > change_count; i--)
-        undo_change(state, i - 1);
-    batch_cut(&state->batch, change_count);
+    for (size_t i = state->batch.undo_count; i > mark.undo_count; i--) {
+        const struct undo_entry *entry = &state->batch.undos[i - 1];
+
+        entry->ops->undo(state, entry->object, entry->number);
+    }
+    batch_cut(&state->batch, mark);
+    if (state->batch.undo_count == 0)
+        batch_reset(&state->batch);
 }
 
 void
 state_settle(struct engine_state *state)
 {
-    struct batch *batch = &state->batch;
-    bool replays_removed = false;
+    const struct batch *batch = &state->batch;
 
-    for (size_t i = 0; i < batch->change_count; i++) {
-        const struct store_change *change = &batch->changes[i];
+    if (batch->event_count > 0 && state->hooks.publish != NULL)
+        state->hooks.publish(state, batch->events, batch->event_count);
+    for (size_t i = 0; i < state->batch.undo_count; i++) {
+        const struct undo_entry *entry = &state->batch.undos[i];
 
-        if (change->kind == STORE_DELETE_FILTER)
-            filter_settle_delete(state, batch->deleted_filters[i]);
-        else if (change->kind == STORE_DELETE_SA_CONTEXT)
-            id_table_settle(&state->contexts, change->id);
-        else if (change->kind == STORE_DELETE_REPLAYS_BELOW)
-            replays_removed = true;
+        if (entry->ops->settle != NULL)
+            entry->ops->settle(state, entry->object, entry->number);
     }
-    replay_commit(&state->replays, replays_removed);
-    batch_reset(batch);
+    sa_database_settle(state);
+    replay_commit(&state->replays, state->replays_removed);
+    state->replays_removed = false;
+    batch_reset(&state->batch);
+}
+
+bool
+state_put_replay(struct engine_state *state, const struct store_replay *replay)
+{
+    static const struct undo_ops put_replay = { .undo = undo_put_replay };
+    const struct store_replay *copy = batch_copy(&state->batch, replay, sizeof *replay);
+
+    return copy != NULL && batch_reserve(&state->batch, 1) &&
+           batch_change(&state->batch, (struct store_change){ .kind = STORE_PUT_REPLAY,
+                                                              .id = copy->number,
+                                                              .replay = copy }) &&
+           batch_undo(&state->batch, &put_replay, NULL, copy->number);
+}
+
+bool
+state_delete_replays_below(struct engine_state *state, uint64_t number)
+{
+    static const struct undo_ops delete_replays = { .undo = undo_nothing,
+                                                    .settle = settle_deleted_replays };
+
+    return batch_reserve(&state->batch, 1) &&
+           batch_change(&state->batch, (struct store_change){ .kind = STORE_DELETE_REPLAYS_BELOW,
+                                                              .id = number }) &&
+           batch_undo(&state->batch, &delete_replays, NULL, number);
 }
 
 static enum ipsec_status
@@ -161,6 +209,22 @@ load_sa_context(void *context, const struct ipsec_sa_context *sa_context)
 }
 
 static enum ipsec_status
+load_session(void *context, const struct ipsec_session_record *session)
+{
+    const struct load *load = context;
+
+    return session_load(load->state, session, load->fault);
+}
+
+static enum ipsec_status
+load_quarantine(void *context, const struct store_quarantine *quarantine)
+{
+    const struct load *load = context;
+
+    return sa_quarantine_load(load->state, quarantine, load->fault);
+}
+
+static enum ipsec_status
 load_replay(void *context, const struct store_replay *replay)
 {
     const struct load *load = context;
@@ -182,7 +246,8 @@ corrupt(struct ipsec_fault *fault, const char *what, uint64_t number)
 static uint64_t
 highest_id(const struct engine_state *state)
 {
-    const struct id_table *tables[] = { &state->contexts, &state->filters.ids };
+    const struct id_table *tables[] = { &state->contexts, &state->filters.ids,
+                                        &state->sessions.numbers };
     uint64_t highest = 0;
 
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
@@ -194,30 +259,26 @@ highest_id(const struct engine_state *state)
 }
 
 static void
-undo_change(struct engine_state *state, size_t index)
+undo_put_replay(struct engine_state *state, void *object, uint64_t number)
 {
-    const struct store_change *change = &state->batch.changes[index];
+    (void)object;
+    (void)number;
+    replay_undo(&state->replays);
+}
 
-    switch (change->kind) {
-    case STORE_PUT_PRINCIPAL:
-        principal_mark(&state->principals, change->principal.id, false);
-        break;
-    case STORE_PUT_FILTER:
-        filter_undo_add(state, change->id);
-        break;
-    case STORE_DELETE_FILTER:
-        filter_undo_delete(state, state->batch.deleted_filters[index]);
-        break;
-    case STORE_PUT_SA_CONTEXT:
-        sa_context_undo_create(state, change->sa_context);
-        break;
-    case STORE_DELETE_SA_CONTEXT:
-        sa_context_undo_delete(state, change->sa_context);
-        break;
-    case STORE_PUT_REPLAY:
-        replay_undo(&state->replays);
-        break;
-    case STORE_DELETE_REPLAYS_BELOW: /* memory follows after the commit */
-        break;
-    }
+static void
+undo_nothing(struct engine_state *state, void *object, uint64_t number)
+{
+    (void)state;
+    (void)object;
+    (void)number;
+}
+
+/* Memory follows after the commit. */
+static void
+settle_deleted_replays(struct engine_state *state, void *object, uint64_t number)
+{
+    (void)object;
+    (void)number;
+    state->replays_removed = true;
 }

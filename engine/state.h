@@ -17,24 +17,42 @@
 #include "engine/filter.h"
 #include "engine/id_table.h"
 #include "engine/luid.h"
+#include "engine/policy_lock.h"
 #include "engine/principal.h"
 #include "engine/replay.h"
+#include "engine/sa_database.h"
+#include "engine/session_table.h"
 #include "engine/store/store.h"
 #include "engine/types.h"
 
+/* What others do when a batch is final.  Null: nothing. */
+struct state_hooks {
+    /* The batch's events, in order, after its commit and before its calls are given back. */
+    void (*publish)(struct engine_state *state, const struct ipsec_event *events, size_t count);
+    /* An explicit session was closed or cancelled. */
+    void (*session_ended)(struct engine_state *state, uint64_t number);
+};
+
 struct engine_state {
     struct luid_sequence luids;
-    uint64_t revision; /* the number of the last change */
-    int64_t now_ms;    /* wall clock, read once a batch */
+    uint64_t stored_luid; /* the highest identifier that the store knows of */
+    uint64_t revision;    /* the number of the last change */
+    int64_t now_ms;       /* wall clock, read once a batch */
+    int64_t clock_ms;     /* CLOCK_BOOTTIME, read once a batch: for all that becomes due */
     uint32_t max_contexts;
     size_t scanned;           /* objects that the enumerations of this batch have looked at */
     struct id_table contexts; /* struct ipsec_sa_context */
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
+    struct sa_database sa; /* what stands beside the contexts */
     struct filter_table filters;
     struct classify classify;
     struct principal_table principals;
+    struct session_table sessions;
+    struct policy_lock policy;
     struct replay_index replays;
+    bool replays_removed; /* the batch deletes the oldest */
     struct batch batch;
+    struct state_hooks hooks;
 };
 
 /* False: no memory.  To be cleared in any case. */
@@ -50,16 +68,25 @@ NODISCARD enum ipsec_status state_load(struct engine_state *state,
                                        struct store *store,
                                        struct ipsec_fault *fault);
 
+/* Whether the batch has something for the store.  Identifiers that were given out are, also those
+ * of objects that exist in an open transaction only: their numbers are never used again. */
+bool state_wants_commit(const struct engine_state *state);
 /* The figures to go with the next commit. */
 struct store_marks state_marks(const struct engine_state *state);
 
-/* A new batch begins. */
-void state_begin_batch(struct engine_state *state, int64_t now_ms);
+/* A new batch begins, at this time of the wall clock and of CLOCK_BOOTTIME. */
+void state_begin_batch(struct engine_state *state, int64_t now_ms, int64_t clock_ms);
 /* How many objects the next enumeration may look at, so that a batch takes a bounded time; at least
  * a few, so that every caller gets on. */
 size_t state_scan_budget(const struct engine_state *state);
 
-/* Takes back the changes from 'change_count' on. */
-void state_undo(struct engine_state *state, size_t change_count);
-/* The batch is committed: frees what undoing would have needed and begins the next batch. */
+/* The record of an answer, which memory has already, goes with the batch.  False: no memory. */
+NODISCARD bool state_put_replay(struct engine_state *state, const struct store_replay *replay);
+/* So do the oldest records.  False: no memory, they stay for longer. */
+NODISCARD bool state_delete_replays_below(struct engine_state *state, uint64_t number);
+
+/* Takes back all that was done since the mark; a zeroed mark is the begin of the batch. */
+void state_undo(struct engine_state *state, struct batch_mark mark);
+/* The batch is committed, or has nothing for the store: publishes its events, frees what undoing
+ * would have needed and begins the next batch. */
 void state_settle(struct engine_state *state);

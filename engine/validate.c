@@ -51,6 +51,9 @@ static enum ipsec_status check_address(const struct ipsec_address *address,
                                        struct ipsec_fault *fault);
 static enum address_flaw flaw_of_v4(const uint8_t bytes[static 16]);
 static enum address_flaw flaw_of_v6(const uint8_t bytes[static 16]);
+static enum ipsec_status check_against_conditions(const struct ipsec_traffic *traffic,
+                                                  const struct ipsec_filter *filter,
+                                                  struct ipsec_fault *fault);
 static enum ipsec_status check_against_condition(const struct ipsec_traffic *traffic,
                                                  const struct ipsec_condition *condition,
                                                  struct ipsec_fault *fault);
@@ -133,12 +136,32 @@ validate_traffic_filter(const struct ipsec_traffic *traffic,
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, "/ipsecFilterId",
                                "filter %llu does not have the IPsec transport callout",
                                (unsigned long long)filter->id);
-    for (size_t i = 0; i < filter->condition_count; i++) {
-        enum ipsec_status status = check_against_condition(traffic, &filter->conditions[i], fault);
+    return check_against_conditions(traffic, filter, fault);
+}
 
-        if (status != IPSEC_OK)
-            return status;
-    }
+enum ipsec_status
+validate_inbound_filter(const struct ipsec_traffic *traffic,
+                        const struct ipsec_filter *filter,
+                        const char *pointer,
+                        struct ipsec_fault *fault)
+{
+    struct ipsec_fault flaw = { .status = IPSEC_OK };
+
+    if ((filter->layer != IPSEC_LAYER_INBOUND_TRANSPORT_V4 &&
+         filter->layer != IPSEC_LAYER_INBOUND_TRANSPORT_V6) ||
+        layer_ip_version(filter->layer) != traffic->ip_version)
+        return ipsec_fault_set(fault, IPSEC_INCOMPATIBLE_LAYER, IPSEC_FAULT_BODY, pointer,
+                               "filter %llu is not at the inbound transport layer of IP%s",
+                               (unsigned long long)filter->id,
+                               traffic->ip_version == IPSEC_IP_VERSION_V4 ? "v4" : "v6");
+    if (filter->callout == IPSEC_CALLOUT_NONE || callout_rows[filter->callout].tunnel)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
+                               "filter %llu does not have the IPsec transport callout",
+                               (unsigned long long)filter->id);
+    enum ipsec_status status = check_against_conditions(traffic, filter, &flaw);
+    if (status != IPSEC_OK)
+        return ipsec_fault_set(fault, status, IPSEC_FAULT_BODY, pointer,
+                               "the context's traffic %s: %s", flaw.pointer + 1, flaw.detail);
     return IPSEC_OK;
 }
 
@@ -182,9 +205,7 @@ validate_filter(const struct ipsec_filter *filter, struct ipsec_fault *fault)
 uint8_t
 layer_ip_version(enum ipsec_layer layer)
 {
-    return layer == IPSEC_LAYER_INBOUND_TRANSPORT_V4 || layer == IPSEC_LAYER_OUTBOUND_TRANSPORT_V4
-               ? IPSEC_IP_VERSION_V4
-               : IPSEC_IP_VERSION_V6;
+    return layer % 2 == 0 ? IPSEC_IP_VERSION_V4 : IPSEC_IP_VERSION_V6;
 }
 
 enum ipsec_direction
@@ -193,6 +214,12 @@ layer_direction(enum ipsec_layer layer)
     return layer == IPSEC_LAYER_INBOUND_TRANSPORT_V4 || layer == IPSEC_LAYER_INBOUND_TRANSPORT_V6
                ? IPSEC_DIRECTION_INBOUND
                : IPSEC_DIRECTION_OUTBOUND;
+}
+
+bool
+validate_is_printable(const char *text)
+{
+    return text[printable_length((const unsigned char *)text)] == '\0';
 }
 
 static enum ipsec_status
@@ -265,6 +292,20 @@ flaw_of_v6(const uint8_t bytes[static 16])
 }
 
 static enum ipsec_status
+check_against_conditions(const struct ipsec_traffic *traffic,
+                         const struct ipsec_filter *filter,
+                         struct ipsec_fault *fault)
+{
+    for (size_t i = 0; i < filter->condition_count; i++) {
+        enum ipsec_status status = check_against_condition(traffic, &filter->conditions[i], fault);
+
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
 check_against_condition(const struct ipsec_traffic *traffic,
                         const struct ipsec_condition *condition,
                         struct ipsec_fault *fault)
@@ -287,6 +328,10 @@ check_against_condition(const struct ipsec_traffic *traffic,
         return check_traffic_number(traffic->local_port, condition, "/localPort", fault);
     case IPSEC_CONDITION_IP_REMOTE_PORT:
         return check_traffic_number(traffic->remote_port, condition, "/remotePort", fault);
+    case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE:
+    case IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE:
+    case IPSEC_CONDITION_IP_LOCAL_INTERFACE:
+    case IPSEC_CONDITION_FLAGS:
     case IPSEC_CONDITION_FIELD_COUNT:
         break;
     }
@@ -302,7 +347,8 @@ check_traffic_number(uint16_t number,
     if (number == 0 || number == condition->number)
         return IPSEC_OK;
     return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
-                           "contradicts the filter, whose condition says %u", condition->number);
+                           "contradicts the filter, whose condition says %llu",
+                           (unsigned long long)condition->number);
 }
 
 static enum ipsec_status

@@ -134,7 +134,7 @@ static const int allowed_calls[] = {
 };
 
 static enum ipsec_status switch_user(const char *user, struct ipsec_fault *fault);
-static enum ipsec_status drop_capabilities(struct ipsec_fault *fault);
+static enum ipsec_status drop_capabilities(bool keeps_net_admin, struct ipsec_fault *fault);
 static enum ipsec_status refuse(struct ipsec_fault *fault, const char *what, int error);
 
 enum ipsec_status
@@ -176,18 +176,27 @@ harden_descriptor_limit(unsigned int connections, size_t workers)
 }
 
 enum ipsec_status
-harden_privileges(const char *user, struct ipsec_fault *fault)
+harden_privileges(const char *user, bool keeps_net_admin, struct ipsec_fault *fault)
 {
     enum ipsec_status status = IPSEC_OK;
 
+    /* Else changing the user would take all capabilities with it. */
+    if (keeps_net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return refuse(fault, "cannot keep capabilities", errno);
     if (user[0] != '\0')
         status = switch_user(user, fault);
     if (status == IPSEC_OK)
-        status = drop_capabilities(fault);
+        status = drop_capabilities(keeps_net_admin, fault);
     /* Changing the user made the process dumpable again. */
     if (status == IPSEC_OK && !sanitized && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return refuse(fault, "cannot switch core dumps off", errno);
     return status;
+}
+
+enum ipsec_status
+harden_thread(struct ipsec_fault *fault)
+{
+    return drop_capabilities(false, fault);
 }
 
 enum ipsec_status
@@ -200,7 +209,7 @@ harden_check_user(const char *user, struct ipsec_fault *fault)
 }
 
 enum ipsec_status
-harden_system_calls(struct ipsec_fault *fault)
+harden_system_calls(bool needs_udp, struct ipsec_fault *fault)
 {
     if (sanitized)
         return IPSEC_OK;
@@ -226,6 +235,12 @@ harden_system_calls(struct ipsec_fault *fault)
     for (size_t i = 0; i < sizeof narrowed / sizeof *narrowed && error == 0; i++)
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1,
                                        &narrowed[i].argument);
+    if (needs_udp && error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                                 SCMP_A0(SCMP_CMP_EQ, AF_INET),
+                                 SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC));
+    if (needs_udp && error == 0)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
     if (error == 0)
         error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (error == 0)
@@ -252,30 +267,36 @@ switch_user(const char *user, struct ipsec_fault *fault)
 }
 
 static enum ipsec_status
-drop_capabilities(struct ipsec_fault *fault)
+drop_capabilities(bool keeps_net_admin, struct ipsec_fault *fault)
 {
-    cap_t none = cap_init();
+    static const cap_value_t kept = CAP_NET_ADMIN;
+    cap_t left = cap_init();
     bool may_shrink_bounds = false;
 
-    if (none == NULL)
+    if (left == NULL)
         return refuse(fault, "cannot drop capabilities", errno);
     cap_t current = cap_get_proc();
     if (current != NULL) {
         cap_flag_value_t value = CAP_CLEAR;
         (void)cap_get_flag(current, CAP_SETPCAP, CAP_EFFECTIVE, &value);
         may_shrink_bounds = value == CAP_SET;
+        (void)cap_get_flag(current, kept, CAP_PERMITTED, &value);
+        if (keeps_net_admin && value == CAP_SET) {
+            (void)cap_set_flag(left, CAP_PERMITTED, 1, &kept, CAP_SET);
+            (void)cap_set_flag(left, CAP_EFFECTIVE, 1, &kept, CAP_SET);
+        }
         (void)cap_free(current);
     }
     for (cap_value_t value = 0; may_shrink_bounds && value < CAP_LAST_CAP + 1; value++) {
         if (cap_get_bound(value) > 0 && cap_drop_bound(value) != 0) {
             int error = errno;
-            (void)cap_free(none);
+            (void)cap_free(left);
             return refuse(fault, "cannot shrink the capability bounds", error);
         }
     }
-    int result = cap_set_proc(none);
+    int result = cap_set_proc(left);
     int error = errno;
-    (void)cap_free(none);
+    (void)cap_free(left);
     if (result != 0)
         return refuse(fault, "cannot drop capabilities", error);
     return IPSEC_OK;

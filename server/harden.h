@@ -3,6 +3,7 @@
  * harden.h: gives up, step by step, what the process does not need. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/attributes.h"
@@ -17,15 +18,19 @@ NODISCARD enum ipsec_status harden_process(struct ipsec_fault *fault);
 unsigned int harden_descriptor_limit(unsigned int connections, size_t workers);
 
 /* Switches to 'user' ("": stays) with its groups, then drops every capability, from the bounding
- * set too.  After the sockets are bound, before any file is opened, so that what cannot be read
- * later at a reload cannot be read now. */
-NODISCARD enum ipsec_status harden_privileges(const char *user, struct ipsec_fault *fault);
+ * set too; 'keeps_net_admin' leaves CAP_NET_ADMIN, where it is there, for threads that are started
+ * until harden_thread().  After the sockets are bound, before any file is opened, so that what
+ * cannot be read later at a reload cannot be read now. */
+NODISCARD enum ipsec_status
+harden_privileges(const char *user, bool keeps_net_admin, struct ipsec_fault *fault);
+
+/* Drops what this thread, and those that it will start, still have of capabilities. */
+NODISCARD enum ipsec_status harden_thread(struct ipsec_fault *fault);
 
 /* Whether harden_privileges() will know 'user'. */
 NODISCARD enum ipsec_status harden_check_user(const char *user, struct ipsec_fault *fault);
 
 /* Allows the system calls that serving needs and no others, for all threads: no exec, no new
- * processes, no ptrace, no mounts, no sockets but AF_UNIX ones.  Refused ones fail as if they did
- * not exist.
- */
-NODISCARD enum ipsec_status harden_system_calls(struct ipsec_fault *fault);
+ * processes, no ptrace, no mounts, no sockets but AF_UNIX ones and, with 'needs_udp', UDP ones that
+ * ESP comes through.  Refused ones fail as if they did not exist. */
+NODISCARD enum ipsec_status harden_system_calls(bool needs_udp, struct ipsec_fault *fault);

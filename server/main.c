@@ -46,6 +46,7 @@ static int serve(struct daemon *daemon);
 static int check(const struct options *options);
 static enum ipsec_status
 check_folder(const char *option, const char *file, struct ipsec_fault *fault);
+static bool needs_net_admin(const struct options *options);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
@@ -112,7 +113,7 @@ serve(struct daemon *daemon)
     if (status == IPSEC_OK)
         status = open_sockets(daemon, &fault);
     if (status == IPSEC_OK)
-        status = harden_privileges(options->user, &fault);
+        status = harden_privileges(options->user, needs_net_admin(options), &fault);
     if (status != IPSEC_OK) {
         /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
         exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
@@ -130,8 +131,11 @@ serve(struct daemon *daemon)
     status = security_holder_open(security, &common->holder, &fault);
     if (status == IPSEC_OK)
         status = open_engine(daemon, &fault);
+    /* The engine's thread has what it needs; nobody else talks to the kernel's IPsec. */
     if (status == IPSEC_OK)
-        status = harden_system_calls(&fault);
+        status = harden_thread(&fault);
+    if (status == IPSEC_OK)
+        status = harden_system_calls(needs_net_admin(options), &fault);
     unsigned int connections =
         harden_descriptor_limit(options->max_connections, daemon->worker_count);
     common->limits = address_limits_open(connections, options->max_connections_per_address,
@@ -227,6 +231,14 @@ check_folder(const char *option, const char *file, struct ipsec_fault *fault)
                            "%s '%s': folder %s: %s", option, file, folder, strerror(errno));
 }
 
+static bool
+needs_net_admin(const struct options *options)
+{
+    static const char kernel[] = "xfrm";
+
+    return strncmp(options->plane, kernel, sizeof kernel - 1) == 0;
+}
+
 static enum ipsec_status
 open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
 {
@@ -254,7 +266,17 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .store_uri = options->store,
         .queue_depth = options->queue_depth,
         .max_batch = options->max_batch,
+        .plane_uri = options->plane,
         .max_contexts = options->max_contexts,
+        .max_sessions = options->max_sessions,
+        .session_idle_ms = options->session_idle_seconds * 1000,
+        .txn_wait_ms = options->txn_wait_ms,
+        .txn_hold_ms = options->txn_hold_seconds * 1000,
+        .larval_timeout_ms = options->larval_timeout_seconds * 1000,
+        .quarantine_ms = options->spi_quarantine_seconds * 1000,
+        .spi_minimum = options->spi_minimum,
+        .spi_maximum = options->spi_maximum,
+        .allow_weak_transforms = strcmp(options->allow_weak_transforms, "true") == 0,
         .max_replay_records = options->max_replay_records,
         .probe_interval_ms = PROBE_INTERVAL_MS,
         .abandoned_after_ms = ABANDONED_AFTER_MS,
@@ -264,6 +286,7 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,
         .max_body_bytes = options->max_body_bytes,
+        .max_batch_body_bytes = options->max_batch_body_bytes,
         .version = SAC_VERSION,
     };
     return status;
@@ -351,6 +374,7 @@ drain(struct daemon *daemon)
     bool clean = true;
 
     atomic_store(&daemon->common.draining, true);
+    ipsec_engine_drain(daemon->common.engine);
     for (size_t i = 0; i < daemon->worker_count; i++) {
         if (daemon->workers[i] != NULL)
             worker_drain(daemon->workers[i], deadline_ms);

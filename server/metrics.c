@@ -34,6 +34,7 @@ static void render_requests(const struct metrics_source *source, struct buffer *
 static void render_latencies(const struct metrics_source *source, struct buffer *text);
 static void render_connections(const struct metrics_source *source, struct buffer *text);
 static void render_engine(const struct metrics_source *source, struct buffer *text);
+static void render_sessions(const struct ipsec_engine_figures *figures, struct buffer *text);
 static void render_process(const struct metrics_source *source, struct buffer *text);
 static void render_microseconds(struct buffer *text, uint64_t us);
 
@@ -199,6 +200,7 @@ render_engine(const struct metrics_source *source, struct buffer *text)
     render_simple(text, "sa_contextd_filters", "gauge", "Filters.", figures.filters);
     render_simple(text, "sa_contextd_replay_records", "gauge",
                   "Answers remembered for Idempotency-Key.", figures.replay_records);
+    render_sessions(&figures, text);
     render_head(text, "sa_contextd_contexts", "gauge", "SA contexts by state.");
     for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
         buffer_append_format(text, "sa_contextd_contexts{state=\"%s\"} %" PRIu64 "\n",
@@ -234,6 +236,30 @@ render_engine(const struct metrics_source *source, struct buffer *text)
     render_microseconds(text, figures.commit_us_sum);
     buffer_append_format(text, "\nsa_contextd_commit_duration_seconds_count %" PRIu64 "\n",
                          cumulative);
+}
+
+static void
+render_sessions(const struct ipsec_engine_figures *figures, struct buffer *text)
+{
+    render_head(text, "sa_contextd_sessions", "gauge", "Explicit sessions by state.");
+    buffer_append_format(text,
+                         "sa_contextd_sessions{state=\"open\"} %" PRIu64
+                         "\nsa_contextd_sessions{state=\"aborted\"} %" PRIu64 "\n",
+                         figures->sessions, figures->sessions_aborted);
+    render_simple(text, "sa_contextd_sessions_cancelled_total", "counter",
+                  "Sessions cancelled because nobody used them.", figures->sessions_cancelled);
+    render_head(text, "sa_contextd_transactions", "gauge", "Transactions that are open, by kind.");
+    buffer_append_format(text,
+                         "sa_contextd_transactions{kind=\"readOnly\"} %" PRIu64
+                         "\nsa_contextd_transactions{kind=\"readWrite\"} %" PRIu64 "\n",
+                         figures->transactions_reading, figures->transactions_writing);
+    render_simple(text, "sa_contextd_transactions_begun_total", "counter", "Transactions begun.",
+                  figures->transactions_begun);
+    render_simple(text, "sa_contextd_transactions_rolled_back_total", "counter",
+                  "Transactions rolled back because they were open for too long.",
+                  figures->transactions_rolled_back);
+    render_simple(text, "sa_contextd_calls_waiting", "gauge",
+                  "Calls that wait for another session's transaction.", figures->calls_waiting);
 }
 
 static void

@@ -29,15 +29,25 @@ struct options {
     const char *log_level;
     const char *log_format;
     const char *audit_log;
-    const char *user; /* "" : stay */
-    uint32_t workers; /* 0: number of cores */
+    const char *user;                  /* "" : stay */
+    const char *allow_weak_transforms; /* "false", "true" */
+    uint32_t workers;                  /* 0: number of cores */
     uint32_t queue_depth;
     uint32_t max_batch;
     uint32_t max_contexts;
+    uint32_t larval_timeout_seconds; /* 0: never */
+    uint32_t spi_minimum;
+    uint32_t spi_maximum;
+    uint32_t spi_quarantine_seconds;
+    uint32_t max_sessions;
+    uint32_t session_idle_seconds;
+    uint32_t txn_wait_ms;
+    uint32_t txn_hold_seconds;
     uint32_t max_replay_records;
     uint32_t max_connections;
     uint32_t max_connections_per_address;
     uint32_t max_body_bytes;
+    uint32_t max_batch_body_bytes;
     uint32_t idle_timeout_seconds;
     uint32_t header_timeout_seconds;
     uint32_t body_timeout_seconds;

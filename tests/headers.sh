@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-read -ra library_flags <<<"$(pkg-config --cflags jansson openssl sqlite3 gnutls libseccomp libcap)"
+read -ra library_flags <<<"$(pkg-config --cflags jansson openssl sqlite3 gnutls libseccomp libcap libmnl)"
 flags=(-std=c17 -D_GNU_SOURCE -I. -isystem build/deps/include -Wall -Wextra -Wpedantic -Werror
     -fsyntax-only -x c "${library_flags[@]}")
 status=0

@@ -109,7 +109,7 @@ check_includes() {
         case $include in
         microhttpd.h | gnutls/*) home=server/ ;;
         sqlite3.h) home=engine/store/ ;;
-        linux/netlink.h | linux/xfrm.h | linux/rtnetlink.h) home=engine/plane/ ;;
+        libmnl/* | linux/netlink.h | linux/xfrm.h | linux/rtnetlink.h) home=engine/plane/ ;;
         esac
         case $path in
         tests/* | "$home"*) ;;

@@ -5,7 +5,7 @@
 #
 # --quick is the inner loop: the sanitizer build with unit, API and source checks, without those
 # that are labelled slow.  The whole run adds the other presets, clang-tidy, -fanalyzer, valgrind,
-# the quickstart and the container.
+# the quickstart, the container, and what runs in a kernel with ESP.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -81,7 +81,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1:halt_on_error=1}
 
 heading "what the tests need"
-deploy/deps.sh --tests
+if [ -n "$quick" ]; then deploy/deps.sh --tests; else deploy/deps.sh --tests --vm; fi
 
 if [ -n "$quick" ]; then
     check asan --label-regex '^(unit|api|check)$' --label-exclude '^(slow|full|container)$'
@@ -89,7 +89,7 @@ else
     check asan
     check clang --label-regex '^unit$'
     check tsan --label-regex '^(unit|api)$'
-    check release --label-regex '^(unit|api|valgrind)$'
+    check release --label-regex '^(unit|api|valgrind|vm)$'
 fi
 
 heading "done"

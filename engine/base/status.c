@@ -87,6 +87,20 @@ ipsec_fault_set(struct ipsec_fault *fault,
     return status;
 }
 
+enum ipsec_status
+ipsec_fault_prefix(struct ipsec_fault *fault, const char *prefix)
+{
+    char pointer[sizeof fault->pointer];
+
+    if (fault->place != IPSEC_FAULT_BODY)
+        return fault->status;
+    memcpy(pointer, fault->pointer, sizeof pointer);
+    int length = snprintf(fault->pointer, sizeof fault->pointer, "%s%s", prefix, pointer);
+    if (length >= (int)sizeof fault->pointer)
+        cut_at_character(fault->pointer, sizeof fault->pointer - 1);
+    return fault->status;
+}
+
 static const struct status_row *
 row_of(enum ipsec_status status)
 {

@@ -58,3 +58,7 @@ NODISCARD enum ipsec_status ipsec_fault_set(struct ipsec_fault *fault,
                                             const char *pointer,
                                             const char *format,
                                             ...) PRINTF_FORMAT(5, 6);
+
+/* Puts 'prefix' ("/inbound") before the pointer of a fault in a body and returns its status: the
+ * thing that was checked stands in a larger one. */
+NODISCARD enum ipsec_status ipsec_fault_prefix(struct ipsec_fault *fault, const char *prefix);

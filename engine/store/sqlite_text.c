@@ -11,6 +11,8 @@
 
 #include <arpa/inet.h>
 
+#include "engine/base/access.h"
+
 struct name_row {
     uint16_t value;
     const char *text;
@@ -47,6 +49,12 @@ static const struct name_row layers[] = {
     { IPSEC_LAYER_INBOUND_TRANSPORT_V6,  "inboundTransportV6" },
     { IPSEC_LAYER_OUTBOUND_TRANSPORT_V4, "outboundTransportV4" },
     { IPSEC_LAYER_OUTBOUND_TRANSPORT_V6, "outboundTransportV6" },
+    { IPSEC_LAYER_IPFORWARD_V4,          "ipforwardV4" },
+    { IPSEC_LAYER_IPFORWARD_V6,          "ipforwardV6" },
+    { IPSEC_LAYER_IPSEC_V4,              "ipsecV4" },
+    { IPSEC_LAYER_IPSEC_V6,              "ipsecV6" },
+    { IPSEC_LAYER_IKEEXT_V4,             "ikeextV4" },
+    { IPSEC_LAYER_IKEEXT_V6,             "ikeextV6" },
 };
 _Static_assert(sizeof layers / sizeof *layers == IPSEC_LAYER_COUNT, "every layer");
 
@@ -60,6 +68,10 @@ static const struct name_row callouts[] = {
     { IPSEC_CALLOUT_INBOUND_TUNNEL_V6,     "ipsecInboundTunnelV6" },
     { IPSEC_CALLOUT_OUTBOUND_TUNNEL_V4,    "ipsecOutboundTunnelV4" },
     { IPSEC_CALLOUT_OUTBOUND_TUNNEL_V6,    "ipsecOutboundTunnelV6" },
+    { IPSEC_CALLOUT_FORWARD_INBOUND_TUNNEL_V4,  "ipsecForwardInboundTunnelV4" },
+    { IPSEC_CALLOUT_FORWARD_INBOUND_TUNNEL_V6,  "ipsecForwardInboundTunnelV6" },
+    { IPSEC_CALLOUT_FORWARD_OUTBOUND_TUNNEL_V4, "ipsecForwardOutboundTunnelV4" },
+    { IPSEC_CALLOUT_FORWARD_OUTBOUND_TUNNEL_V6, "ipsecForwardOutboundTunnelV6" },
 };
 _Static_assert(sizeof callouts / sizeof *callouts == IPSEC_CALLOUT_COUNT, "every callout");
 
@@ -83,12 +95,116 @@ static const struct name_row fields[] = {
     { IPSEC_CONDITION_IP_PROTOCOL,       "ipProtocol" },
     { IPSEC_CONDITION_IP_LOCAL_PORT,     "ipLocalPort" },
     { IPSEC_CONDITION_IP_REMOTE_PORT,    "ipRemotePort" },
+    { IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE,       "ipLocalAddressType" },
+    { IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE, "ipDestinationAddressType" },
+    { IPSEC_CONDITION_IP_LOCAL_INTERFACE,          "ipLocalInterface" },
+    { IPSEC_CONDITION_FLAGS,                       "flags" },
 };
 _Static_assert(sizeof fields / sizeof *fields == IPSEC_CONDITION_FIELD_COUNT, "every field");
 
 static const struct name_row matches[] = {
-    { IPSEC_MATCH_EQUAL, "equal" },
+    { IPSEC_MATCH_EQUAL,                  "equal" },
+    { IPSEC_MATCH_GREATER,                "greater" },
+    { IPSEC_MATCH_LESS,                   "less" },
+    { IPSEC_MATCH_GREATER_OR_EQUAL,       "greaterOrEqual" },
+    { IPSEC_MATCH_LESS_OR_EQUAL,          "lessOrEqual" },
+    { IPSEC_MATCH_RANGE,                  "range" },
+    { IPSEC_MATCH_FLAGS_ALL_SET,          "flagsAllSet" },
+    { IPSEC_MATCH_FLAGS_ANY_SET,          "flagsAnySet" },
+    { IPSEC_MATCH_FLAGS_NONE_SET,         "flagsNoneSet" },
+    { IPSEC_MATCH_EQUAL_CASE_INSENSITIVE, "equalCaseInsensitive" },
+    { IPSEC_MATCH_NOT_EQUAL,              "notEqual" },
 };
+_Static_assert(sizeof matches / sizeof *matches == IPSEC_MATCH_COUNT, "every match type");
+
+static const struct name_row containers[] = {
+    { IPSEC_CONTAINER_ENGINE,            "engine" },
+    { IPSEC_CONTAINER_SA_DATABASE,       "saDatabase" },
+    { IPSEC_CONTAINER_FILTERS,           "filters" },
+    { IPSEC_CONTAINER_PROVIDER_CONTEXTS, "providerContexts" },
+};
+_Static_assert(sizeof containers / sizeof *containers == IPSEC_CONTAINER_COUNT, "all of them");
+
+static const struct name_row directions[] = {
+    { IPSEC_DIRECTION_OUTBOUND, "outbound" },
+    { IPSEC_DIRECTION_INBOUND,  "inbound" },
+};
+
+static const struct name_row lifetimes[] = {
+    { IPSEC_LIFETIME_STATIC,     "static" },
+    { IPSEC_LIFETIME_PERSISTENT, "persistent" },
+};
+
+static const struct name_row sub_layers[] = {
+    { IPSEC_SUB_LAYER_UNIVERSAL,                     "universal" },
+    { IPSEC_SUB_LAYER_IPSEC_TUNNEL,                  "ipsecTunnel" },
+    { IPSEC_SUB_LAYER_IPSEC_FORWARD_OUTBOUND_TUNNEL, "ipsecForwardOutboundTunnel" },
+    { IPSEC_SUB_LAYER_LIPS,                          "lips" },
+    { IPSEC_SUB_LAYER_INSPECTION,                    "inspection" },
+};
+_Static_assert(sizeof sub_layers / sizeof *sub_layers == IPSEC_SUB_LAYER_COUNT, "all of them");
+
+static const struct name_row transform_types[] = {
+    { IPSEC_TRANSFORM_AH,                  "ah" },
+    { IPSEC_TRANSFORM_ESP_AUTH,            "espAuth" },
+    { IPSEC_TRANSFORM_ESP_CIPHER,          "espCipher" },
+    { IPSEC_TRANSFORM_ESP_AUTH_AND_CIPHER, "espAuthAndCipher" },
+    { IPSEC_TRANSFORM_ESP_AUTH_FW,         "espAuthFw" },
+};
+
+static const struct name_row auth_transforms[] = {
+    { IPSEC_AUTH_NONE,             "none" },
+    { IPSEC_AUTH_HMAC_MD5_96,      "HMAC_MD5_96" },
+    { IPSEC_AUTH_HMAC_SHA_1_96,    "HMAC_SHA_1_96" },
+    { IPSEC_AUTH_HMAC_SHA_256_128, "HMAC_SHA_256_128" },
+    { IPSEC_AUTH_GCM_AES_128,      "GCM_AES_128" },
+    { IPSEC_AUTH_GCM_AES_192,      "GCM_AES_192" },
+    { IPSEC_AUTH_GCM_AES_256,      "GCM_AES_256" },
+};
+_Static_assert(sizeof auth_transforms / sizeof *auth_transforms == IPSEC_AUTH_TRANSFORM_COUNT, "all of them");
+
+static const struct name_row cipher_transforms[] = {
+    { IPSEC_CIPHER_NONE,        "none" },
+    { IPSEC_CIPHER_CBC_DES,     "CBC_DES" },
+    { IPSEC_CIPHER_CBC_3DES,    "CBC_3DES" },
+    { IPSEC_CIPHER_AES_128,     "AES_128" },
+    { IPSEC_CIPHER_AES_192,     "AES_192" },
+    { IPSEC_CIPHER_AES_256,     "AES_256" },
+    { IPSEC_CIPHER_GCM_AES_128, "GCM_AES_128" },
+    { IPSEC_CIPHER_GCM_AES_192, "GCM_AES_192" },
+    { IPSEC_CIPHER_GCM_AES_256, "GCM_AES_256" },
+};
+_Static_assert(sizeof cipher_transforms / sizeof *cipher_transforms == IPSEC_CIPHER_TRANSFORM_COUNT, "all of them");
+
+static const struct name_row pfs_groups[] = {
+    { IPSEC_PFS_NONE,    "none" },
+    { IPSEC_PFS_1,       "1" },
+    { IPSEC_PFS_2,       "2" },
+    { IPSEC_PFS_2048,    "2048" },
+    { IPSEC_PFS_ECP_256, "ecp256" },
+    { IPSEC_PFS_ECP_384, "ecp384" },
+    { IPSEC_PFS_MM,      "mm" },
+    { IPSEC_PFS_24,      "24" },
+};
+_Static_assert(sizeof pfs_groups / sizeof *pfs_groups == IPSEC_PFS_COUNT, "all of them");
+
+static const struct name_row provider_context_types[] = {
+    { IPSEC_CONTEXT_KEYING,                    "ipsecKeyingContext" },
+    { IPSEC_CONTEXT_IKE_QM_TRANSPORT,          "ipsecIkeQmTransportContext" },
+    { IPSEC_CONTEXT_IKE_QM_TUNNEL,             "ipsecIkeQmTunnelContext" },
+    { IPSEC_CONTEXT_AUTHIP_QM_TRANSPORT,       "ipsecAuthipQmTransportContext" },
+    { IPSEC_CONTEXT_AUTHIP_QM_TUNNEL,          "ipsecAuthipQmTunnelContext" },
+    { IPSEC_CONTEXT_IKE_MM,                    "ipsecIkeMmContext" },
+    { IPSEC_CONTEXT_AUTHIP_MM,                 "ipsecAuthipMmContext" },
+    { IPSEC_CONTEXT_CLASSIFY_OPTIONS,          "classifyOptionsContext" },
+    { IPSEC_CONTEXT_GENERAL,                   "generalContext" },
+    { IPSEC_CONTEXT_IKEV2_QM_TUNNEL,           "ipsecIkev2QmTunnelContext" },
+    { IPSEC_CONTEXT_IKEV2_MM,                  "ipsecIkev2MmContext" },
+    { IPSEC_CONTEXT_DOSP,                      "ipsecDospContext" },
+    { IPSEC_CONTEXT_IKEV2_QM_TRANSPORT,        "ipsecIkev2QmTransportContext" },
+    { IPSEC_CONTEXT_NETWORK_CONNECTION_POLICY, "networkConnectionPolicyContext" },
+};
+_Static_assert(sizeof provider_context_types / sizeof *provider_context_types == IPSEC_CONTEXT_TYPE_COUNT, "all of them");
 /* clang-format on */
 
 const struct sqlite_names sqlite_state_names = NAMES(states);
@@ -99,10 +215,24 @@ const struct sqlite_names sqlite_action_names = NAMES(actions);
 const struct sqlite_names sqlite_weight_type_names = NAMES(weight_types);
 const struct sqlite_names sqlite_field_names = NAMES(fields);
 const struct sqlite_names sqlite_match_names = NAMES(matches);
+const struct sqlite_names sqlite_container_names = NAMES(containers);
+const struct sqlite_names sqlite_direction_names = NAMES(directions);
+const struct sqlite_names sqlite_lifetime_names = NAMES(lifetimes);
+const struct sqlite_names sqlite_sub_layer_names = NAMES(sub_layers);
+const struct sqlite_names sqlite_transform_type_names = NAMES(transform_types);
+const struct sqlite_names sqlite_auth_transform_names = NAMES(auth_transforms);
+const struct sqlite_names sqlite_cipher_transform_names = NAMES(cipher_transforms);
+const struct sqlite_names sqlite_pfs_group_names = NAMES(pfs_groups);
+const struct sqlite_names sqlite_provider_context_type_names = NAMES(provider_context_types);
 
 static bool is_address_field(uint8_t field);
 static bool host_bits_are_zero(const struct ipsec_address *address, unsigned prefix_length);
-static bool parse_decimal(const char *text, unsigned long maximum, unsigned long *value_out);
+static uint64_t maximum_of(uint8_t field);
+static bool parse_address(const char *text,
+                          const char *end,
+                          enum ipsec_ip_version version,
+                          struct ipsec_address *address_out);
+static bool parse_decimal(const char *text, const char *end, uint64_t maximum, uint64_t *value_out);
 static int hex_digit(char c);
 
 const char *
@@ -166,15 +296,21 @@ sqlite_condition_format(enum ipsec_ip_version version,
                         const struct ipsec_condition *condition,
                         char text[SQLITE_CONDITION_SIZE])
 {
-    char address[SQLITE_ADDRESS_SIZE];
+    bool is_range = condition->match == IPSEC_MATCH_RANGE;
+    char low[SQLITE_ADDRESS_SIZE];
+    char high[SQLITE_ADDRESS_SIZE];
 
     if (!is_address_field(condition->field)) {
-        (void)snprintf(text, SQLITE_CONDITION_SIZE, "%u", (unsigned)condition->number);
+        int size = snprintf(text, SQLITE_CONDITION_SIZE, "%" PRIu64, condition->number);
+        if (is_range)
+            (void)snprintf(text + size, SQLITE_CONDITION_SIZE - (size_t)size, "-%" PRIu64,
+                           condition->number_high);
         return;
     }
-    sqlite_address_format(version, &condition->address, address);
-    (void)snprintf(text, SQLITE_CONDITION_SIZE, "%s/%u", address,
-                   (unsigned)condition->prefix_length);
+    sqlite_address_format(version, &condition->address, low);
+    sqlite_address_format(version, &condition->address_high, high);
+    (void)snprintf(text, SQLITE_CONDITION_SIZE, "%s%s%s/%u", low, is_range ? "-" : "",
+                   is_range ? high : "", (unsigned)condition->prefix_length);
 }
 
 bool
@@ -182,31 +318,27 @@ sqlite_condition_parse(enum ipsec_ip_version version,
                        const char *text,
                        struct ipsec_condition *condition)
 {
-    unsigned long number = 0;
+    bool is_range = condition->match == IPSEC_MATCH_RANGE;
+    const char *dash = strchr(text, '-');
+    const char *end = text + strlen(text);
 
-    if (!is_address_field(condition->field)) {
-        unsigned long maximum =
-            condition->field == IPSEC_CONDITION_IP_PROTOCOL ? UINT8_MAX : UINT16_MAX;
-        if (!parse_decimal(text, maximum, &number))
-            return false;
-        condition->number = (uint16_t)number;
-        return true;
-    }
+    if (is_range != (dash != NULL))
+        return false;
+    if (!is_address_field(condition->field))
+        return parse_decimal(text, dash == NULL ? end : dash, maximum_of(condition->field),
+                             &condition->number) &&
+               (dash == NULL || parse_decimal(dash + 1, end, maximum_of(condition->field),
+                                              &condition->number_high));
 
-    char address[SQLITE_ADDRESS_SIZE];
     const char *slash = strchr(text, '/');
-    uint8_t read_version = 0;
-
-    if (slash == NULL || slash - text >= (ptrdiff_t)sizeof address)
+    uint64_t prefix_length = 0;
+    if (slash == NULL || (dash != NULL && dash > slash) ||
+        !parse_address(text, dash == NULL ? slash : dash, version, &condition->address) ||
+        (dash != NULL && !parse_address(dash + 1, slash, version, &condition->address_high)) ||
+        !parse_decimal(slash + 1, end, version == IPSEC_IP_VERSION_V6 ? 128 : 32, &prefix_length))
         return false;
-    memcpy(address, text, (size_t)(slash - text));
-    address[slash - text] = '\0';
-    if (!sqlite_address_parse(address, &read_version, &condition->address) ||
-        read_version != version ||
-        !parse_decimal(slash + 1, version == IPSEC_IP_VERSION_V6 ? 128 : 32, &number))
-        return false;
-    condition->prefix_length = (uint8_t)number;
-    return host_bits_are_zero(&condition->address, condition->prefix_length);
+    condition->prefix_length = (uint8_t)prefix_length;
+    return is_range || host_bits_are_zero(&condition->address, condition->prefix_length);
 }
 
 void
@@ -282,19 +414,48 @@ host_bits_are_zero(const struct ipsec_address *address, unsigned prefix_length)
     return true;
 }
 
-static bool
-parse_decimal(const char *text, unsigned long maximum, unsigned long *value_out)
+/* The largest number a field may be compared with. */
+static uint64_t
+maximum_of(uint8_t field)
 {
-    unsigned long value = 0;
+    if (field == IPSEC_CONDITION_IP_LOCAL_INTERFACE)
+        return UINT64_MAX;
+    if (field == IPSEC_CONDITION_FLAGS)
+        return UINT32_MAX;
+    return field == IPSEC_CONDITION_IP_LOCAL_PORT || field == IPSEC_CONDITION_IP_REMOTE_PORT
+               ? UINT16_MAX
+               : UINT8_MAX;
+}
 
-    if (*text == '\0')
+static bool
+parse_address(const char *text,
+              const char *end,
+              enum ipsec_ip_version version,
+              struct ipsec_address *address_out)
+{
+    char address[SQLITE_ADDRESS_SIZE];
+    uint8_t read_version = 0;
+
+    if (end - text >= (ptrdiff_t)sizeof address)
         return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
+    memcpy(address, text, (size_t)(end - text));
+    address[end - text] = '\0';
+    return sqlite_address_parse(address, &read_version, address_out) && read_version == version;
+}
+
+static bool
+parse_decimal(const char *text, const char *end, uint64_t maximum, uint64_t *value_out)
+{
+    uint64_t value = 0;
+
+    if (text == end)
+        return false;
+    for (; text < end; text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+
+        if (*text < '0' || *text > '9' || value > (maximum - digit) / 10)
             return false;
-        value = value * 10 + (unsigned long)(*text - '0');
-        if (value > maximum)
-            return false;
+        value = value * 10 + digit;
     }
     *value_out = value;
     return true;

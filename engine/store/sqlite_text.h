@@ -20,6 +20,15 @@ extern const struct sqlite_names sqlite_action_names;
 extern const struct sqlite_names sqlite_weight_type_names;
 extern const struct sqlite_names sqlite_field_names;
 extern const struct sqlite_names sqlite_match_names;
+extern const struct sqlite_names sqlite_container_names;
+extern const struct sqlite_names sqlite_direction_names;
+extern const struct sqlite_names sqlite_lifetime_names;
+extern const struct sqlite_names sqlite_sub_layer_names;
+extern const struct sqlite_names sqlite_transform_type_names;
+extern const struct sqlite_names sqlite_auth_transform_names;
+extern const struct sqlite_names sqlite_cipher_transform_names;
+extern const struct sqlite_names sqlite_pfs_group_names;
+extern const struct sqlite_names sqlite_provider_context_type_names;
 const char *sqlite_name(const struct sqlite_names *names, uint16_t value);
 bool sqlite_name_parse(const struct sqlite_names *names, const char *text, uint16_t *value_out);
 
@@ -32,8 +41,8 @@ bool
 sqlite_address_parse(const char *text, uint8_t *version_out, struct ipsec_address *address_out);
 
 /* What a condition compares with: "192.0.2.0/24" for an address field of that IP version, "443" for
- * the others. */
-#define SQLITE_CONDITION_SIZE (SQLITE_ADDRESS_SIZE + 4)
+ * the others; a range is "192.0.2.1-192.0.2.9/32" or "1024-2047". */
+#define SQLITE_CONDITION_SIZE (2 * SQLITE_ADDRESS_SIZE + 5)
 void sqlite_condition_format(enum ipsec_ip_version version,
                              const struct ipsec_condition *condition,
                              char text[SQLITE_CONDITION_SIZE]);

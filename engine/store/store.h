@@ -32,24 +32,51 @@ struct store_principal {
     const char *name;
 };
 
+/* An inbound SPI that is not handed out again before its time. */
+struct store_quarantine {
+    uint32_t spi;
+    int64_t until_ms; /* wall clock */
+};
+
+/* A container's security descriptor that was changed through the API. */
+struct store_descriptor {
+    uint8_t container; /* enum ipsec_container */
+    const char *text;  /* JSON, as in the access file */
+};
+
 enum store_change_kind {
-    STORE_PUT_PRINCIPAL,        /* principal: new, never changed */
-    STORE_PUT_FILTER,           /* filter: new */
-    STORE_DELETE_FILTER,        /* id */
-    STORE_PUT_SA_CONTEXT,       /* sa_context: new */
-    STORE_DELETE_SA_CONTEXT,    /* id */
-    STORE_PUT_REPLAY,           /* replay: new */
-    STORE_DELETE_REPLAYS_BELOW, /* id: all numbers below it */
+    STORE_PUT_PRINCIPAL,           /* principal: new, never changed */
+    STORE_PUT_PROVIDER_CONTEXT,    /* provider_context: new */
+    STORE_DELETE_PROVIDER_CONTEXT, /* id */
+    STORE_PUT_FILTER,              /* filter: new */
+    STORE_DELETE_FILTER,           /* id */
+    STORE_PUT_SA_CONTEXT,          /* sa_context: new */
+    STORE_SET_SA_CONTEXT,          /* sa_context: in place of the one with its id, parts and all */
+    STORE_DELETE_SA_CONTEXT,       /* id */
+    STORE_PUT_SESSION,             /* session: new */
+    STORE_DELETE_SESSION,          /* id: its number */
+    STORE_PUT_QUARANTINE,          /* quarantine: new, or in place of the SPI's */
+    STORE_DELETE_QUARANTINE,       /* id: the SPI */
+    STORE_PUT_DESCRIPTOR,          /* descriptor: new, or in place of the container's */
+    STORE_PUT_REPLAY,              /* replay: new */
+    STORE_DELETE_REPLAY,           /* id: its number */
+    STORE_DELETE_REPLAYS_BELOW,    /* id: all numbers below it */
 };
 
 /* One change of a batch, in the order made.  Pointers are borrowed for the commit. */
 struct store_change {
     enum store_change_kind kind;
-    uint64_t id;
-    const struct ipsec_sa_context *sa_context;
-    const struct ipsec_filter *filter;
-    struct store_principal principal;
-    struct store_replay replay;
+    uint64_t id; /* of what a delete names, and of a replay: its number */
+    union {
+        const struct ipsec_sa_context *sa_context;
+        const struct ipsec_filter *filter;
+        const struct ipsec_provider_context *provider_context;
+        const struct ipsec_session_record *session;
+        const struct store_quarantine *quarantine;
+        const struct store_descriptor *descriptor;
+        struct store_principal principal;
+        const struct store_replay *replay;
+    };
 };
 
 /* Figures that are written with every commit. */
@@ -59,14 +86,19 @@ struct store_marks {
     uint64_t last_replay_number;
 };
 
-/* Receives everything at start.  Principals come first, then filters, contexts and replays, each in
- * ascending order of its number.  What is handed over is borrowed for the call.  A status other
- * than IPSEC_OK ends the load and is returned by it. */
+/* Receives everything at start, in the order of the members below, each in ascending order of its
+ * number.  What is handed over is borrowed for the call, the parts of an SA context too.  A status
+ * other than IPSEC_OK ends the load and is returned by it. */
 struct store_loader {
     void *context;
     enum ipsec_status (*principal)(void *context, const struct store_principal *principal);
+    enum ipsec_status (*provider_context)(void *context,
+                                          const struct ipsec_provider_context *provider_context);
     enum ipsec_status (*filter)(void *context, const struct ipsec_filter *filter);
     enum ipsec_status (*sa_context)(void *context, const struct ipsec_sa_context *sa_context);
+    enum ipsec_status (*session)(void *context, const struct ipsec_session_record *session);
+    enum ipsec_status (*quarantine)(void *context, const struct store_quarantine *quarantine);
+    enum ipsec_status (*descriptor)(void *context, const struct store_descriptor *descriptor);
     /* 'answer' is null and 'answer_size' 0: answers stay in the store, see read_replay. */
     enum ipsec_status (*replay)(void *context, const struct store_replay *replay);
 };

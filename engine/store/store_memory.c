@@ -16,8 +16,12 @@
 
 struct store {
     struct record_table principals;
+    struct record_table provider_contexts;
     struct record_table filters;
     struct record_table sa_contexts;
+    struct record_table sessions;
+    struct record_table quarantines; /* by SPI */
+    struct record_table descriptors; /* by container, from 1 */
     struct record_table replays;
     struct store_marks marks;
 };
@@ -43,12 +47,17 @@ static enum ipsec_status
 add(struct notebook *notebook, struct record_table *table, uint64_t number, void *record);
 static enum ipsec_status
 replace(struct notebook *notebook, struct record_table *table, uint64_t number, void *record);
+static enum ipsec_status
+set(struct notebook *notebook, struct record_table *table, uint64_t number, void *record);
 static bool notebook_reserve(struct notebook *notebook);
 static void forget(struct notebook *notebook);
 static void play_back(struct notebook *notebook);
 static void *copy_bytes(const void *bytes, size_t size);
 static void *copy_principal(const struct store_principal *principal);
 static void *copy_filter(const struct ipsec_filter *filter);
+static void *copy_provider_context(const struct ipsec_provider_context *source);
+static void *copy_sa_context(const struct ipsec_sa_context *source);
+static void *copy_descriptor(const struct store_descriptor *descriptor);
 static void *copy_replay(const struct store_replay *replay);
 static enum ipsec_status
 set_fault(struct ipsec_fault *fault, enum ipsec_status status, const struct store_change *change);
@@ -69,8 +78,12 @@ memory_close(struct store *store)
     if (store == NULL)
         return;
     record_table_clear(&store->principals);
+    record_table_clear(&store->provider_contexts);
     record_table_clear(&store->filters);
     record_table_clear(&store->sa_contexts);
+    record_table_clear(&store->sessions);
+    record_table_clear(&store->quarantines);
+    record_table_clear(&store->descriptors);
     record_table_clear(&store->replays);
     free(store);
 }
@@ -88,6 +101,11 @@ memory_load(struct store *store,
         if (store->principals.rows[i].record != NULL)
             status = loader->principal(loader->context, store->principals.rows[i].record);
     }
+    for (size_t i = 0; i < store->provider_contexts.row_count && status == IPSEC_OK; i++) {
+        if (store->provider_contexts.rows[i].record != NULL)
+            status =
+                loader->provider_context(loader->context, store->provider_contexts.rows[i].record);
+    }
     for (size_t i = 0; i < store->filters.row_count && status == IPSEC_OK; i++) {
         if (store->filters.rows[i].record != NULL)
             status = loader->filter(loader->context, store->filters.rows[i].record);
@@ -95,6 +113,18 @@ memory_load(struct store *store,
     for (size_t i = 0; i < store->sa_contexts.row_count && status == IPSEC_OK; i++) {
         if (store->sa_contexts.rows[i].record != NULL)
             status = loader->sa_context(loader->context, store->sa_contexts.rows[i].record);
+    }
+    for (size_t i = 0; i < store->sessions.row_count && status == IPSEC_OK; i++) {
+        if (store->sessions.rows[i].record != NULL)
+            status = loader->session(loader->context, store->sessions.rows[i].record);
+    }
+    for (size_t i = 0; i < store->quarantines.row_count && status == IPSEC_OK; i++) {
+        if (store->quarantines.rows[i].record != NULL)
+            status = loader->quarantine(loader->context, store->quarantines.rows[i].record);
+    }
+    for (size_t i = 0; i < store->descriptors.row_count && status == IPSEC_OK; i++) {
+        if (store->descriptors.rows[i].record != NULL)
+            status = loader->descriptor(loader->context, store->descriptors.rows[i].record);
     }
     for (size_t i = 0; i < store->replays.row_count && status == IPSEC_OK; i++) {
         if (store->replays.rows[i].record == NULL)
@@ -183,13 +213,36 @@ apply(struct store *store, const struct store_change *change, struct notebook *n
         return replace(notebook, &store->filters, change->id, NULL);
     case STORE_PUT_SA_CONTEXT:
         return add(notebook, &store->sa_contexts, change->sa_context->id,
-                   copy_bytes(change->sa_context, sizeof *change->sa_context));
+                   copy_sa_context(change->sa_context));
     case STORE_DELETE_SA_CONTEXT:
         return replace(notebook, &store->sa_contexts, change->id, NULL);
     case STORE_PUT_REPLAY:
-        return add(notebook, &store->replays, change->replay.number, copy_replay(&change->replay));
+        return add(notebook, &store->replays, change->replay->number, copy_replay(change->replay));
+    case STORE_DELETE_REPLAY:
+        return replace(notebook, &store->replays, change->id, NULL);
     case STORE_DELETE_REPLAYS_BELOW:
         return apply_delete_replays_below(store, change->id, notebook);
+    case STORE_PUT_PROVIDER_CONTEXT:
+        return add(notebook, &store->provider_contexts, change->provider_context->id,
+                   copy_provider_context(change->provider_context));
+    case STORE_DELETE_PROVIDER_CONTEXT:
+        return replace(notebook, &store->provider_contexts, change->id, NULL);
+    case STORE_SET_SA_CONTEXT:
+        return set(notebook, &store->sa_contexts, change->sa_context->id,
+                   copy_sa_context(change->sa_context));
+    case STORE_PUT_SESSION:
+        return add(notebook, &store->sessions, change->session->number,
+                   copy_bytes(change->session, sizeof *change->session));
+    case STORE_DELETE_SESSION:
+        return replace(notebook, &store->sessions, change->id, NULL);
+    case STORE_PUT_QUARANTINE:
+        return set(notebook, &store->quarantines, change->quarantine->spi,
+                   copy_bytes(change->quarantine, sizeof *change->quarantine));
+    case STORE_DELETE_QUARANTINE:
+        return replace(notebook, &store->quarantines, change->id, NULL);
+    case STORE_PUT_DESCRIPTOR:
+        return set(notebook, &store->descriptors, change->descriptor->container + UINT64_C(1),
+                   copy_descriptor(change->descriptor));
     }
     abort();
 }
@@ -218,6 +271,13 @@ add(struct notebook *notebook, struct record_table *table, uint64_t number, void
         return IPSEC_RPC_INVALID_DATA;
     }
     return replace(notebook, table, number, record);
+}
+
+/* Takes 'record', in place of what the number has; null says that copying it failed. */
+static enum ipsec_status
+set(struct notebook *notebook, struct record_table *table, uint64_t number, void *record)
+{
+    return record == NULL ? IPSEC_RPC_OUT_OF_RESOURCES : replace(notebook, table, number, record);
 }
 
 /* Takes 'record'; null deletes. */
@@ -284,11 +344,48 @@ copy_bytes(const void *bytes, size_t size)
     return copy;
 }
 
-/* Copies are one block each: the struct, then what it points to. */
+/* Copies are one block each: the struct, then what it points to.  A packer hands out the room
+ * behind the struct. */
+struct packer {
+    unsigned char *next;
+};
+
+static size_t
+text_size(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static size_t
+aligned(size_t size)
+{
+    return (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+}
+
+/* Null stays null. */
+static void *
+pack(struct packer *packer, const void *bytes, size_t size)
+{
+    if (bytes == NULL || size == 0)
+        return NULL;
+    void *copy = memcpy(packer->next, bytes, size);
+    packer->next += size;
+    return copy;
+}
+
+static void *
+pack_aligned(struct packer *packer, const void *bytes, size_t size)
+{
+    void *copy = pack(packer, bytes, size);
+
+    packer->next += copy == NULL ? 0 : aligned(size) - size;
+    return copy;
+}
+
 static void *
 copy_principal(const struct store_principal *principal)
 {
-    size_t name_size = strlen(principal->name) + 1;
+    size_t name_size = text_size(principal->name);
     struct store_principal *copy = malloc(sizeof *copy + name_size);
 
     if (copy == NULL)
@@ -301,16 +398,105 @@ copy_principal(const struct store_principal *principal)
 static void *
 copy_filter(const struct ipsec_filter *filter)
 {
-    size_t name_size = strlen(filter->name) + 1;
-    size_t description_size = filter->description == NULL ? 0 : strlen(filter->description) + 1;
-    struct ipsec_filter *copy = malloc(sizeof *copy + name_size + description_size);
+    struct ipsec_filter *copy = malloc(sizeof *copy + text_size(filter->name) +
+                                       text_size(filter->description) + filter->provider_data_size);
 
     if (copy == NULL)
         return NULL;
+    struct packer packer = { .next = (unsigned char *)(copy + 1) };
     *copy = *filter;
-    copy->name = memcpy(copy + 1, filter->name, name_size);
-    if (filter->description != NULL)
-        copy->description = memcpy(copy->name + name_size, filter->description, description_size);
+    copy->name = pack(&packer, filter->name, text_size(filter->name));
+    copy->description = pack(&packer, filter->description, text_size(filter->description));
+    copy->provider_data = pack(&packer, filter->provider_data, filter->provider_data_size);
+    return copy;
+}
+
+static void *
+copy_provider_context(const struct ipsec_provider_context *source)
+{
+    struct ipsec_provider_context *copy =
+        malloc(sizeof *copy + text_size(source->name) + text_size(source->description) +
+               source->provider_data_size + text_size(source->policy));
+
+    if (copy == NULL)
+        return NULL;
+    struct packer packer = { .next = (unsigned char *)(copy + 1) };
+    *copy = *source;
+    copy->name = pack(&packer, source->name, text_size(source->name));
+    copy->description = pack(&packer, source->description, text_size(source->description));
+    copy->provider_data = pack(&packer, source->provider_data, source->provider_data_size);
+    copy->policy = pack(&packer, source->policy, text_size(source->policy));
+    return copy;
+}
+
+static size_t
+bundle_size(const struct ipsec_sa_bundle *bundle)
+{
+    return bundle == NULL ? 0 : aligned(sizeof *bundle) + aligned(bundle->key_module_state_size);
+}
+
+static const struct ipsec_sa_bundle *
+pack_bundle(struct packer *packer, const struct ipsec_sa_bundle *bundle)
+{
+    struct ipsec_sa_bundle *copy = pack_aligned(packer, bundle, sizeof *bundle);
+
+    if (copy != NULL)
+        copy->key_module_state =
+            pack_aligned(packer, bundle->key_module_state, bundle->key_module_state_size);
+    return copy;
+}
+
+static size_t
+labels_size(const struct ipsec_labels *labels)
+{
+    size_t size = labels == NULL ? 0 : aligned(sizeof *labels);
+
+    for (uint32_t i = 0; labels != NULL && i < labels->count; i++)
+        size += text_size(labels->pairs[i].name) + text_size(labels->pairs[i].value);
+    return size;
+}
+
+static const struct ipsec_labels *
+pack_labels(struct packer *packer, const struct ipsec_labels *labels)
+{
+    struct ipsec_labels *copy = pack_aligned(packer, labels, sizeof *labels);
+
+    for (uint32_t i = 0; copy != NULL && i < copy->count; i++) {
+        struct ipsec_label *pair = &copy->pairs[i];
+
+        pair->name = pack(packer, pair->name, text_size(pair->name));
+        pair->value = pack(packer, pair->value, text_size(pair->value));
+    }
+    return copy;
+}
+
+static void *
+copy_sa_context(const struct ipsec_sa_context *source)
+{
+    size_t head_size = aligned(sizeof *source);
+    unsigned char *block = malloc(head_size + bundle_size(source->inbound) +
+                                  bundle_size(source->outbound) + labels_size(source->labels));
+
+    if (block == NULL)
+        return NULL;
+    struct packer packer = { .next = block + head_size };
+    struct ipsec_sa_context *copy = memcpy(block, source, sizeof *source);
+    copy->inbound = pack_bundle(&packer, source->inbound);
+    copy->outbound = pack_bundle(&packer, source->outbound);
+    copy->labels = pack_labels(&packer, source->labels);
+    return copy;
+}
+
+static void *
+copy_descriptor(const struct store_descriptor *descriptor)
+{
+    size_t size = text_size(descriptor->text);
+    struct store_descriptor *copy = malloc(sizeof *copy + size);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = (struct store_descriptor){ .container = descriptor->container,
+                                       .text = memcpy(copy + 1, descriptor->text, size) };
     return copy;
 }
 

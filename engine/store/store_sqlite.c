@@ -44,13 +44,29 @@ enum statement {
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
     STATEMENT_PUT_PRINCIPAL,
+    STATEMENT_PUT_PROVIDER_CONTEXT,
+    STATEMENT_PUT_PROPOSAL,
+    STATEMENT_DELETE_PROVIDER_CONTEXT,
+    STATEMENT_DELETE_PROPOSALS,
     STATEMENT_PUT_FILTER,
     STATEMENT_PUT_CONDITION,
     STATEMENT_DELETE_FILTER,
     STATEMENT_DELETE_CONDITIONS,
     STATEMENT_PUT_SA_CONTEXT,
+    STATEMENT_SET_SA_CONTEXT,
     STATEMENT_DELETE_SA_CONTEXT,
+    STATEMENT_PUT_BUNDLE,
+    STATEMENT_DELETE_BUNDLE,
+    STATEMENT_DELETE_BUNDLES,
+    STATEMENT_PUT_LABEL,
+    STATEMENT_DELETE_LABELS,
+    STATEMENT_PUT_SESSION,
+    STATEMENT_DELETE_SESSION,
+    STATEMENT_PUT_QUARANTINE,
+    STATEMENT_DELETE_QUARANTINE,
+    STATEMENT_PUT_DESCRIPTOR,
     STATEMENT_PUT_REPLAY,
+    STATEMENT_DELETE_REPLAY,
     STATEMENT_DELETE_REPLAYS_BELOW,
     STATEMENT_READ_REPLAY,
     STATEMENT_PUT_MARKS,
@@ -63,13 +79,30 @@ static const char *const queries[STATEMENT_COUNT] = {
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_PUT_PRINCIPAL] = SQLITE_ROWS_PUT_PRINCIPAL,
+    [STATEMENT_PUT_PROVIDER_CONTEXT] = SQLITE_ROWS_PUT_PROVIDER_CONTEXT,
+    [STATEMENT_PUT_PROPOSAL] = SQLITE_ROWS_PUT_PROPOSAL,
+    [STATEMENT_DELETE_PROVIDER_CONTEXT] = "DELETE FROM provider_context WHERE id = ?1",
+    [STATEMENT_DELETE_PROPOSALS] =
+        "DELETE FROM provider_context_proposal WHERE provider_context_id = ?1",
     [STATEMENT_PUT_FILTER] = SQLITE_ROWS_PUT_FILTER,
     [STATEMENT_PUT_CONDITION] = SQLITE_ROWS_PUT_CONDITION,
     [STATEMENT_DELETE_FILTER] = "DELETE FROM filter WHERE id = ?1",
     [STATEMENT_DELETE_CONDITIONS] = "DELETE FROM filter_condition WHERE filter_id = ?1",
     [STATEMENT_PUT_SA_CONTEXT] = SQLITE_ROWS_PUT_SA_CONTEXT,
+    [STATEMENT_SET_SA_CONTEXT] = SQLITE_ROWS_SET_SA_CONTEXT,
     [STATEMENT_DELETE_SA_CONTEXT] = "DELETE FROM sa_context WHERE id = ?1",
+    [STATEMENT_PUT_BUNDLE] = SQLITE_ROWS_PUT_BUNDLE,
+    [STATEMENT_DELETE_BUNDLE] = SQLITE_ROWS_DELETE_BUNDLE,
+    [STATEMENT_DELETE_BUNDLES] = "DELETE FROM sa_bundle WHERE context_id = ?1",
+    [STATEMENT_PUT_LABEL] = SQLITE_ROWS_PUT_LABEL,
+    [STATEMENT_DELETE_LABELS] = "DELETE FROM sa_context_label WHERE context_id = ?1",
+    [STATEMENT_PUT_SESSION] = SQLITE_ROWS_PUT_SESSION,
+    [STATEMENT_DELETE_SESSION] = "DELETE FROM session WHERE number = ?1",
+    [STATEMENT_PUT_QUARANTINE] = SQLITE_ROWS_PUT_QUARANTINE,
+    [STATEMENT_DELETE_QUARANTINE] = "DELETE FROM spi_quarantine WHERE spi = ?1",
+    [STATEMENT_PUT_DESCRIPTOR] = SQLITE_ROWS_PUT_DESCRIPTOR,
     [STATEMENT_PUT_REPLAY] = SQLITE_ROWS_PUT_REPLAY,
+    [STATEMENT_DELETE_REPLAY] = "DELETE FROM replay WHERE number = ?1",
     [STATEMENT_DELETE_REPLAYS_BELOW] = "DELETE FROM replay WHERE number < ?1",
     [STATEMENT_READ_REPLAY] = "SELECT answer FROM replay WHERE number = ?1",
     [STATEMENT_PUT_MARKS] = SQLITE_ROWS_PUT_MARKS,
@@ -545,6 +578,16 @@ static int
 write_change(struct store *store, const struct store_change *change)
 {
     sqlite3_stmt *const *statements = store->statements;
+    const struct sqlite_sa_statements sa = {
+        .put = statements[STATEMENT_PUT_SA_CONTEXT],
+        .set = statements[STATEMENT_SET_SA_CONTEXT],
+        .remove = statements[STATEMENT_DELETE_SA_CONTEXT],
+        .put_bundle = statements[STATEMENT_PUT_BUNDLE],
+        .delete_bundle = statements[STATEMENT_DELETE_BUNDLE],
+        .delete_bundles = statements[STATEMENT_DELETE_BUNDLES],
+        .put_label = statements[STATEMENT_PUT_LABEL],
+        .delete_labels = statements[STATEMENT_DELETE_LABELS],
+    };
     int result = SQLITE_OK;
 
     switch (change->kind) {
@@ -559,11 +602,34 @@ write_change(struct store *store, const struct store_change *change)
             result = sqlite_rows_delete(statements[STATEMENT_DELETE_CONDITIONS], change->id);
         return result;
     case STORE_PUT_SA_CONTEXT:
-        return sqlite_rows_put_sa_context(statements[STATEMENT_PUT_SA_CONTEXT], change->sa_context);
+        return sqlite_rows_put_sa_context(&sa, change->sa_context);
+    case STORE_SET_SA_CONTEXT:
+        return sqlite_rows_set_sa_context(&sa, change->sa_context);
     case STORE_DELETE_SA_CONTEXT:
-        return sqlite_rows_delete(statements[STATEMENT_DELETE_SA_CONTEXT], change->id);
+        return sqlite_rows_delete_sa_context(&sa, change->id);
+    case STORE_PUT_PROVIDER_CONTEXT:
+        return sqlite_rows_put_provider_context(statements[STATEMENT_PUT_PROVIDER_CONTEXT],
+                                                statements[STATEMENT_PUT_PROPOSAL],
+                                                change->provider_context);
+    case STORE_DELETE_PROVIDER_CONTEXT:
+        result = sqlite_rows_delete(statements[STATEMENT_DELETE_PROVIDER_CONTEXT], change->id);
+        if (result == SQLITE_OK)
+            result = sqlite_rows_delete(statements[STATEMENT_DELETE_PROPOSALS], change->id);
+        return result;
+    case STORE_PUT_SESSION:
+        return sqlite_rows_put_session(statements[STATEMENT_PUT_SESSION], change->session);
+    case STORE_DELETE_SESSION:
+        return sqlite_rows_delete(statements[STATEMENT_DELETE_SESSION], change->id);
+    case STORE_PUT_QUARANTINE:
+        return sqlite_rows_put_quarantine(statements[STATEMENT_PUT_QUARANTINE], change->quarantine);
+    case STORE_DELETE_QUARANTINE:
+        return sqlite_rows_delete(statements[STATEMENT_DELETE_QUARANTINE], change->id);
+    case STORE_PUT_DESCRIPTOR:
+        return sqlite_rows_put_descriptor(statements[STATEMENT_PUT_DESCRIPTOR], change->descriptor);
     case STORE_PUT_REPLAY:
-        return sqlite_rows_put_replay(statements[STATEMENT_PUT_REPLAY], &change->replay);
+        return sqlite_rows_put_replay(statements[STATEMENT_PUT_REPLAY], change->replay);
+    case STORE_DELETE_REPLAY:
+        return sqlite_rows_delete(statements[STATEMENT_DELETE_REPLAY], change->id);
     case STORE_DELETE_REPLAYS_BELOW:
         return sqlite_rows_delete(statements[STATEMENT_DELETE_REPLAYS_BELOW], change->id);
     }

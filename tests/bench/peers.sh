@@ -111,7 +111,7 @@ start_daemon() {
     begin=$EPOCHREALTIME
     "$daemon" --listen "127.0.0.1:$daemon_port" --ops-listen "$ops" --access "$work/access.json" \
         --tls-cert "$pki/server.crt" --tls-key "$pki/server.key" --client-ca "$pki/ca.crt" \
-        --store "sqlite:$folder/state.db" "${daemon_options[@]}" >>"$folder/log" 2>&1 &
+        --store "sqlite:$folder/state.db" --larval-timeout-seconds 0 "${daemon_options[@]}" >>"$folder/log" 2>&1 &
     daemon_pid=$!
     disown "$daemon_pid"
     server_pids+=("$daemon_pid")

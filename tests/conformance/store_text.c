@@ -17,6 +17,33 @@ struct rendering {
     size_t replay_count;
 };
 
+/* Parts of a context are made from its id, and live as long as the program: a test may hold many
+ * contexts at once. */
+enum { PARTS_EVERY = 20, PARTS_COUNT = 1000 };
+struct parts {
+    struct ipsec_sa_bundle bundles[2];
+    uint8_t key_module_state[16];
+    struct ipsec_labels labels;
+};
+
+static struct parts *make_parts(uint64_t id);
+static struct ipsec_sa make_sa(uint64_t id);
+static enum ipsec_status
+render_provider_context(void *context, const struct ipsec_provider_context *provider_context);
+static enum ipsec_status render_session(void *context, const struct ipsec_session_record *session);
+static enum ipsec_status render_quarantine(void *context,
+                                           const struct store_quarantine *quarantine);
+static enum ipsec_status render_descriptor(void *context,
+                                           const struct store_descriptor *descriptor);
+static enum ipsec_status
+drop_provider_context(void *context, const struct ipsec_provider_context *provider_context);
+static enum ipsec_status drop_session(void *context, const struct ipsec_session_record *session);
+static enum ipsec_status drop_quarantine(void *context, const struct store_quarantine *quarantine);
+static enum ipsec_status drop_descriptor(void *context, const struct store_descriptor *descriptor);
+static void
+render_bundle(struct buffer *text, const char *name, const struct ipsec_sa_bundle *bundle);
+static void render_transform(struct buffer *text, const struct ipsec_sa_transform *transform);
+static void render_guid(struct buffer *text, const char *name, const struct ipsec_guid *guid);
 static enum ipsec_status render_principal(void *context, const struct store_principal *principal);
 static enum ipsec_status render_filter(void *context, const struct ipsec_filter *filter);
 static enum ipsec_status render_context(void *context, const struct ipsec_sa_context *sa_context);
@@ -31,6 +58,8 @@ static struct ipsec_address make_address(uint8_t version, uint64_t number);
 struct ipsec_sa_context
 store_text_context(uint64_t id)
 {
+    struct parts *parts =
+        id % PARTS_EVERY == 1 && id / PARTS_EVERY < PARTS_COUNT ? make_parts(id) : NULL;
     uint8_t version = id % 3 == 0 ? IPSEC_IP_VERSION_V6 : IPSEC_IP_VERSION_V4;
     bool tunnel = id % 5 == 0;
 
@@ -51,6 +80,11 @@ store_text_context(uint64_t id)
         .created_at_ms = 1700000000000 + (int64_t)id,
         .revision = id * 7,
         .created_by = (uint32_t)(id % 9),
+        .predecessor_id = id % 4 == 0 ? 0 : id / 2,
+        .due_at_ms = id % 6 == 0 ? 0 : 1800000000000 + (int64_t)id,
+        .inbound = parts == NULL ? NULL : &parts->bundles[0],
+        .outbound = parts == NULL || id % 3 == 0 ? NULL : &parts->bundles[1],
+        .labels = parts == NULL || parts->labels.count == 0 ? NULL : &parts->labels,
         .spi = (uint32_t)(id * 2654435761u),
         .state = (uint8_t)(id % IPSEC_SA_CONTEXT_STATE_COUNT),
     };
@@ -65,9 +99,9 @@ store_text_filter(uint64_t id)
                                         IPSEC_ACTION_CALLOUT_TERMINATING,
                                         IPSEC_ACTION_CALLOUT_INSPECTION,
                                         IPSEC_ACTION_CALLOUT_UNKNOWN };
+    static uint8_t provider_data[] = { 0, 1, 0xff, 0, 7 };
     uint8_t layer = (uint8_t)(id % IPSEC_LAYER_COUNT);
-    bool v6 =
-        layer == IPSEC_LAYER_INBOUND_TRANSPORT_V6 || layer == IPSEC_LAYER_OUTBOUND_TRANSPORT_V6;
+    bool v6 = layer % 2 == 1;
     struct ipsec_filter filter = {
         .id = id,
         .effective_weight = UINT64_MAX - id,
@@ -84,20 +118,107 @@ store_text_filter(uint64_t id)
         .condition_count = (uint8_t)(id % (IPSEC_CONDITION_FIELD_COUNT + 1)),
         .name = name,
         .description = id % 2 == 0 ? NULL : description,
+        .lifetime = (uint8_t)(id % 2),
+        .flags = (uint32_t)(id * 3),
+        .sub_layer = (uint8_t)(id % IPSEC_SUB_LAYER_COUNT),
+        .provider_key = { { (uint8_t)(id % 3), (uint8_t)(id % 3) } },
+        .provider_context_key = { { [15] = (uint8_t)(id % 4) } },
+        .provider_context_id = id % 4 == 0 ? 0 : id + 100,
+        .tunnel_id = id % 5 == 0 ? 0 : id + 200,
+        .raw_context = UINT64_MAX - id * 5,
+        .provider_data = id % 7 == 0 ? NULL : provider_data,
+        .provider_data_size = id % 7 == 0 ? 0 : sizeof provider_data,
     };
 
     for (uint8_t i = 0; i < filter.condition_count; i++) {
         struct ipsec_condition *condition = &filter.conditions[i];
         condition->field = i;
+        condition->match = (uint8_t)((id + i) % IPSEC_MATCH_COUNT);
+        bool is_range = condition->match == IPSEC_MATCH_RANGE;
         if (i == IPSEC_CONDITION_IP_LOCAL_ADDRESS || i == IPSEC_CONDITION_IP_REMOTE_ADDRESS) {
             condition->prefix_length = (uint8_t)(v6 ? 60 + i : 20 + i * 12);
             condition->address.bytes[0] = 0x20;
             condition->address.bytes[1] = 0x01;
+            if (is_range)
+                condition->address_high = condition->address;
+            condition->address_high.bytes[3] = is_range ? 0x99 : 0;
         } else {
-            condition->number = i == IPSEC_CONDITION_IP_PROTOCOL ? 255 : 65535;
+            bool is_wide = i == IPSEC_CONDITION_IP_LOCAL_INTERFACE;
+            bool is_port =
+                i == IPSEC_CONDITION_IP_LOCAL_PORT || i == IPSEC_CONDITION_IP_REMOTE_PORT;
+            condition->number = is_wide                      ? UINT64_MAX - id
+                                : i == IPSEC_CONDITION_FLAGS ? UINT32_MAX
+                                : is_port                    ? 65535
+                                                             : 255;
+            condition->number_high = is_range ? condition->number : 0;
         }
     }
     return filter;
+}
+
+struct ipsec_provider_context
+store_text_provider_context(uint64_t id)
+{
+    static char name[] = "policy 'of' a \"site\"";
+    static char description[] = "what it is for";
+    static char policy[] = "{\"keyModules\":[\"ike\"]}";
+    static uint8_t provider_data[] = { 9, 0, 9 };
+    bool v6 = id % 3 == 0;
+    bool has_endpoints = id % 2 == 0;
+    struct ipsec_provider_context context = {
+        .id = id,
+        .created_at_ms = -7 - (int64_t)id,
+        .revision = id * 11,
+        .created_by = (uint32_t)(id % 5),
+        .lifetime = (uint8_t)(id % 2),
+        .is_tunnel = id % 3 == 1,
+        .key = { { 1, 2, 3, (uint8_t)id, (uint8_t)(id >> 8) } },
+        .provider_key = { { (uint8_t)(id % 2) } },
+        .flags = (uint32_t)id,
+        .type = (uint8_t)(id % IPSEC_CONTEXT_TYPE_COUNT),
+        .name = name,
+        .description = id % 2 == 0 ? NULL : description,
+        .provider_data = id % 5 == 0 ? NULL : provider_data,
+        .provider_data_size = id % 5 == 0 ? 0 : sizeof provider_data,
+        .policy_flags = (uint32_t)(id * 17),
+        .nd_allow_clear_timeout_seconds = (uint32_t)id + 1,
+        .idle_timeout_seconds = (uint32_t)id + 2,
+        .idle_timeout_fail_over_seconds = (uint32_t)id + 3,
+        .proposal_count = (uint8_t)(id % (IPSEC_PROPOSALS_MAX + 1)),
+        .policy = has_endpoints ? NULL : policy,
+    };
+
+    if (has_endpoints) {
+        context.ip_version = v6 ? IPSEC_IP_VERSION_V6 : IPSEC_IP_VERSION_V4;
+        context.local_endpoint = make_address(context.ip_version, id);
+        context.remote_endpoint = make_address(context.ip_version, ~id);
+    }
+    for (uint8_t i = 0; i < context.proposal_count; i++) {
+        struct ipsec_proposal *proposal = &context.proposals[i];
+
+        proposal->lifetime = (struct ipsec_lifetime){ UINT32_MAX - i, i, i * 2u };
+        proposal->pfs_group = (uint8_t)(i % IPSEC_PFS_COUNT);
+        proposal->transform_count = (uint8_t)(1 + i % 2);
+        for (uint8_t j = 0; j < proposal->transform_count; j++)
+            proposal->transforms[j] = make_sa(id + i + j).transform;
+    }
+    return context;
+}
+
+struct ipsec_session_record
+store_text_session(uint64_t number)
+{
+    struct ipsec_session_record session = {
+        .key = { { 5, 5, (uint8_t)number, (uint8_t)(number >> 8) } },
+        .opened_at_ms = 1700000000000 - (int64_t)number,
+        .number = number,
+        .opened_by = UINT32_MAX - (uint32_t)number,
+        .flags = (uint32_t)(number % 2),
+        .txn_wait_timeout_ms = (uint32_t)number * 3,
+    };
+
+    (void)snprintf(session.name, sizeof session.name, "s%" PRIu64, number);
+    return session;
 }
 
 struct store_change
@@ -122,17 +243,20 @@ store_text_put_context(const struct ipsec_sa_context *sa_context)
 struct store_change
 store_text_put_replay(uint64_t number, const char *answer)
 {
-    struct store_change change = { .kind = STORE_PUT_REPLAY,
-                                   .replay = { .number = number,
-                                               .created_at_ms = 1700000000000 + (int64_t)number,
-                                               .answer = answer,
-                                               .answer_size = strlen(answer) } };
+    /* Borrowed until the commit: no commit of a test has more of them. */
+    static struct store_replay replays[256];
+    static size_t next;
+    struct store_replay *replay = &replays[next++ % (sizeof replays / sizeof *replays)];
 
-    for (size_t i = 0; i < sizeof change.replay.key_digest; i++) {
-        change.replay.key_digest[i] = (uint8_t)(number + i);
-        change.replay.request_digest[i] = (uint8_t)(number - i);
+    *replay = (struct store_replay){ .number = number,
+                                     .created_at_ms = 1700000000000 + (int64_t)number,
+                                     .answer = answer,
+                                     .answer_size = strlen(answer) };
+    for (size_t i = 0; i < sizeof replay->key_digest; i++) {
+        replay->key_digest[i] = (uint8_t)(number + i);
+        replay->request_digest[i] = (uint8_t)(number - i);
     }
-    return change;
+    return (struct store_change){ .kind = STORE_PUT_REPLAY, .id = number, .replay = replay };
 }
 
 struct store_change
@@ -148,8 +272,12 @@ store_text_render(const struct store_ops *ops, struct store *store, struct buffe
     const struct store_loader loader = {
         .context = &rendering,
         .principal = render_principal,
+        .provider_context = render_provider_context,
         .filter = render_filter,
         .sa_context = render_context,
+        .session = render_session,
+        .quarantine = render_quarantine,
+        .descriptor = render_descriptor,
         .replay = render_replay,
     };
     struct store_marks marks = { 0 };
@@ -183,8 +311,12 @@ store_text_silent_loader(void)
 {
     static const struct store_loader loader = {
         .principal = drop_principal,
+        .provider_context = drop_provider_context,
         .filter = drop_filter,
         .sa_context = drop_context,
+        .session = drop_session,
+        .quarantine = drop_quarantine,
+        .descriptor = drop_descriptor,
         .replay = drop_replay,
     };
 
@@ -257,10 +389,20 @@ render_filter(void *context, const struct ipsec_filter *filter)
     append_bytes(text, filter->key.bytes, sizeof filter->key.bytes);
     for (size_t i = 0; i < filter->condition_count; i++) {
         const struct ipsec_condition *condition = &filter->conditions[i];
-        buffer_append_format(text, " condition %u %u %u %u ", condition->field, condition->match,
-                             condition->prefix_length, condition->number);
+        buffer_append_format(text, " condition %u %u %u %" PRIu64 " %" PRIu64 " ", condition->field,
+                             condition->match, condition->prefix_length, condition->number,
+                             condition->number_high);
         append_bytes(text, condition->address.bytes, sizeof condition->address.bytes);
+        append_bytes(text, condition->address_high.bytes, sizeof condition->address_high.bytes);
     }
+    render_guid(text, "provider", &filter->provider_key);
+    render_guid(text, "providerContext", &filter->provider_context_key);
+    buffer_append_format(text,
+                         " context %" PRIu64 " tunnel %" PRIu64 " raw %" PRIu64
+                         " lifetime %u flags %" PRIu32 " subLayer %u data ",
+                         filter->provider_context_id, filter->tunnel_id, filter->raw_context,
+                         filter->lifetime, filter->flags, filter->sub_layer);
+    append_bytes(text, filter->provider_data, filter->provider_data_size);
     buffer_append_char(text, ' ');
     buffer_append_json_string(text, filter->name, strlen(filter->name));
     if (filter->description != NULL)
@@ -287,8 +429,125 @@ render_context(void *context, const struct ipsec_sa_context *sa_context)
     append_bytes(text, traffic->local_address.bytes, sizeof traffic->local_address.bytes);
     buffer_append_char(text, ' ');
     append_bytes(text, traffic->remote_address.bytes, sizeof traffic->remote_address.bytes);
+    buffer_append_format(text, " after %" PRIu64 " due %" PRId64, sa_context->predecessor_id,
+                         sa_context->due_at_ms);
+    render_bundle(text, "inbound", sa_context->inbound);
+    render_bundle(text, "outbound", sa_context->outbound);
+    for (uint32_t i = 0; sa_context->labels != NULL && i < sa_context->labels->count; i++)
+        buffer_append_format(text, " label %s=%s", sa_context->labels->pairs[i].name,
+                             sa_context->labels->pairs[i].value);
     buffer_append_char(text, '\n');
     return IPSEC_OK;
+}
+
+static enum ipsec_status
+render_provider_context(void *context, const struct ipsec_provider_context *policy)
+{
+    struct buffer *text = ((struct rendering *)context)->text;
+
+    buffer_append_format(text,
+                         "policy %" PRIu64 " at %" PRId64 " revision %" PRIu64 " by %" PRIu32
+                         " lifetime %u tunnel %d flags %" PRIu32 " type %u policyFlags %" PRIu32
+                         " clear %" PRIu32 " idle %" PRIu32 " %" PRIu32 " version %u endpoints ",
+                         policy->id, policy->created_at_ms, policy->revision, policy->created_by,
+                         policy->lifetime, policy->is_tunnel, policy->flags, policy->type,
+                         policy->policy_flags, policy->nd_allow_clear_timeout_seconds,
+                         policy->idle_timeout_seconds, policy->idle_timeout_fail_over_seconds,
+                         policy->ip_version);
+    append_bytes(text, policy->local_endpoint.bytes, sizeof policy->local_endpoint.bytes);
+    append_bytes(text, policy->remote_endpoint.bytes, sizeof policy->remote_endpoint.bytes);
+    render_guid(text, "key", &policy->key);
+    render_guid(text, "provider", &policy->provider_key);
+    for (uint8_t i = 0; i < policy->proposal_count; i++) {
+        const struct ipsec_proposal *proposal = &policy->proposals[i];
+
+        buffer_append_format(text, " proposal %" PRIu32 " %" PRIu32 " %" PRIu32 " %u",
+                             proposal->lifetime.seconds, proposal->lifetime.kilobytes,
+                             proposal->lifetime.packets, proposal->pfs_group);
+        for (uint8_t j = 0; j < proposal->transform_count; j++)
+            render_transform(text, &proposal->transforms[j]);
+    }
+    buffer_append_text(text, " data ");
+    append_bytes(text, policy->provider_data, policy->provider_data_size);
+    buffer_append_format(text, " %s \"%s\" \"%s\"\n", policy->name,
+                         policy->description == NULL ? "" : policy->description,
+                         policy->policy == NULL ? "" : policy->policy);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+render_session(void *context, const struct ipsec_session_record *session)
+{
+    struct buffer *text = ((struct rendering *)context)->text;
+
+    buffer_append_format(text,
+                         "session %" PRIu64 " at %" PRId64 " by %" PRIu32 " flags %" PRIu32
+                         " wait %" PRIu32 " name %s",
+                         session->number, session->opened_at_ms, session->opened_by, session->flags,
+                         session->txn_wait_timeout_ms, session->name);
+    render_guid(text, "key", &session->key);
+    buffer_append_char(text, '\n');
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+render_quarantine(void *context, const struct store_quarantine *quarantine)
+{
+    buffer_append_format(((struct rendering *)context)->text,
+                         "quarantine %" PRIu32 " until %" PRId64 "\n", quarantine->spi,
+                         quarantine->until_ms);
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+render_descriptor(void *context, const struct store_descriptor *descriptor)
+{
+    buffer_append_format(((struct rendering *)context)->text, "descriptor %u %s\n",
+                         descriptor->container, descriptor->text);
+    return IPSEC_OK;
+}
+
+static void
+render_bundle(struct buffer *text, const char *name, const struct ipsec_sa_bundle *bundle)
+{
+    if (bundle == NULL)
+        return;
+    buffer_append_format(
+        text,
+        " %s flags %" PRIu32 " lifetime %" PRIu32 " %" PRIu32 " %" PRIu32 " idle %" PRIu32
+        " clear %" PRIu32 " nap %" PRIu32 " qm %" PRIu32 " mm %" PRIu64 " filter %" PRIu64
+        " udp %u %u pfs %u added %" PRId64 " expires %" PRId64 " private ",
+        name, bundle->flags, bundle->lifetime.seconds, bundle->lifetime.kilobytes,
+        bundle->lifetime.packets, bundle->idle_timeout_seconds,
+        bundle->nd_allow_clear_timeout_seconds, bundle->nap_context, bundle->qm_sa_id,
+        bundle->mm_sa_id, bundle->qm_filter_id, bundle->udp_encapsulation.local_port,
+        bundle->udp_encapsulation.remote_port, bundle->pfs_group, bundle->added_at_ms,
+        bundle->expires_at_ms);
+    append_bytes(text, bundle->peer_v4_private_address.bytes, 4);
+    render_guid(text, "lookup", &bundle->sa_lookup_context);
+    render_guid(text, "module", &bundle->key_module_key);
+    append_bytes(text, bundle->key_module_state, bundle->key_module_state_size);
+    for (uint8_t i = 0; i < bundle->sa_count; i++) {
+        const struct ipsec_sa *sa = &bundle->sas[i];
+
+        buffer_append_format(text, " sa %" PRIu32 " keys %u %u", sa->spi, sa->auth_key_length,
+                             sa->cipher_key_length);
+        render_transform(text, &sa->transform);
+    }
+}
+
+static void
+render_transform(struct buffer *text, const struct ipsec_sa_transform *transform)
+{
+    buffer_append_format(text, " transform %u %u %u", transform->type, transform->auth,
+                         transform->cipher);
+}
+
+static void
+render_guid(struct buffer *text, const char *name, const struct ipsec_guid *guid)
+{
+    buffer_append_format(text, " %s ", name);
+    append_bytes(text, guid->bytes, sizeof guid->bytes);
 }
 
 static enum ipsec_status
@@ -338,6 +597,38 @@ drop_context(void *context, const struct ipsec_sa_context *sa_context)
 }
 
 static enum ipsec_status
+drop_provider_context(void *context, const struct ipsec_provider_context *provider_context)
+{
+    (void)context;
+    (void)provider_context;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_session(void *context, const struct ipsec_session_record *session)
+{
+    (void)context;
+    (void)session;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_quarantine(void *context, const struct store_quarantine *quarantine)
+{
+    (void)context;
+    (void)quarantine;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+drop_descriptor(void *context, const struct store_descriptor *descriptor)
+{
+    (void)context;
+    (void)descriptor;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
 drop_replay(void *context, const struct store_replay *replay)
 {
     (void)context;
@@ -355,6 +646,63 @@ append_bytes(struct buffer *text, const void *bytes, size_t size)
         const char pair[] = { digits[byte >> 4], digits[byte & 15] };
         buffer_append(text, pair, sizeof pair);
     }
+}
+
+static struct parts *
+make_parts(uint64_t id)
+{
+    static struct parts pool[PARTS_COUNT];
+    static char names[IPSEC_LABELS_MAX][12];
+    static char value[] = "v\xc3\xa4lue";
+    struct parts *parts = &pool[id / PARTS_EVERY];
+
+    memset(parts, 0, sizeof *parts);
+    memset(parts->key_module_state, (int)(id % 251) + 1, sizeof parts->key_module_state);
+    for (uint64_t i = 0; i < 2; i++) {
+        uint64_t n = id + i;
+
+        parts->bundles[i] = (struct ipsec_sa_bundle){
+            .flags = (uint32_t)(n * 3),
+            .lifetime = { (uint32_t)n, UINT32_MAX - (uint32_t)n, (uint32_t)n * 2 },
+            .idle_timeout_seconds = (uint32_t)n + 4,
+            .nd_allow_clear_timeout_seconds = (uint32_t)n + 5,
+            .nap_context = (uint32_t)n + 6,
+            .qm_sa_id = (uint32_t)n + 7,
+            .mm_sa_id = UINT64_MAX - n,
+            .qm_filter_id = UINT64_MAX / 2 + n,
+            .sa_lookup_context = { { (uint8_t)(n % 2) } },
+            .udp_encapsulation = { (uint16_t)n, (uint16_t)(n + 1) },
+            .pfs_group = (uint8_t)(n % IPSEC_PFS_COUNT),
+            .sa_count = (uint8_t)(1 + n % 2),
+            .sas = { make_sa(n), n % 2 == 0 ? (struct ipsec_sa){ 0 } : make_sa(n + 9) },
+            .key_module_key = { { [15] = (uint8_t)(n % 3) } },
+            .key_module_state = n % 2 == 0 ? NULL : parts->key_module_state,
+            .key_module_state_size = (uint16_t)(n % 2 == 0 ? 0 : sizeof parts->key_module_state),
+            .added_at_ms = 1700000000000 + (int64_t)n,
+            .expires_at_ms = n % 3 == 0 ? 0 : 1900000000000 + (int64_t)n,
+        };
+        if (n % 2 == 0)
+            parts->bundles[i].peer_v4_private_address = make_address(IPSEC_IP_VERSION_V4, n);
+    }
+    parts->labels.count = (uint32_t)(id / PARTS_EVERY % (IPSEC_LABELS_MAX + 1));
+    for (uint32_t i = 0; i < parts->labels.count; i++) {
+        (void)snprintf(names[i], sizeof names[i], "n%02u", i);
+        parts->labels.pairs[i] = (struct ipsec_label){ .name = names[i], .value = value };
+    }
+    return parts;
+}
+
+static struct ipsec_sa
+make_sa(uint64_t id)
+{
+    return (struct ipsec_sa){
+        .spi = (uint32_t)(id * 40503u),
+        .transform = { .type = (uint8_t)(1 + id % 5),
+                       .auth = (uint8_t)(id % IPSEC_AUTH_TRANSFORM_COUNT),
+                       .cipher = (uint8_t)(id % IPSEC_CIPHER_TRANSFORM_COUNT) },
+        .auth_key_length = (uint8_t)id,
+        .cipher_key_length = (uint8_t)(id + 3),
+    };
 }
 
 static struct ipsec_address

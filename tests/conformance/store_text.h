@@ -10,9 +10,12 @@
 #include "engine/base/buffer.h"
 #include "engine/store/store.h"
 
-/* Records whose every member depends on the number.  Strings of a filter are static. */
+/* Records whose every member depends on the number.  Strings, and the parts of a context (every
+ * twentieth has some), are static. */
 struct ipsec_sa_context store_text_context(uint64_t id);
 struct ipsec_filter store_text_filter(uint64_t id);
+struct ipsec_provider_context store_text_provider_context(uint64_t id);
+struct ipsec_session_record store_text_session(uint64_t number);
 
 struct store_change store_text_put_principal(uint32_t id, const char *name);
 struct store_change store_text_put_filter(const struct ipsec_filter *filter);

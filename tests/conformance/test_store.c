@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "engine/base/access.h"
 #include "tests/conformance/store_text.h"
 
 struct fixture {
@@ -120,15 +121,32 @@ every_member_of_every_record_comes_back(void **state)
     struct fixture *fixture = *state;
     struct ipsec_filter filters[40];
     struct ipsec_sa_context contexts[40];
-    struct store_change changes[40 * 2 + 3];
+    struct ipsec_provider_context policies[40];
+    struct ipsec_session_record sessions[3];
+    const struct store_quarantine quarantine = { .spi = UINT32_MAX, .until_ms = 1800000000000 };
+    const struct store_descriptor descriptor = { .container = IPSEC_CONTAINER_PROVIDER_CONTEXTS,
+                                                 .text = "{\"dacl\":[]}" };
+    struct store_change changes[40 * 3 + 8];
     size_t count = 0;
 
     for (uint64_t i = 0; i < 40; i++) {
         filters[i] = store_text_filter(i + 1);
         contexts[i] = store_text_context(i * 200 + 41);
+        policies[i] = store_text_provider_context(i * 3 + 1);
         changes[count++] = store_text_put_filter(&filters[i]);
         changes[count++] = store_text_put_context(&contexts[i]);
+        changes[count++] = (struct store_change){ .kind = STORE_PUT_PROVIDER_CONTEXT,
+                                                  .provider_context = &policies[i] };
     }
+    for (uint64_t i = 0; i < 3; i++) {
+        sessions[i] = store_text_session(i * 7 + 1);
+        changes[count++] =
+            (struct store_change){ .kind = STORE_PUT_SESSION, .session = &sessions[i] };
+    }
+    changes[count++] =
+        (struct store_change){ .kind = STORE_PUT_QUARANTINE, .quarantine = &quarantine };
+    changes[count++] =
+        (struct store_change){ .kind = STORE_PUT_DESCRIPTOR, .descriptor = &descriptor };
     changes[count++] = store_text_put_principal(1, "uri:spiffe://example.org/a\"b\\c");
     changes[count++] = store_text_put_principal(UINT32_MAX, "dn:CN=\xc3\xa4");
     changes[count++] = store_text_put_replay(1, "{\"id\": 7}");
@@ -148,8 +166,10 @@ every_member_of_every_record_comes_back(void **state)
                            "type 0 inbound 44 at 1700000000041 revision 287 by 5 spi "));
     assert_non_null(strstr(buffer_text(&expected),
                            "filter 4 effective 18446744073709551611 at -5 revision 4 by 4294967295 "
-                           "weight 1 15 action 4005 layer 0 callout 4 key "
-                           "009fa0ff04000102030405060708090a condition 0 0 20 0 2001"));
+                           "weight 1 15 action 4005 layer 4 callout 4 key "
+                           "009fa0ff04000102030405060708090a condition 0 4 20 0 0 2001"));
+    assert_non_null(strstr(buffer_text(&expected), " label n00=v\xc3\xa4lue"));
+    assert_non_null(strstr(buffer_text(&expected), "descriptor 3 {\"dacl\":[]}"));
 
     commit(fixture, changes, count);
     render(fixture, &found);
@@ -157,6 +177,58 @@ every_member_of_every_record_comes_back(void **state)
     reopen(fixture);
     render(fixture, &found);
     assert_string_equal(buffer_text(&found), buffer_text(&expected));
+}
+
+/* A context that is set anew is what a new store would hold, and a deleted one leaves nothing. */
+static void
+parts_follow_their_context(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_sa_context plain = store_text_context(61);
+    struct ipsec_sa_context keyed = plain;
+    const struct store_quarantine quarantines[] = { { 300, 1000 }, { 300, 2000 }, { 400, 3000 } };
+    const struct store_descriptor descriptors[] = { { IPSEC_CONTAINER_ENGINE, "a" },
+                                                    { IPSEC_CONTAINER_ENGINE, "b" } };
+    AUTO(buffer) before = BUFFER(SIZE_MAX / 4);
+    AUTO(buffer) after = BUFFER(SIZE_MAX / 4);
+
+    assert_non_null(keyed.inbound);
+    assert_non_null(keyed.labels);
+    plain.inbound = NULL;
+    plain.outbound = NULL;
+    plain.labels = NULL;
+    COMMIT(fixture, store_text_put_context(&keyed));
+    render(fixture, &before);
+    COMMIT(fixture, (struct store_change){ .kind = STORE_SET_SA_CONTEXT, .sa_context = &plain });
+    render(fixture, &after);
+    assert_null(strstr(buffer_text(&after), " inbound flags"));
+    assert_null(strstr(buffer_text(&after), " label "));
+    COMMIT(fixture, (struct store_change){ .kind = STORE_SET_SA_CONTEXT, .sa_context = &keyed });
+    COMMIT(fixture, (struct store_change){ .kind = STORE_SET_SA_CONTEXT, .sa_context = &keyed });
+    reopen(fixture);
+    render(fixture, &after);
+    before.size = (size_t)(strstr(buffer_text(&before), "marks") - before.data);
+    assert_non_null(strstr(buffer_text(&after), buffer_text(&before)));
+    assert_non_null(strstr(buffer_text(&after), " inbound flags"));
+    COMMIT(fixture, store_text_delete(STORE_DELETE_SA_CONTEXT, 61));
+    COMMIT(fixture, store_text_put_context(&plain));
+    reopen(fixture);
+    render(fixture, &after);
+    assert_null(strstr(buffer_text(&after), " inbound flags"));
+
+    COMMIT(fixture,
+           (struct store_change){ .kind = STORE_PUT_QUARANTINE, .quarantine = &quarantines[0] },
+           (struct store_change){ .kind = STORE_PUT_QUARANTINE, .quarantine = &quarantines[1] },
+           (struct store_change){ .kind = STORE_PUT_QUARANTINE, .quarantine = &quarantines[2] },
+           (struct store_change){ .kind = STORE_DELETE_QUARANTINE, .id = 400 },
+           (struct store_change){ .kind = STORE_PUT_DESCRIPTOR, .descriptor = &descriptors[0] },
+           (struct store_change){ .kind = STORE_PUT_DESCRIPTOR, .descriptor = &descriptors[1] });
+    reopen(fixture);
+    render(fixture, &after);
+    assert_non_null(strstr(buffer_text(&after), "quarantine 300 until 2000\n"));
+    assert_null(strstr(buffer_text(&after), "quarantine 400"));
+    assert_non_null(strstr(buffer_text(&after), "descriptor 0 b\n"));
+    assert_null(strstr(buffer_text(&after), "descriptor 0 a\n"));
 }
 
 static void
@@ -218,11 +290,12 @@ changes_of_a_batch_take_effect_in_their_order(void **state)
            store_text_put_filter(&filter), store_text_delete(STORE_DELETE_FILTER, 5),
            store_text_put_filter(&filter), store_text_put_replay(1, "a"),
            store_text_put_replay(2, "b"), store_text_delete(STORE_DELETE_REPLAYS_BELOW, 2),
-           store_text_put_replay(3, "c"));
+           store_text_put_replay(3, "c"), store_text_put_replay(4, "d"),
+           store_text_delete(STORE_DELETE_REPLAY, 3));
     reopen(fixture);
     assert_numbers(fixture, "context", " 2");
     assert_numbers(fixture, "filter", " 5");
-    assert_numbers(fixture, "replay", " 2 3");
+    assert_numbers(fixture, "replay", " 2 4");
 }
 
 static void
@@ -234,7 +307,7 @@ deleting_what_is_not_there_is_harmless(void **state)
     COMMIT(fixture, store_text_put_context(&context));
     COMMIT(fixture, store_text_delete(STORE_DELETE_SA_CONTEXT, 8),
            store_text_delete(STORE_DELETE_SA_CONTEXT, IPSEC_LUID_MAX),
-           store_text_delete(STORE_DELETE_FILTER, 7),
+           store_text_delete(STORE_DELETE_FILTER, 7), store_text_delete(STORE_DELETE_REPLAY, 7),
            store_text_delete(STORE_DELETE_REPLAYS_BELOW, IPSEC_LUID_MAX));
     reopen(fixture);
     assert_numbers(fixture, "context", " 7");
@@ -356,8 +429,10 @@ answers_are_read_by_their_number(void **state)
     memset(large, 'x', 69999);
     large[69999] = '\0';
     struct store_change with_zero = store_text_put_replay(2, "");
-    with_zero.replay.answer = "a\0b";
-    with_zero.replay.answer_size = 3;
+    struct store_replay replay_with_zero = *with_zero.replay;
+    replay_with_zero.answer = "a\0b";
+    replay_with_zero.answer_size = 3;
+    with_zero.replay = &replay_with_zero;
     COMMIT(fixture, store_text_put_replay(1, ""), with_zero, store_text_put_replay(3, large));
     reopen(fixture);
 
@@ -544,6 +619,7 @@ tear_down(void **state)
     cmocka_unit_test_setup_teardown(a_new_store_is_empty, set_up_backend, tear_down),              \
         cmocka_unit_test_setup_teardown(every_member_of_every_record_comes_back, set_up_backend,   \
                                         tear_down),                                                \
+        cmocka_unit_test_setup_teardown(parts_follow_their_context, set_up_backend, tear_down),    \
         cmocka_unit_test_setup_teardown(a_load_goes_by_kind_and_then_by_number, set_up_backend,    \
                                         tear_down),                                                \
         cmocka_unit_test_setup_teardown(a_context_that_is_there_is_not_replaced, set_up_backend,   \

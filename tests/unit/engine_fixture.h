@@ -35,6 +35,8 @@ fixture_setup(void **test_state)
     if (fixture == NULL || !state_init(&fixture->state, 0, FIXTURE_REPLAYS, FIXTURE_BATCH))
         return -1;
     fixture->state.now_ms = 1000;
+    fixture->state.clock_ms = 5000;
+    fixture->state.sessions.limits = (struct session_limits){ .maximum = 100, .wait_ms = 15000 };
     fixture->caller.principal = "uri:spiffe://example.org/test";
     memset(&fixture->caller.rights, 0xff, sizeof fixture->caller.rights);
     fixture->session = (struct ipsec_session){
@@ -51,13 +53,31 @@ fixture_teardown(void **test_state)
 {
     struct fixture *fixture = *test_state;
 
-    state_undo(&fixture->state, 0);
+    state_undo(&fixture->state, (struct batch_mark){ .undo_count = 0 });
     state_clear(&fixture->state);
     free(fixture);
     return 0;
 }
 
 #define FIXTURE_TEST(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+/* An explicit session of the fixture's caller, as a call that names it would run in. */
+static inline struct ipsec_session
+open_session(struct fixture *fixture, uint32_t flags)
+{
+    const struct ipsec_session_record options = { .flags = flags };
+    struct ipsec_session session = {
+        .state = &fixture->state,
+        .caller = &fixture->caller,
+        .fault = &fixture->fault,
+        .flags = flags,
+    };
+    struct ipsec_session_record record = { .number = 0 };
+
+    assert_int_equal(ipsec_session_open(&fixture->session, &options, &record), IPSEC_OK);
+    session.entry = session_table_find(&fixture->state.sessions, &record.key);
+    return session;
+}
 
 static inline struct ipsec_address
 address(const char *text)

@@ -133,9 +133,21 @@ fake_apply(const struct store_change *change)
         fake_remove(STORE_PUT_SA_CONTEXT, change->id);
         break;
     case STORE_PUT_REPLAY:
-        row = fake_add(change->kind, change->replay.number, change->replay.answer,
-                       change->replay.answer_size);
-        row->replay = change->replay;
+        row = fake_add(change->kind, change->replay->number, change->replay->answer,
+                       change->replay->answer_size);
+        row->replay = *change->replay;
+        break;
+    case STORE_PUT_PROVIDER_CONTEXT:
+    case STORE_DELETE_PROVIDER_CONTEXT:
+    case STORE_SET_SA_CONTEXT:
+    case STORE_PUT_SESSION:
+    case STORE_DELETE_SESSION:
+    case STORE_PUT_QUARANTINE:
+    case STORE_DELETE_QUARANTINE:
+    case STORE_PUT_DESCRIPTOR:
+        break;
+    case STORE_DELETE_REPLAY:
+        fake_remove(STORE_PUT_REPLAY, change->id);
         break;
     case STORE_DELETE_REPLAYS_BELOW:
         for (size_t i = fake.row_count; i > 0; i--) {

@@ -54,6 +54,7 @@ open_engine(void **state)
 
     assert_non_null(fixture);
     fixture->service.max_body_bytes = 4096;
+    fixture->service.max_batch_body_bytes = 1 << 20;
     fixture->service.version = "1.2.3";
     fixture->names[0] = (struct auth_name){ AUTH_NAME_URI, principal + 4 };
     fixture->names[1] = (struct auth_name){ AUTH_NAME_EVERYONE, NULL };
@@ -188,7 +189,7 @@ requests_are_refused_on_their_headers_alone(void **state)
           "ERROR_NOT_AUTHENTICATED" },
         /* What. */
         { { .method = "GET", .path = "/nowhere" }, 404, "HTTP_E_STATUS_NOT_FOUND" },
-        { { .method = "POST", .path = "/sessions", .body = "{}" }, 404, "HTTP_E_STATUS_NOT_FOUND" },
+        { { .method = "POST", .path = "/session", .body = "{}" }, 404, "HTTP_E_STATUS_NOT_FOUND" },
         { { .method = "PUT", .path = "/sa-contexts" }, 405, "HTTP_E_STATUS_BAD_METHOD" },
         { { .method = "OPTIONS", .path = "/" }, 405, "HTTP_E_STATUS_BAD_METHOD" },
         /* May they: before the body is looked at. */
@@ -295,9 +296,9 @@ static void
 a_wrong_method_is_told_the_right_ones(void **state)
 {
     const struct api_answer *answer =
-        ask(*state, &(struct request){ .method = "PATCH", .path = "/sa-contexts/7" });
+        ask(*state, &(struct request){ .method = "PUT", .path = "/sa-contexts/7" });
 
-    assert_string_equal(header(answer, "Allow"), "GET, HEAD, DELETE");
+    assert_string_equal(header(answer, "Allow"), "GET, HEAD, DELETE, PATCH");
 }
 
 static void
@@ -534,8 +535,10 @@ the_service_tells_about_itself_without_any_right(void **state)
     assert_string_equal(
         buffer_text(&fixture->call.answer.body),
         "{\"service\":\"sa-contextd\",\"version\":\"1.2.3\",\"links\":{\"listSaContexts\":"
-        "\"/sa-contexts\",\"listFilters\":\"/filters\",\"getIndex\":\"/\",\"whoami\":\"/whoami\","
-        "\"listErrors\":\"/errors\",\"getOpenapi\":\"/openapi.json\"}}");
+        "\"/sa-contexts\",\"getStatistics\":\"/statistics\",\"listFilters\":\"/"
+        "filters\",\"listSessions\":\"/"
+        "sessions\",\"getIndex\":\"/\",\"whoami\":"
+        "\"/whoami\",\"listErrors\":\"/errors\",\"getOpenapi\":\"/openapi.json\"}}");
 
     static const struct ipsec_rights some = { { [IPSEC_CONTAINER_SA_DATABASE] =
                                                     FWPM_ACTRL_ADD | RIGHT_DELETE } };

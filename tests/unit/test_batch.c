@@ -4,7 +4,7 @@
 #include "engine/batch.h"
 
 #include "engine/base/buffer.h"
-#include "tests/unit/engine_fixture.h"
+#include "tests/unit/sa_fixture.h"
 #include "tests/unit/test_random.h"
 
 /* All that can be seen of a state, as text: objects, references, answers of the classifier. */
@@ -17,13 +17,26 @@ describe(struct engine_state *state, struct buffer *text)
 
     buffer_reset(text);
     while ((context = id_table_next(&state->contexts, &cursor)) != NULL)
-        buffer_append_format(text, "context %llu filter %llu inbound %llu revision %llu\n",
+        buffer_append_format(text,
+                             "context %llu filter %llu inbound %llu revision %llu state %u spi %u "
+                             "owner %llu due %lld parts %p %p %p\n",
                              (unsigned long long)context->id,
                              (unsigned long long)context->outbound_traffic.ipsec_filter_id,
                              (unsigned long long)context->inbound_filter_id,
-                             (unsigned long long)context->revision);
-    buffer_append_format(text, "created %llu\n",
-                         (unsigned long long)state->contexts_by_state[IPSEC_SA_CONTEXT_CREATED]);
+                             (unsigned long long)context->revision, context->state, context->spi,
+                             (unsigned long long)spi_table_owner(&state->sa.spis, context->spi),
+                             (long long)context->due_at_ms, (const void *)context->inbound,
+                             (const void *)context->outbound, (const void *)context->labels);
+    for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
+        buffer_append_format(text, "state %zu: %llu\n", i,
+                             (unsigned long long)state->contexts_by_state[i]);
+    buffer_append_format(
+        text, "spis %llu owners %zu resting %zu traffics %zu added %u deleted %u rekeys %u\n",
+        (unsigned long long)state->sa.spis.taken, state->sa.spis.owners.count,
+        state->sa.spis.quarantined.count, state->sa.traffics.count, state->sa.counters.added,
+        state->sa.counters.deleted, state->sa.counters.rekeys);
+    buffer_append_format(text, "events %zu actions %zu groups %zu\n", state->batch.event_count,
+                         state->batch.plane.action_count, state->batch.plane.group_count);
 
     cursor = id_table_seek(&state->filters.ids, 0);
     while ((filter_id = id_table_next(&state->filters.ids, &cursor)) != NULL) {
@@ -43,8 +56,7 @@ describe(struct engine_state *state, struct buffer *text)
     }
     buffer_append_format(text, "keys %zu cells %zu replays %zu changes %zu copies %zu\n",
                          state->filters.keys.count, state->classify.cells.count,
-                         state->replays.count, state->batch.change_count,
-                         state->batch.context_count);
+                         state->replays.count, state->batch.change_count, state->batch.undo_count);
     assert_false(text->failed);
 }
 
@@ -62,6 +74,59 @@ random_filter_id(const struct fixture *fixture)
     const uint64_t *id = id_table_next(&fixture->state.filters.ids, &cursor);
 
     return id == NULL ? 1 : *id;
+}
+
+/* The next step in the life of a random context, if that is what its state allows; a failure half
+ * way is for the caller to undo. */
+static void
+live(struct fixture *fixture)
+{
+    const struct sa_fixture sa = { .base = fixture,
+                                   .session = &fixture->session,
+                                   .state = &fixture->state };
+    struct id_table_cursor cursor = id_table_seek(&fixture->state.contexts, random_id(fixture) - 1);
+    const struct ipsec_sa_context *context = id_table_next(&fixture->state.contexts, &cursor);
+    const struct ipsec_traffic none = { .ipsec_filter_id = 0 };
+    struct ipsec_sa_bundle_input input;
+    struct ipsec_sa_context copy;
+    uint32_t spi;
+
+    if (context == NULL)
+        return;
+    uint64_t id = context->id;
+    switch (random_below(6)) {
+    case 0:
+        (void)!ipsec_sa_context_expire(&fixture->session, id);
+        break;
+    case 1: {
+        char name[] = "n";
+        char value[] = "v";
+        const struct ipsec_labels labels = { .count = 1,
+                                             .pairs = { { .name = name, .value = value } } };
+        const struct ipsec_sa_context_update update = {
+            .parts = IPSEC_UPDATE_LABELS,
+            .labels = random_below(2) == 0 ? &labels : NULL,
+            .inbound_parts = random_below(2) == 0 ? IPSEC_UPDATE_NAP_CONTEXT : 0,
+        };
+
+        (void)!ipsec_sa_context_update(&fixture->session, id, &update, &copy);
+        ipsec_sa_context_unref(&copy);
+        break;
+    }
+    default:
+        input = gcm_bundle(context->spi, 1);
+        if (context->state == IPSEC_SA_CONTEXT_CREATED) {
+            (void)!ipsec_sa_context_get_spi(&fixture->session, id, &none, &spi);
+        } else if (context->state == IPSEC_SA_CONTEXT_SPI_SET) {
+            input.bundle.lifetime.seconds = random_below(100);
+            (void)!try_inbound(&sa, id, &input);
+        } else if (context->state == IPSEC_SA_CONTEXT_INBOUND) {
+            input.bundle.sas[0].spi = PEER_SPI;
+            input.keys[0].cipher.bytes[0]++;
+            (void)!try_outbound(&sa, id, &input);
+        }
+        bundle_clear(&input);
+    }
 }
 
 /* One random operation, which may well fail. */
@@ -91,9 +156,11 @@ step(struct fixture *fixture)
         (void)!ipsec_filter_add(session, &filter, &id, &key);
     } else if (choice < 25) {
         (void)!ipsec_filter_delete_by_id(session, random_filter_id(fixture));
-    } else if (choice < 60) {
+    } else if (choice < 45) {
         (void)!ipsec_sa_context_create(session, &traffic, &inbound, &id);
-    } else if (choice < 90) {
+    } else if (choice < 85) {
+        live(fixture);
+    } else if (choice < 95) {
         (void)!ipsec_sa_context_delete_by_id(session, random_id(fixture));
     } else if (!replay_is_full(&state->replays)) {
         id = state->revision++;
@@ -102,7 +169,7 @@ step(struct fixture *fixture)
             replay_add(&state->replays, digest, digest, state->now_ms, 0);
         const struct store_replay stored = { .number = record->number };
 
-        assert_true(batch_put_replay(&state->batch, &stored));
+        assert_true(state_put_replay(state, &stored));
     }
 }
 
@@ -115,13 +182,17 @@ undoing_restores_the_state_before(void **state)
     struct buffer before;
     struct buffer after;
 
+    engine_state->sa.settings =
+        (struct sa_settings){ .larval_timeout_ms = 1000, .quarantine_ms = 5000 };
     buffer_init(&at_commit, 1 << 22);
     buffer_init(&before, 1 << 22);
     buffer_init(&after, 1 << 22);
-    for (int round = 0; round < 400; round++) {
+    for (int round = 0; round < 1000; round++) {
+        state_begin_batch(engine_state, engine_state->now_ms + 10, engine_state->clock_ms + 10);
         describe(engine_state, &at_commit);
+        sa_context_due_source.run(engine_state);
         for (int call = 0; call < 10; call++) {
-            size_t savepoint = engine_state->batch.change_count;
+            struct batch_mark savepoint = batch_mark(&engine_state->batch);
 
             describe(engine_state, &before);
             for (unsigned i = 0; i < 1 + random_below(10); i++)
@@ -133,7 +204,7 @@ undoing_restores_the_state_before(void **state)
             }
         }
         if (random_below(3) == 0) {
-            state_undo(engine_state, 0);
+            state_undo(engine_state, (struct batch_mark){ .undo_count = 0 });
             describe(engine_state, &after);
             assert_string_equal(buffer_text(&at_commit), buffer_text(&after));
         } else {
@@ -142,6 +213,7 @@ undoing_restores_the_state_before(void **state)
         }
     }
     assert_true(engine_state->contexts.count > 0);
+    assert_true(engine_state->sa.counters.rekeys > 0);
     assert_true(engine_state->filters.ids.count > 0);
     buffer_clear(&at_commit);
     buffer_clear(&before);

@@ -29,6 +29,10 @@ condition_holds(const struct ipsec_condition *condition, const struct classify_f
         return flow->local_port != 0 && flow->local_port == condition->number;
     case IPSEC_CONDITION_IP_REMOTE_PORT:
         return flow->remote_port != 0 && flow->remote_port == condition->number;
+    case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE:
+    case IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE:
+    case IPSEC_CONDITION_IP_LOCAL_INTERFACE:
+    case IPSEC_CONDITION_FLAGS:
     case IPSEC_CONDITION_FIELD_COUNT:
         break;
     }
@@ -74,7 +78,7 @@ make_random_filter(struct ipsec_filter *filter, uint64_t id)
     *filter = (struct ipsec_filter){ .id = id, .effective_weight = (uint64_t)random_below(20) };
     filter->layer =
         random_below(4) == 0 ? IPSEC_LAYER_INBOUND_TRANSPORT_V6 : IPSEC_LAYER_INBOUND_TRANSPORT_V4;
-    for (uint8_t field = 0; field < IPSEC_CONDITION_FIELD_COUNT; field++) {
+    for (uint8_t field = 0; field <= IPSEC_CONDITION_IP_REMOTE_PORT; field++) {
         if (random_below(2) == 0)
             continue;
         struct ipsec_condition *condition = &filter->conditions[filter->condition_count++];

@@ -67,7 +67,8 @@ static const struct refused_case refused_cases[] = {
     { "{" GOOD ",\"conditions\":[1]}", IPSEC_TYPE_MISMATCH, 400, "/conditions/0" },
     { "{" GOOD ",\"conditions\":[null]}", IPSEC_TYPE_MISMATCH, 400, "/conditions/0" },
     { "{" GOOD ",\"conditions\":[{}]}", IPSEC_NULL_POINTER, 400, "/conditions/0/field" },
-    { "{" GOOD ",\"conditions\":[1,2,3,4,5,6]}", IPSEC_DUPLICATE_CONDITION, 422, "/conditions" },
+    { "{" GOOD ",\"conditions\":[1,2,3,4,5,6,7,8,9,10]}", IPSEC_DUPLICATE_CONDITION, 422,
+      "/conditions" },
     { "{" GOOD ",\"conditions\":[{\"field\":\"ipProtocol\",\"match\":\"equal\",\"value\":6},"
       "{\"field\":\"ipLocalPort\",\"match\":\"equal\",\"value\":1,\"value\":2}]}",
       IPSEC_INVALID_PARAMETER, 400, "/conditions/1/value" },

@@ -85,7 +85,7 @@ a_read_only_transaction_refuses_changes(void **state)
     struct ipsec_guid key;
     uint64_t other;
 
-    fixture->session.transaction = SESSION_READ_TRANSACTION;
+    fixture->session.transaction = IPSEC_READ_TRANSACTION;
     assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &other, &key),
                      IPSEC_INCOMPATIBLE_TXN);
     assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, id), IPSEC_INCOMPATIBLE_TXN);

@@ -95,7 +95,7 @@ bad_usage_is_refused_by_name(void **state)
         { { "--queue-depth", "0" }, "queue-depth" },
         { { "--max-batch", "99999999999999999999" }, "max-batch" },
         { { "--log-level", "loud" }, "loud" },
-        { { "--plane", "xfrm" }, "plane" },
+        { { "--plane", "fpga" }, "plane" },
         { { "--check=yes" }, "--check" },
         { { "--config", "/nonexistent/file" }, "/nonexistent/file" },
     };

@@ -23,14 +23,14 @@ session_then_rights_then_members_then_references_then_meaning(void **state)
     struct ipsec_traffic traffic = transport_traffic(filter + 1); /* names no filter */
 
     /* All is wrong at once; each step mends the first. */
-    fixture->session.transaction = SESSION_WRITE_TRANSACTION;
-    fixture->session.flags = SESSION_DYNAMIC;
+    fixture->session.transaction = IPSEC_WRITE_TRANSACTION;
+    fixture->session.flags = IPSEC_SESSION_DYNAMIC;
     fixture->caller.rights.granted[IPSEC_CONTAINER_SA_DATABASE] = 0;
     traffic.remote_address = address("224.0.0.1");
     traffic.ip_version = 2;
     fixture->state.max_contexts = 1;
     assert_int_equal(create(fixture, &traffic), IPSEC_TXN_IN_PROGRESS);
-    fixture->session.transaction = SESSION_NO_TRANSACTION;
+    fixture->session.transaction = IPSEC_NO_TRANSACTION;
     assert_int_equal(create(fixture, &traffic), IPSEC_DYNAMIC_SESSION_IN_PROGRESS);
     fixture->session.flags = 0;
     assert_int_equal(create(fixture, &traffic), IPSEC_ACCESS_DENIED);
@@ -216,9 +216,9 @@ reading_and_deleting_need_their_rights(void **state)
     assert_int_equal(ipsec_sa_context_enum(session, &all, 0, 10, &page), IPSEC_ACCESS_DENIED);
     *granted = ~(uint32_t)RIGHT_DELETE;
     assert_int_equal(ipsec_sa_context_delete_by_id(session, id), IPSEC_ACCESS_DENIED);
-    session->flags = SESSION_DYNAMIC;
+    session->flags = IPSEC_SESSION_DYNAMIC;
     assert_int_equal(ipsec_sa_context_delete_by_id(session, id), IPSEC_DYNAMIC_SESSION_IN_PROGRESS);
-    session->transaction = SESSION_READ_TRANSACTION;
+    session->transaction = IPSEC_READ_TRANSACTION;
     assert_int_equal(ipsec_sa_context_delete_by_id(session, id), IPSEC_TXN_IN_PROGRESS);
     /* Reading is no part of the transaction and allowed in it. */
     assert_int_equal(ipsec_sa_context_get_by_id(session, id, &context), IPSEC_OK);
@@ -366,7 +366,7 @@ one_call_and_one_batch_look_at_a_bounded_number(void **state)
     }
     assert_in_range(after, filter + 1, filter + 100);
     assert_in_range(fixture->state.scanned, 50000, 60000);
-    state_begin_batch(&fixture->state, fixture->state.now_ms);
+    state_begin_batch(&fixture->state, fixture->state.now_ms, fixture->state.clock_ms);
     assert_int_equal(ipsec_sa_context_enum(&fixture->session, &active, 0, 10, &page), IPSEC_OK);
     assert_int_equal(page.next, filter + 20000);
     ipsec_sa_context_page_clear(&page);

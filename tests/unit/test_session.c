@@ -14,15 +14,16 @@ a_transaction_is_refused_before_a_dynamic_session(void **state)
     struct ipsec_session *session = &fixture->session;
     static const struct {
         uint32_t flags;
-        enum session_transaction transaction;
+        enum ipsec_transaction_kind transaction;
         enum ipsec_status direct;
         enum ipsec_status writable;
     } cases[] = {
-        { 0, SESSION_NO_TRANSACTION, IPSEC_OK, IPSEC_OK },
-        { 0, SESSION_READ_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_INCOMPATIBLE_TXN },
-        { 0, SESSION_WRITE_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
-        { SESSION_DYNAMIC, SESSION_NO_TRANSACTION, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_OK },
-        { SESSION_DYNAMIC, SESSION_WRITE_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
+        { 0, IPSEC_NO_TRANSACTION, IPSEC_OK, IPSEC_OK },
+        { 0, IPSEC_READ_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_INCOMPATIBLE_TXN },
+        { 0, IPSEC_WRITE_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
+        { IPSEC_SESSION_DYNAMIC, IPSEC_NO_TRANSACTION, IPSEC_DYNAMIC_SESSION_IN_PROGRESS,
+          IPSEC_OK },
+        { IPSEC_SESSION_DYNAMIC, IPSEC_WRITE_TRANSACTION, IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -98,7 +99,7 @@ a_name_whose_change_was_undone_goes_again(void **state)
     uint32_t again = 0;
 
     assert_int_equal(session_intern_caller(&fixture->session, &first), IPSEC_OK);
-    state_undo(&fixture->state, 0);
+    state_undo(&fixture->state, (struct batch_mark){ .undo_count = 0 });
     assert_int_equal(session_intern_caller(&fixture->session, &again), IPSEC_OK);
     assert_int_equal(first, again);
     assert_int_equal(fixture->state.batch.change_count, 1);

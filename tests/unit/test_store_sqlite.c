@@ -167,7 +167,7 @@ a_newer_schema_is_refused_with_both_versions(void **state)
     store_sqlite.close(open_store(fixture->path));
     free(run_sql(fixture->path, "PRAGMA user_version = 99"));
     assert_refused(fixture->path, IPSEC_RPC_VERSION_MISMATCH,
-                   "schema version 99, this program knows versions up to 2");
+                   "schema version 99, this program knows versions up to 4");
     free(run_sql(fixture->path, "PRAGMA user_version = -1"));
     assert_refused(fixture->path, IPSEC_RPC_INVALID_DATA, "impossible schema version -1");
 }
@@ -191,7 +191,7 @@ version_1_is_migrated_with_its_rows(void **state)
                                 "state 0 c0000201"));
     assert_non_null(strstr(all, "answer 1 \"{}\"\nmarks 7 3 1\n"));
 
-    assert_sql(fixture->path, "PRAGMA user_version", "2");
+    assert_sql(fixture->path, "PRAGMA user_version", "4");
     assert_sql(fixture->path,
                "SELECT concat FROM (SELECT id || ' ' || state || ' ' || spi || ' ' || created_at ||"
                " ' ' || created_by AS concat FROM sa_context_text)",
@@ -236,11 +236,11 @@ a_row_that_cannot_be_ends_the_load_with_its_name(void **state)
         { "UPDATE sa_context SET id = -8", "table sa_context, row -8: id is out of range" },
         { "UPDATE filter SET filter_key = '6f1c2d3e'",
           "table filter, row 5: filter_key is no GUID" },
-        { "UPDATE filter SET weight = '12'", "row 5: weight is no weight" },
+        { "UPDATE filter SET weight = '12'", "row 5: weight is no 64-bit number" },
         { "UPDATE filter SET layer = ''", "row 5: layer is an unknown name" },
         { "UPDATE filter SET id = 8", "table filter, row 8: id is out of range" },
-        { "UPDATE filter SET id = 6", "table filter_condition, row 5: filter_id names no filter" },
-        { "UPDATE filter SET id = 4", "table filter_condition, row 5: filter_id names no filter" },
+        { "UPDATE filter SET id = 6", "table filter_condition, row 5: filter_id names nothing" },
+        { "UPDATE filter SET id = 4", "table filter_condition, row 5: filter_id names nothing" },
         { "UPDATE filter_condition SET value = '192.0.2.1/24' WHERE position = 0",
           "table filter_condition, row 5: value does not suit" },
         { "UPDATE filter_condition SET value = '::1/128' WHERE position = 0", "value does not" },

@@ -186,7 +186,7 @@ static void weight_type(struct ipsec_filter *filter) { filter->weight_type = 3; 
 static void weight_range(struct ipsec_filter *filter) { filter->weight_type = IPSEC_WEIGHT_RANGE; filter->weight = 16; }
 static void highest_range(struct ipsec_filter *filter) { filter->weight_type = IPSEC_WEIGHT_RANGE; filter->weight = 15; }
 static void explicit_weight(struct ipsec_filter *filter) { filter->weight_type = IPSEC_WEIGHT_EXPLICIT; filter->weight = UINT64_MAX; }
-static void too_many_conditions(struct ipsec_filter *filter) { filter->condition_count = 6; }
+static void too_many_conditions(struct ipsec_filter *filter) { filter->condition_count = 10; }
 static void unknown_field(struct ipsec_filter *filter) { filter->conditions[1].field = IPSEC_CONDITION_FIELD_COUNT; }
 static void unknown_match(struct ipsec_filter *filter) { filter->conditions[1].match = 1; }
 static void long_prefix(struct ipsec_filter *filter) { filter->conditions[0].prefix_length = 33; }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_flush.c: takes away what is of this service, and nothing else. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/plane/xfrm_owner.h"
+#include "engine/plane/xfrm_plane.h"
+
+/* What names a state, or a policy. */
+struct name {
+    struct kernel_sa_id state;
+    struct kernel_selector selector;
+    uint8_t direction;
+};
+
+/* What to delete, gathered by a dump: nothing can be asked while one runs. */
+struct names {
+    const struct plane *plane;
+    struct name *array;
+    size_t count;
+    size_t capacity;
+    bool is_short; /* of memory */
+};
+
+static bool
+make_room(struct names *names)
+{
+    size_t capacity = names->capacity == 0 ? 256 : names->capacity * 2;
+    struct name *array = NULL;
+
+    if (names->count < names->capacity)
+        return true;
+    array = reallocarray(names->array, capacity, sizeof *array);
+    if (array == NULL) {
+        names->is_short = true;
+        return false;
+    }
+    names->array = array;
+    names->capacity = capacity;
+    return true;
+}
+
+static void
+take_name(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct names *names = context;
+    struct xfrm_msg read;
+    struct xfrm_owner owner;
+    bool is_policy = false;
+
+    if (!xfrm_msg_read(message, size, &read) ||
+        (read.kind != XFRM_MSG_KIND_SA && read.kind != XFRM_MSG_KIND_POLICY))
+        return;
+    is_policy = read.kind == XFRM_MSG_KIND_POLICY;
+    if (!xfrm_owner_read(is_policy ? read.policy.owner : read.sa.owner, &owner) ||
+        owner.instance != names->plane->instance || !make_room(names))
+        return;
+    names->array[names->count++] = (struct name){
+        .state = read.id,
+        .selector = is_policy ? read.policy.selector : read.sa.selector,
+        .direction = is_policy ? read.policy.direction : 0,
+    };
+}
+
+static int
+flush_kind(struct plane *plane, bool is_policy)
+{
+    struct names names = { .plane = plane };
+    struct netlink_result results[NETLINK_BATCH_MAX];
+    void *room = netlink_room(plane->requests);
+    int error = 0;
+
+    (void)(is_policy ? xfrm_msg_dump_policies(room, XFRM_MSG_MAX_SIZE)
+                     : xfrm_msg_dump_sas(room, XFRM_MSG_MAX_SIZE));
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, take_name, &names);
+    if (error == 0 && names.is_short)
+        error = ENOMEM;
+    for (size_t i = 0; i < names.count; i++) {
+        const struct name *name = &names.array[i];
+
+        room = netlink_room(plane->requests);
+        (void)(is_policy ? xfrm_msg_delete_policy(room, XFRM_MSG_MAX_SIZE, &name->selector,
+                                                  (enum kernel_policy_direction)name->direction)
+                         : xfrm_msg_delete_sa(room, XFRM_MSG_MAX_SIZE, &name->state));
+        netlink_add(plane->requests);
+        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX)
+            netlink_send(plane->requests, results, NULL, NULL);
+    }
+    netlink_send(plane->requests, results, NULL, NULL);
+    free(names.array);
+    return error;
+}
+
+enum ipsec_status
+xfrm_flush(struct plane *plane)
+{
+    const char *reason = NULL;
+    /* Policies last: if this is cut short, packets are held up rather than sent in the clear. */
+    int error = flush_kind(plane, false);
+
+    if (error == 0)
+        error = flush_kind(plane, true);
+    number_map_clear(&plane->installed);
+    number_map_clear(&plane->filters);
+    return xfrm_status_of(error, NULL, NULL, &reason);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_plane.h: the insides of the plane "xfrm", for its files only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/attributes.h"
+#include "engine/number_map.h"
+#include "engine/plane/netlink.h"
+#include "engine/plane/plane.h"
+#include "engine/plane/xfrm_msg.h"
+#include "engine/plane/xfrm_stat.h"
+#include "engine/plane/xfrm_udp.h"
+
+#define XFRM_CAPABILITIES_MAX 32
+
+/* A state of ours that a look at the kernel found. */
+struct xfrm_found {
+    struct kernel_sa_id id;
+    uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
+};
+
+struct plane {
+    struct netlink *requests;
+    struct netlink *events;
+    uint32_t instance;
+    /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
+     * only.  Between a look and resume_done() it has what was asked for or added since the look. */
+    struct number_map installed;
+    /* Policies of ours by filter: number of policies. */
+    struct number_map filters;
+    struct xfrm_stat stat;
+    char namespace[256]; /* "": the process's own */
+    struct xfrm_udp udp;
+    struct ipsec_traffic_statistics ended[2]; /* by direction: what SAs carried that are gone */
+    struct plane_capability capabilities[XFRM_CAPABILITIES_MAX];
+    size_t capability_count;
+    /* From the first resume() to resume_done(). */
+    bool has_looked;
+    struct xfrm_found *found;
+    size_t found_count;
+    size_t found_capacity;
+    struct number_map found_places; /* hashed name -> place in 'found' + 1 */
+};
+
+/* A name of a state in the maps; of 64 seeded bits, so two never meet. */
+uint64_t xfrm_state_key(const struct plane *plane, const struct kernel_sa_id *id);
+/* Context and direction in one number, never 0. */
+uint64_t xfrm_state_value(uint64_t context_id, uint8_t direction);
+/* Whose a state is, as far as is known: its value, or 0. */
+uint64_t xfrm_state_find(const struct plane *plane, uint64_t key);
+/* It is gone. */
+void xfrm_state_forget(struct plane *plane, uint64_t key);
+
+/* --- xfrm_states.c: bundles --- */
+void xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count);
+/* Asks the kernel for one state: IPSEC_NOT_FOUND when there is none, or none of ours. */
+NODISCARD enum ipsec_status
+xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out);
+/* Hears what comes to the port of an inbound bundle that is encapsulated in UDP. */
+NODISCARD enum ipsec_status
+xfrm_states_listen(struct plane *plane, const struct plane_bundle *what, const char **reason_out);
+struct plane_counters xfrm_states_counters(const struct kernel_sa *state);
+
+/* --- xfrm_traffic.c: what SAs have carried --- */
+void xfrm_traffic_add(struct ipsec_traffic_statistics *sum, const struct kernel_sa *state);
+/* Fills the sums of both directions: of what is there and of what has gone. */
+void xfrm_traffic_read(struct plane *plane, struct plane_statistics *statistics);
+
+/* --- xfrm_policies.c: filters --- */
+void xfrm_policies_apply(struct plane *plane, struct plane_action *action);
+/* What the service itself needs to go through, whatever filters say. */
+NODISCARD enum ipsec_status xfrm_policies_exempt(struct plane *plane, struct ipsec_fault *fault);
+NODISCARD enum ipsec_status xfrm_policies_exempt_service(struct plane *plane,
+                                                         uint8_t ip_version,
+                                                         const struct ipsec_address *address,
+                                                         uint16_t port);
+
+/* --- xfrm_resume.c: after a restart, and drift --- */
+NODISCARD enum ipsec_status xfrm_resume(struct plane *plane, const struct plane_bundle *what);
+void xfrm_resume_done(struct plane *plane);
+NODISCARD enum ipsec_status xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out);
+
+/* --- xfrm_flush.c --- */
+/* Deletes what is of this service. */
+NODISCARD enum ipsec_status xfrm_flush(struct plane *plane);
+
+/* --- xfrm_probe.c --- */
+/* Makes and deletes one SA of each transform, in a network namespace of its own where that may be
+ * made: what can't be made is remembered, and what can is loaded and tested by the kernel before
+ * the first caller wants it. */
+NODISCARD enum ipsec_status xfrm_probe(struct plane *plane, struct ipsec_fault *fault);
+
+/* The status for what the kernel said to a request about an SA; '*reason_out' is static. */
+enum ipsec_status xfrm_status_of(int error,
+                                 const struct kernel_sa *sa,
+                                 const char *kernel_reason,
+                                 const char **reason_out);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_probe.c: what this kernel can do. */
+#include <errno.h>
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/secret.h"
+#include "engine/plane/xfrm_algorithm.h"
+#include "engine/plane/xfrm_plane.h"
+
+/* A key of random bytes: those of DES must not be weak, and none may be predictable. */
+static bool
+make_key(struct secret *key, size_t size)
+{
+    if (size == 0)
+        return true;
+    if (!secret_init(key, size))
+        return false;
+    random_bytes(key->bytes, size);
+    return true;
+}
+
+/* An SA between addresses that no packet has, for as long as it takes to delete it. */
+static int
+try_transform(struct netlink *netlink, const struct xfrm_transform *transform)
+{
+    AUTO(secret) auth_key = { .bytes = NULL };
+    AUTO(secret) cipher_key = { .bytes = NULL };
+    struct netlink_result results[2];
+    struct kernel_sa_id id;
+    struct kernel_sa sa = {
+        /* For documentation, RFC 5737. */
+        .source = { .bytes = { 192, 0, 2, 1 } },
+        .destination = { .bytes = { 192, 0, 2, 2 } },
+    };
+
+    random_bytes(&sa.spi, sizeof sa.spi);
+    sa.spi |= 0x80000000;
+    if (!make_key(&auth_key, transform->auth_key_size) ||
+        !make_key(&cipher_key, transform->cipher_key_size))
+        return ENOMEM;
+    if (xfrm_algorithm_choose(&transform->transform, &auth_key, &cipher_key, &sa) != IPSEC_OK)
+        return EINVAL;
+    id = xfrm_msg_id_of(&sa);
+    (void)xfrm_msg_add_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &sa);
+    netlink_add(netlink);
+    (void)xfrm_msg_delete_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &id);
+    netlink_add(netlink);
+    netlink_send(netlink, results, NULL, NULL);
+    return results[0].error;
+}
+
+static const char *
+reason_of(int error)
+{
+    switch (error) {
+    case 0:
+        return NULL;
+    case ENOSYS:
+        return "the kernel lacks the algorithm";
+    case EPROTONOSUPPORT:
+        return "the kernel lacks ESP or AH";
+    case EINVAL:
+        return "the kernel refuses the algorithm";
+    default:
+        return "the kernel failed to try it";
+    }
+}
+
+enum ipsec_status
+xfrm_probe(struct plane *plane, struct ipsec_fault *fault)
+{
+    struct netlink *scratch = NULL;
+    struct netlink *netlink = plane->requests;
+    const struct xfrm_transform *transform = NULL;
+    size_t supported = 0;
+
+    /* Without the right to make a namespace the probe runs where the work is done. */
+    if (netlink_open(NETWORK_SCRATCH, NULL, &scratch) == 0)
+        netlink = scratch;
+    while ((transform = xfrm_algorithm_list(plane->capability_count)) != NULL &&
+           plane->capability_count < XFRM_CAPABILITIES_MAX) {
+        int error = try_transform(netlink, transform);
+
+        if (error == EPERM) {
+            netlink_close(scratch);
+            return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, "plane",
+                                   "the kernel's IPsec may not be changed: CAP_NET_ADMIN is "
+                                   "missing");
+        }
+        plane->capabilities[plane->capability_count++] = (struct plane_capability){
+            .name = transform->name,
+            .is_supported = error == 0,
+            .reason = reason_of(error),
+        };
+        supported += error == 0;
+    }
+    netlink_close(scratch);
+    if (supported == 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_NOT_REGISTERED, IPSEC_FAULT_SERVICE, "plane",
+                               "the kernel can't make a single SA: %s",
+                               plane->capabilities[0].reason);
+    for (size_t i = 0; i < plane->capability_count; i++) {
+        if (!plane->capabilities[i].is_supported)
+            log_info("the kernel can't make SAs of a transform",
+                     LOG_TEXT("transform", plane->capabilities[i].name),
+                     LOG_TEXT("reason", plane->capabilities[i].reason));
+    }
+    return IPSEC_OK;
+}

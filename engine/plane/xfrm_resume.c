@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_resume.c: after a restart the kernel still has the SAs of before: they are adopted as they
+ * are, without a packet lost, and what nobody asks for is taken away.  The same look tells drift.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/log.h"
+#include "engine/plane/xfrm_bundle.h"
+#include "engine/plane/xfrm_owner.h"
+#include "engine/plane/xfrm_plane.h"
+
+static void look(struct plane *plane);
+static void find_state(void *context, const struct nlmsghdr *message, size_t size);
+
+enum ipsec_status
+xfrm_resume(struct plane *plane, const struct plane_bundle *what)
+{
+    struct kernel_sa states[IPSEC_SA_MAX];
+    uint64_t keys[IPSEC_SA_MAX] = { 0 };
+    uint64_t value = xfrm_state_value(what->context_id, what->direction);
+    const char *reason = NULL;
+    enum ipsec_status status = IPSEC_OK;
+
+    if (!plane->has_looked)
+        look(plane);
+    status = xfrm_bundle_states(what, plane->instance, false, states, &reason);
+    if (status != IPSEC_OK)
+        return status;
+    for (size_t i = 0; i < what->bundle->sa_count; i++) {
+        const struct kernel_sa_id id = xfrm_msg_id_of(&states[i]);
+
+        keys[i] = xfrm_state_key(plane, &id);
+        if (xfrm_state_find(plane, keys[i]) != value)
+            return IPSEC_NOT_FOUND;
+    }
+    /* Its socket ended with the process; without one the SA stays, and is deaf. */
+    (void)!xfrm_states_listen(plane, what, &reason);
+    if (!number_map_reserve(&plane->installed, what->bundle->sa_count))
+        return IPSEC_RPC_OUT_OF_RESOURCES;
+    for (size_t i = 0; i < what->bundle->sa_count; i++) {
+        uint64_t place = number_map_find(&plane->found_places, keys[i]);
+
+        /* What was added since the look is installed already. */
+        if (number_map_find(&plane->installed, keys[i]) != 0)
+            continue;
+        number_map_add(&plane->installed, keys[i], value);
+        plane->found[place - 1].value = 0;
+    }
+    return IPSEC_OK;
+}
+
+void
+xfrm_resume_done(struct plane *plane)
+{
+    struct netlink_result results[NETLINK_BATCH_MAX];
+    size_t removed = 0;
+
+    if (!plane->has_looked)
+        look(plane);
+    for (size_t i = 0; i < plane->found_count; i++) {
+        if (plane->found[i].value == 0)
+            continue;
+        (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
+                                 &plane->found[i].id);
+        netlink_add(plane->requests);
+        removed++;
+        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX)
+            netlink_send(plane->requests, results, NULL, NULL);
+    }
+    netlink_send(plane->requests, results, NULL, NULL);
+    log_info("SAs of before in the kernel", LOG_NUMBER("adopted", plane->found_count - removed),
+             LOG_NUMBER("removed", removed));
+    free(plane->found);
+    plane->found = NULL;
+    plane->found_count = plane->found_capacity = 0;
+    number_map_clear(&plane->found_places);
+    number_map_init(&plane->found_places);
+    plane->has_looked = false;
+}
+
+/* All that is installed has to be asked for again: what the kernel lacks is missed so.  When the
+ * look fails nothing is found, and whoever asks gets to know that nothing is there. */
+static void
+look(struct plane *plane)
+{
+    int error = 0;
+
+    plane->has_looked = true;
+    number_map_clear(&plane->installed);
+    (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, find_state, plane);
+    if (error != 0)
+        log_error("the kernel does not list its SAs", LOG_NUMBER("errno", error));
+}
+
+static bool
+grow(struct plane *plane)
+{
+    size_t capacity = plane->found_capacity == 0 ? 1024 : plane->found_capacity * 2;
+    struct xfrm_found *found = NULL;
+
+    if (plane->found_count < plane->found_capacity)
+        return true;
+    found = reallocarray(plane->found, capacity, sizeof *found);
+    if (found == NULL)
+        return false;
+    plane->found = found;
+    plane->found_capacity = capacity;
+    return true;
+}
+
+static void
+find_state(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct plane *plane = context;
+    struct xfrm_msg read;
+    struct xfrm_owner owner;
+
+    if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_SA ||
+        !xfrm_owner_read(read.sa.owner, &owner) || owner.instance != plane->instance)
+        return;
+    if (!grow(plane) || !number_map_reserve(&plane->found_places, 1)) {
+        log_error("no memory for the SAs in the kernel", LOG_NUMBER("found", plane->found_count));
+        return;
+    }
+    plane->found[plane->found_count++] = (struct xfrm_found){
+        .id = read.id,
+        .value = xfrm_state_value(owner.id, owner.direction),
+    };
+    number_map_add(&plane->found_places, xfrm_state_key(plane, &read.id), plane->found_count);
+}
+
+/* --- Drift ------------------------------------------------------------------------------------ */
+
+struct comparison {
+    struct plane *plane;
+    struct plane_drift drift;
+    uint64_t installed; /* of which the kernel has the state */
+    uint64_t policies;
+};
+
+static void
+compare(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct comparison *comparison = context;
+    const struct plane *plane = comparison->plane;
+    struct xfrm_msg read;
+    struct xfrm_owner owner;
+
+    if (!xfrm_msg_read(message, size, &read))
+        return;
+    if (read.kind == XFRM_MSG_KIND_SA) {
+        if (!xfrm_owner_read(read.sa.owner, &owner) || owner.instance != plane->instance)
+            comparison->drift.foreign++;
+        else if (number_map_find(&plane->installed, xfrm_state_key(plane, &read.id)) ==
+                 xfrm_state_value(owner.id, owner.direction))
+            comparison->installed++;
+        else
+            comparison->drift.bundles_left_over++;
+    }
+    if (read.kind == XFRM_MSG_KIND_POLICY) {
+        if (!xfrm_owner_read(read.policy.owner, &owner) || owner.instance != plane->instance)
+            comparison->drift.foreign++;
+        else if (owner.id != 0 && number_map_find(&plane->filters, owner.id) != 0)
+            comparison->policies++;
+        else if (owner.id != 0)
+            comparison->drift.filters_left_over++;
+    }
+}
+
+enum ipsec_status
+xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
+{
+    struct comparison comparison = { .plane = plane };
+    const char *reason = NULL;
+    int error = 0;
+    uint64_t wanted = 0;
+
+    (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, compare, &comparison);
+    if (error == 0) {
+        (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
+        netlink_add(plane->requests);
+        error = netlink_ask(plane->requests, compare, &comparison);
+    }
+    if (error != 0)
+        return xfrm_status_of(error, NULL, NULL, &reason);
+    comparison.drift.bundles_missing = plane->installed.count - comparison.installed;
+    for (size_t i = 0; i < plane->filters.capacity; i++)
+        wanted += plane->filters.entries[i].value;
+    comparison.drift.filters_missing =
+        wanted > comparison.policies ? wanted - comparison.policies : 0;
+    *drift_out = comparison.drift;
+    return IPSEC_OK;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_states.c: SA bundles become states of the kernel, and go.
+ *
+ * Requests of many actions ride in one send.  Each remembers what it was for; when the answers are
+ * there, what came of each action is put together, and what is left of a bundle that failed is
+ * deleted. */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/netlink.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/hash_index.h"
+#include "engine/plane/xfrm_bundle.h"
+#include "engine/plane/xfrm_owner.h"
+#include "engine/plane/xfrm_plane.h"
+
+enum step_kind {
+    STEP_ADD = 0,
+    STEP_ASK, /* what it carried, before it is deleted */
+    STEP_DELETE,
+};
+
+/* One request of the batch. */
+struct step {
+    struct plane_action *action;
+    struct kernel_sa state; /* without keys */
+    enum step_kind kind;
+};
+
+struct round {
+    struct step steps[NETLINK_BATCH_MAX];
+    struct netlink_result results[NETLINK_BATCH_MAX];
+};
+
+static void enqueue(struct plane *plane, struct round *round, struct plane_action *action);
+static void take_step(struct plane *plane,
+                      struct round *round,
+                      struct plane_action *action,
+                      const struct kernel_sa *state,
+                      enum step_kind kind);
+static void remember_traffic(void *context, const struct nlmsghdr *message, size_t size);
+static void flush(struct plane *plane, struct round *round);
+static void conclude(struct plane *plane, struct step *step, const struct netlink_result *result);
+static void take_back(struct plane *plane, const struct round *round, size_t count);
+static void move(struct plane *plane, struct plane_action *action);
+
+uint64_t
+xfrm_state_key(const struct plane *plane, const struct kernel_sa_id *id)
+{
+    uint8_t bytes[sizeof id->destination + sizeof id->spi + 2];
+
+    memcpy(bytes, id->destination.bytes, sizeof id->destination);
+    memcpy(bytes + sizeof id->destination, &id->spi, sizeof id->spi);
+    bytes[sizeof bytes - 2] = id->ip_version;
+    bytes[sizeof bytes - 1] = id->protocol;
+    return hash_bytes(plane->installed.seed, bytes, sizeof bytes);
+}
+
+uint64_t
+xfrm_state_value(uint64_t context_id, uint8_t direction)
+{
+    return context_id << 1 | direction;
+}
+
+uint64_t
+xfrm_state_find(const struct plane *plane, uint64_t key)
+{
+    uint64_t value = number_map_find(&plane->installed, key);
+    uint64_t place = value != 0 ? 0 : number_map_find(&plane->found_places, key);
+
+    return place == 0 ? value : plane->found[place - 1].value;
+}
+
+void
+xfrm_state_forget(struct plane *plane, uint64_t key)
+{
+    uint64_t value = number_map_find(&plane->installed, key);
+    uint64_t place = number_map_find(&plane->found_places, key);
+
+    if (value != 0)
+        number_map_remove(&plane->installed, key, value);
+    if (place != 0)
+        plane->found[place - 1].value = 0;
+}
+
+void
+xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count)
+{
+    struct round round;
+
+    for (size_t i = 0; i < count; i++) {
+        struct plane_action *action = &actions[i];
+
+        action->status = IPSEC_OK;
+        action->reason = NULL;
+        if (action->kind == PLANE_UPDATE_BUNDLE) {
+            flush(plane, &round);
+            move(plane, action);
+            continue;
+        }
+        if (netlink_batch_size(plane->requests) + 2 * IPSEC_SA_MAX > NETLINK_BATCH_MAX)
+            flush(plane, &round);
+        enqueue(plane, &round, action);
+    }
+    flush(plane, &round);
+}
+
+struct answer {
+    struct kernel_sa state;
+    bool is_there;
+};
+
+static void
+keep_state(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct answer *answer = context;
+    struct xfrm_msg read;
+
+    if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_SA)
+        return;
+    answer->state = read.sa;
+    /* Their names lie in a buffer that is wiped. */
+    answer->state.aead = answer->state.auth = answer->state.cipher =
+        (struct kernel_algorithm){ .name = NULL };
+    answer->is_there = true;
+}
+
+enum ipsec_status
+xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out)
+{
+    struct answer answer = { .is_there = false };
+    struct xfrm_owner owner;
+    const char *reason = NULL;
+    int error = 0;
+
+    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, id);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, keep_state, &answer);
+    if (error != 0)
+        return xfrm_status_of(error, NULL, NULL, &reason);
+    if (!answer.is_there || !xfrm_owner_read(answer.state.owner, &owner) ||
+        owner.instance != plane->instance)
+        return IPSEC_NOT_FOUND;
+    *state_out = answer.state;
+    return IPSEC_OK;
+}
+
+struct plane_counters
+xfrm_states_counters(const struct kernel_sa *state)
+{
+    struct plane_counters counters = {
+        .bytes = state->progress.bytes,
+        .packets = state->progress.packets,
+    };
+
+    /* The kernel tells seconds of the wall clock; what counts is how long ago. */
+    if (state->last_used_at_s != 0) {
+        int64_t age_ms = clock_wall_ms() - (int64_t)state->last_used_at_s * 1000;
+
+        counters.last_used_ms = clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
+        if (counters.last_used_ms < 1)
+            counters.last_used_ms = 1;
+    }
+    return counters;
+}
+
+enum ipsec_status
+xfrm_states_listen(struct plane *plane, const struct plane_bundle *what, const char **reason_out)
+{
+    uint16_t port = what->bundle->udp_encapsulation.local_port;
+    int error = 0;
+
+    if (what->direction != IPSEC_DIRECTION_INBOUND || port == 0)
+        return IPSEC_OK;
+    error = xfrm_udp_hold(&plane->udp, port);
+    if (error == 0)
+        return IPSEC_OK;
+    log_warning("no socket for ESP in UDP", LOG_NUMBER("port", port), LOG_NUMBER("errno", error));
+    *reason_out = "the port of the UDP encapsulation can't be had";
+    return IPSEC_RPC_OUT_OF_RESOURCES;
+}
+
+/* --- Adding and deleting ---------------------------------------------------------------------- */
+
+static void
+enqueue(struct plane *plane, struct round *round, struct plane_action *action)
+{
+    struct kernel_sa states[IPSEC_SA_MAX];
+    bool is_add = action->kind == PLANE_ADD_BUNDLE;
+    uint64_t value = xfrm_state_value(action->what.context_id, action->what.direction);
+
+    action->status =
+        xfrm_bundle_states(&action->what, plane->instance, is_add, states, &action->reason);
+    if (action->status == IPSEC_OK && is_add)
+        action->status = xfrm_states_listen(plane, &action->what, &action->reason);
+    if (action->status == IPSEC_OK && is_add &&
+        !number_map_reserve(&plane->installed, NETLINK_BATCH_MAX))
+        action->status = IPSEC_RPC_OUT_OF_RESOURCES;
+    if (action->status != IPSEC_OK)
+        return;
+    for (size_t i = 0; i < action->what.bundle->sa_count; i++) {
+        const struct kernel_sa_id id = xfrm_msg_id_of(&states[i]);
+
+        /* What is not there as ours may be there as somebody else's. */
+        if (!is_add && xfrm_state_find(plane, xfrm_state_key(plane, &id)) != value)
+            continue;
+        if (is_add) {
+            (void)xfrm_msg_add_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &states[i]);
+            take_step(plane, round, action, &states[i], STEP_ADD);
+            continue;
+        }
+        (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+        take_step(plane, round, action, &states[i], STEP_ASK);
+        (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+        take_step(plane, round, action, &states[i], STEP_DELETE);
+    }
+}
+
+/* Takes the request that was just written, and remembers what it is for. */
+static void
+take_step(struct plane *plane,
+          struct round *round,
+          struct plane_action *action,
+          const struct kernel_sa *state,
+          enum step_kind kind)
+{
+    struct step *step = &round->steps[netlink_batch_size(plane->requests)];
+
+    *step = (struct step){ .action = action, .state = *state, .kind = kind };
+    step->state.aead.key = step->state.auth.key = step->state.cipher.key = NULL;
+    netlink_add(plane->requests);
+}
+
+/* The counters of an SA that is about to be deleted; keys beside them stay where they are. */
+static void
+remember_traffic(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct plane *plane = context;
+    struct xfrm_msg read;
+    struct xfrm_owner owner;
+
+    if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_SA &&
+        xfrm_owner_read(read.sa.owner, &owner) && owner.direction <= IPSEC_DIRECTION_INBOUND)
+        xfrm_traffic_add(&plane->ended[owner.direction], &read.sa);
+}
+
+static void
+flush(struct plane *plane, struct round *round)
+{
+    size_t count = netlink_batch_size(plane->requests);
+
+    if (count == 0)
+        return;
+    netlink_send(plane->requests, round->results, remember_traffic, plane);
+    for (size_t i = 0; i < count; i++)
+        conclude(plane, &round->steps[i], &round->results[i]);
+    take_back(plane, round, count);
+}
+
+/* An answer that got lost: the kernel knows whether it did it. */
+static int
+find_out(struct plane *plane, const struct step *step)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
+    struct kernel_sa there;
+    enum ipsec_status status = xfrm_states_ask(plane, &id, &there);
+
+    if (status == IPSEC_OK && step->kind == STEP_ADD)
+        return memcmp(there.owner, step->state.owner, sizeof there.owner) == 0 ? 0 : EEXIST;
+    if (status == IPSEC_NOT_FOUND && step->kind != STEP_ADD)
+        return 0;
+    return NETLINK_UNKNOWN;
+}
+
+static void
+conclude(struct plane *plane, struct step *step, const struct netlink_result *result)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
+    uint64_t key = xfrm_state_key(plane, &id);
+    const struct plane_bundle *what = &step->action->what;
+    uint64_t value = xfrm_state_value(what->context_id, what->direction);
+    const char *reason = NULL;
+    enum ipsec_status status = IPSEC_OK;
+    int error = 0;
+
+    if (step->kind == STEP_ASK)
+        return;
+    error = result->error == NETLINK_UNKNOWN ? find_out(plane, step) : result->error;
+    status = xfrm_status_of(error, &step->state, result->reason, &reason);
+    if (step->kind != STEP_ADD && status == IPSEC_NOT_FOUND)
+        status = IPSEC_OK;
+    if (status == IPSEC_OK && step->kind == STEP_ADD)
+        number_map_add(&plane->installed, key, value);
+    if (status == IPSEC_OK && step->kind != STEP_ADD)
+        xfrm_state_forget(plane, key);
+    /* The first of a bundle that failed tells why; the others that were made have to go. */
+    if (status != IPSEC_OK && step->action->status == IPSEC_OK) {
+        step->action->status = status;
+        step->action->reason = reason;
+    }
+    if (status != IPSEC_OK)
+        step->action = NULL;
+}
+
+/* Of bundles that failed, what was made is deleted. */
+static void
+take_back(struct plane *plane, const struct round *round, size_t count)
+{
+    struct netlink_result results[NETLINK_BATCH_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        const struct step *step = &round->steps[i];
+        const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
+        uint64_t key = xfrm_state_key(plane, &id);
+
+        if (step->kind != STEP_ADD || step->action == NULL || step->action->status == IPSEC_OK)
+            continue;
+        number_map_remove(
+            &plane->installed, key,
+            xfrm_state_value(step->action->what.context_id, step->action->what.direction));
+        (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+        netlink_add(plane->requests);
+    }
+    netlink_send(plane->requests, results, NULL, NULL);
+}
+
+/* --- Moving ----------------------------------------------------------------------------------- */
+
+/* A state as it is in the kernel, keys included: wiped by whoever has it. */
+struct snapshot {
+    _Alignas(8) uint8_t bytes[2 * XFRM_MSG_MAX_SIZE];
+    size_t size;
+};
+
+static void
+keep_bytes(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct snapshot *snapshot = context;
+
+    if (message->nlmsg_len > size || message->nlmsg_len > sizeof snapshot->bytes)
+        return;
+    memcpy(snapshot->bytes, message, message->nlmsg_len);
+    snapshot->size = message->nlmsg_len;
+}
+
+/* Replaces the state 'from' by 'to' with the keys and the progress of the snapshot. */
+static int
+replace(struct plane *plane,
+        const struct snapshot *snapshot,
+        const struct kernel_sa *from,
+        const struct kernel_sa *to)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(from);
+    struct netlink_result results[2];
+
+    (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+    netlink_add(plane->requests);
+    if (xfrm_msg_readdress_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
+                              (const void *)snapshot->bytes, snapshot->size, to) != 0)
+        netlink_add(plane->requests);
+    else
+        results[1] = (struct netlink_result){ .error = EINVAL };
+    netlink_send(plane->requests, results, NULL, NULL);
+    return results[0].error != 0 && results[0].error != ESRCH ? results[0].error : results[1].error;
+}
+
+static int
+move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(from);
+    struct snapshot snapshot = { .size = 0 };
+    int error = 0;
+
+    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, keep_bytes, &snapshot);
+    if (error == 0) {
+        error = replace(plane, &snapshot, from, to);
+        /* As it was, with what it had. */
+        if (error != 0)
+            (void)replace(plane, &snapshot, to, from);
+    }
+    explicit_bzero(&snapshot, sizeof snapshot);
+    return error;
+}
+
+static void
+rename_in_map(struct plane *plane,
+              const struct kernel_sa *from,
+              const struct kernel_sa *to,
+              uint64_t value)
+{
+    const struct kernel_sa_id old_id = xfrm_msg_id_of(from);
+    const struct kernel_sa_id new_id = xfrm_msg_id_of(to);
+    uint64_t key = xfrm_state_key(plane, &old_id);
+
+    xfrm_state_forget(plane, key);
+    number_map_add(&plane->installed, xfrm_state_key(plane, &new_id), value);
+}
+
+/* The gap between deletion and addition loses packets; there is no way to change addresses or to
+ * begin encapsulating in place. */
+static void
+move(struct plane *plane, struct plane_action *action)
+{
+    struct kernel_sa from[IPSEC_SA_MAX];
+    struct kernel_sa to[IPSEC_SA_MAX];
+    size_t count = action->what.bundle->sa_count;
+    uint64_t value = xfrm_state_value(action->what.context_id, action->what.direction);
+    size_t moved = 0;
+    int error = 0;
+
+    action->status =
+        xfrm_bundle_states(&action->was, plane->instance, false, from, &action->reason);
+    if (action->status == IPSEC_OK)
+        action->status =
+            xfrm_bundle_states(&action->what, plane->instance, false, to, &action->reason);
+    if (action->status == IPSEC_OK)
+        action->status = xfrm_states_listen(plane, &action->what, &action->reason);
+    if (action->status == IPSEC_OK && !number_map_reserve(&plane->installed, count))
+        action->status = IPSEC_RPC_OUT_OF_RESOURCES;
+    if (action->status != IPSEC_OK)
+        return;
+    for (; moved < count && error == 0; moved++)
+        error = move_one(plane, &from[moved], &to[moved]);
+    if (error != 0) {
+        action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
+        /* The one that failed was put back; those before it go back too. */
+        for (size_t i = 0; i + 1 < moved; i++)
+            (void)move_one(plane, &to[i], &from[i]);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        rename_in_map(plane, &from[i], &to[i], value);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * refusal.c: see refusal.h. */
+#include "engine/refusal.h"
+
+#include <string.h>
+
+#include "engine/base/log.h"
+#include "engine/sa_plane.h"
+
+struct batch_calls {
+    struct engine_state *state;
+    struct batch_call *calls;
+    size_t count;
+};
+
+static void refuse(void *context, const struct plane_group *group);
+static void mark_refused(const struct batch_calls *batch, const struct ipsec_call *call);
+static void answer_repeats(const struct batch_calls *batch, size_t first);
+
+void
+refusal_apply(struct engine_state *state, struct batch_call *calls, size_t call_count)
+{
+    struct batch_calls batch = { .state = state, .calls = calls, .count = call_count };
+
+    sa_plane_apply(state, refuse, &batch);
+    for (size_t i = 0; i < call_count; i++) {
+        if (!calls[i].refused)
+            continue;
+        call_answer_again(state, calls[i].call);
+        answer_repeats(&batch, i);
+    }
+}
+
+static void
+refuse(void *context, const struct plane_group *group)
+{
+    const struct batch_calls *batch = context;
+    struct ipsec_call *call = group->owner;
+    struct ipsec_fault fault;
+
+    (void)!ipsec_fault_set(
+        &fault, group->status, IPSEC_FAULT_SERVICE, NULL, "the data plane refuses the SA: %s",
+        group->reason != NULL ? group->reason : ipsec_status_text(group->status));
+    if (call == NULL) {
+        log_warning("the data plane refuses what the engine wants of it",
+                    LOG_TEXT("code", ipsec_status_name(fault.status)),
+                    LOG_TEXT("reason", fault.detail));
+        return;
+    }
+    mark_refused(batch, call);
+    if (call->item_refused != NULL)
+        call->item_refused(call, group->item, &fault);
+    else
+        call_refuse(batch->state, call, &fault);
+}
+
+static void
+mark_refused(const struct batch_calls *batch, const struct ipsec_call *call)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->calls[i].call == call)
+            batch->calls[i].refused = true;
+    }
+}
+
+/* What was repeated in the same batch gets the answer that holds. */
+static void
+answer_repeats(const struct batch_calls *batch, size_t first)
+{
+    const struct ipsec_call *call = batch->calls[first].call;
+
+    for (size_t i = first + 1; call->replay.wanted && i < batch->count; i++) {
+        struct ipsec_call *later = batch->calls[i].call;
+
+        if (later->replay.replayed && memcmp(later->replay.key_digest, call->replay.key_digest,
+                                             sizeof call->replay.key_digest) == 0)
+            call_repeat_again(later, call);
+    }
+}

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sa_bundle_check.c: what makes an SA bundle valid: the tables of transforms and key lengths, and
+ * the rules about what goes together. */
+#include "engine/sa_bundle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SPI_RESERVED = 256, GCM_SALT_SIZE = 4, DES_KEY_SIZE = 8, POINTER_SIZE = 48 };
+
+/* All flags of WFP, with an effect here or without; 0x100 and 0x01000000 to 0x08000000 are
+ * unassigned. */
+#define BUNDLE_FLAGS UINT32_C(0xf0fffeff)
+
+struct transform_row {
+    uint8_t key_size;
+    bool weak;
+    bool gcm;
+};
+
+static const struct transform_row auth_rows[IPSEC_AUTH_TRANSFORM_COUNT] = {
+    [IPSEC_AUTH_HMAC_MD5_96] = { .key_size = 16, .weak = true },
+    [IPSEC_AUTH_HMAC_SHA_1_96] = { .key_size = 20 },
+    [IPSEC_AUTH_HMAC_SHA_256_128] = { .key_size = 32 },
+    [IPSEC_AUTH_GCM_AES_128] = { .key_size = 20, .gcm = true },
+    [IPSEC_AUTH_GCM_AES_192] = { .key_size = 28, .gcm = true },
+    [IPSEC_AUTH_GCM_AES_256] = { .key_size = 36, .gcm = true },
+};
+
+static const struct transform_row cipher_rows[IPSEC_CIPHER_TRANSFORM_COUNT] = {
+    [IPSEC_CIPHER_CBC_DES] = { .key_size = 8, .weak = true },
+    [IPSEC_CIPHER_CBC_3DES] = { .key_size = 24, .weak = true },
+    [IPSEC_CIPHER_AES_128] = { .key_size = 16 },
+    [IPSEC_CIPHER_AES_192] = { .key_size = 24 },
+    [IPSEC_CIPHER_AES_256] = { .key_size = 32 },
+    [IPSEC_CIPHER_GCM_AES_128] = { .key_size = 20, .gcm = true },
+    [IPSEC_CIPHER_GCM_AES_192] = { .key_size = 28, .gcm = true },
+    [IPSEC_CIPHER_GCM_AES_256] = { .key_size = 36, .gcm = true },
+};
+
+/* The weak and semi-weak keys of DES without their parity bits (NIST SP 800-67, 3.3.2). */
+static const uint8_t weak_des_keys[][DES_KEY_SIZE] = {
+    { 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 },
+    { 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe },
+    { 0xe0, 0xe0, 0xe0, 0xe0, 0xf0, 0xf0, 0xf0, 0xf0 },
+    { 0x1e, 0x1e, 0x1e, 0x1e, 0x0e, 0x0e, 0x0e, 0x0e },
+    { 0x00, 0x1e, 0x00, 0x1e, 0x00, 0x0e, 0x00, 0x0e },
+    { 0x1e, 0x00, 0x1e, 0x00, 0x0e, 0x00, 0x0e, 0x00 },
+    { 0x00, 0xe0, 0x00, 0xe0, 0x00, 0xf0, 0x00, 0xf0 },
+    { 0xe0, 0x00, 0xe0, 0x00, 0xf0, 0x00, 0xf0, 0x00 },
+    { 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe },
+    { 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00 },
+    { 0x1e, 0xe0, 0x1e, 0xe0, 0x0e, 0xf0, 0x0e, 0xf0 },
+    { 0xe0, 0x1e, 0xe0, 0x1e, 0xf0, 0x0e, 0xf0, 0x0e },
+    { 0x1e, 0xfe, 0x1e, 0xfe, 0x0e, 0xfe, 0x0e, 0xfe },
+    { 0xfe, 0x1e, 0xfe, 0x1e, 0xfe, 0x0e, 0xfe, 0x0e },
+    { 0xe0, 0xfe, 0xe0, 0xfe, 0xf0, 0xfe, 0xf0, 0xfe },
+    { 0xfe, 0xe0, 0xfe, 0xe0, 0xfe, 0xf0, 0xfe, 0xf0 },
+};
+
+static enum ipsec_status check_sa_values(const struct ipsec_sa_bundle_input *input,
+                                         size_t index,
+                                         enum ipsec_direction direction,
+                                         struct ipsec_fault *fault);
+static enum ipsec_status check_order(const struct ipsec_sa_bundle *bundle,
+                                     struct ipsec_fault *fault);
+static enum ipsec_status
+check_transform(const struct ipsec_sa *sa, size_t index, struct ipsec_fault *fault);
+static enum ipsec_status check_strength(const struct ipsec_sa_bundle *bundle,
+                                        struct ipsec_fault *fault);
+static enum ipsec_status
+check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec_fault *fault);
+static enum ipsec_status check_auth_key(const struct ipsec_sa *sa,
+                                        const struct ipsec_sa_keys *keys,
+                                        size_t index,
+                                        struct ipsec_fault *fault);
+static enum ipsec_status check_cipher_key(const struct ipsec_sa *sa,
+                                          const struct secret *key,
+                                          size_t index,
+                                          struct ipsec_fault *fault);
+static enum ipsec_status check_spis(const struct ipsec_sa_bundle *bundle,
+                                    const struct sa_bundle_place *place,
+                                    struct ipsec_fault *fault);
+static enum ipsec_status check_pair(const struct ipsec_sa_bundle *bundle,
+                                    const struct ipsec_sa_bundle *other,
+                                    struct ipsec_fault *fault);
+static enum ipsec_status check_flags_meaning(const struct ipsec_sa_bundle *bundle,
+                                             const struct ipsec_traffic *traffic,
+                                             struct ipsec_fault *fault);
+static enum ipsec_status check_ports(const struct ipsec_udp_encapsulation *ports,
+                                     struct ipsec_fault *fault);
+static enum ipsec_status check_encapsulation(const struct ipsec_sa_bundle *bundle,
+                                             const struct ipsec_traffic *traffic,
+                                             struct ipsec_fault *fault);
+static enum ipsec_status check_private_address(const struct ipsec_sa_bundle *bundle,
+                                               const struct ipsec_traffic *traffic,
+                                               struct ipsec_fault *fault);
+static enum ipsec_status check_key_module_state(const struct ipsec_sa_bundle *bundle,
+                                                struct ipsec_fault *fault);
+static bool needs_auth(const struct ipsec_sa *sa);
+static bool needs_cipher(const struct ipsec_sa *sa);
+static bool is_encrypted(const struct ipsec_sa_bundle *bundle);
+static bool is_authenticated(const struct ipsec_sa_bundle *bundle);
+static bool has_ah(const struct ipsec_sa_bundle *bundle);
+static bool is_gcm(const struct ipsec_sa *sa);
+static bool key_is_zero(const struct secret *key, bool has_salt);
+static bool key_is_weak_des(const uint8_t *key);
+static bool key_is_degenerate_3des(const uint8_t *key);
+static bool des_keys_equal(const uint8_t *a, const uint8_t *b);
+static bool is_zero(const void *bytes, size_t size);
+static enum ipsec_status refuse(struct ipsec_fault *fault,
+                                enum ipsec_status status,
+                                const char *pointer,
+                                const char *detail);
+static enum ipsec_status refuse_sa(struct ipsec_fault *fault,
+                                   enum ipsec_status status,
+                                   size_t index,
+                                   const char *member,
+                                   const char *detail);
+
+enum ipsec_status
+sa_bundle_check_values(const struct ipsec_sa_bundle_input *input,
+                       enum ipsec_direction direction,
+                       struct ipsec_fault *fault)
+{
+    const struct ipsec_sa_bundle *bundle = &input->bundle;
+    enum ipsec_status status;
+
+    if (bundle->sa_count == 0)
+        return refuse(fault, IPSEC_ZERO_LENGTH_ARRAY, "/saList", "a bundle has one or two SAs");
+    if (bundle->sa_count > IPSEC_SA_MAX)
+        return refuse(fault, IPSEC_OUT_OF_BOUNDS, "/saList", "a bundle has one or two SAs");
+    for (size_t i = 0; i < bundle->sa_count; i++) {
+        status = check_sa_values(input, i, direction, fault);
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return sa_bundle_check_update(
+        bundle, IPSEC_UPDATE_FLAGS | IPSEC_UPDATE_UDP_ENCAPSULATION | IPSEC_UPDATE_KEY_MODULE_STATE,
+        fault);
+}
+
+enum ipsec_status
+sa_bundle_check_meaning(const struct ipsec_sa_bundle_input *input,
+                        const struct sa_bundle_place *place,
+                        struct ipsec_fault *fault)
+{
+    const struct ipsec_sa_bundle *bundle = &input->bundle;
+    enum ipsec_status status;
+
+    status = check_order(bundle, fault);
+    for (size_t i = 0; i < bundle->sa_count && status == IPSEC_OK; i++)
+        status = check_transform(&bundle->sas[i], i, fault);
+    if (status == IPSEC_OK && !place->allow_weak)
+        status = check_strength(bundle, fault);
+    for (size_t i = 0; i < bundle->sa_count && status == IPSEC_OK; i++)
+        status = check_keys(input, i, fault);
+    if (status == IPSEC_OK)
+        status = sa_bundle_check_changed(bundle, place->traffic, UINT32_MAX, fault);
+    if (status == IPSEC_OK)
+        status = check_spis(bundle, place, fault);
+    if (status == IPSEC_OK && place->other != NULL)
+        status = check_pair(bundle, place->other, fault);
+    return status;
+}
+
+enum ipsec_status
+sa_bundle_check_update(const struct ipsec_sa_bundle *bundle,
+                       uint32_t parts,
+                       struct ipsec_fault *fault)
+{
+    if ((parts & IPSEC_UPDATE_FLAGS) != 0 && (bundle->flags & ~BUNDLE_FLAGS) != 0)
+        return refuse(fault, IPSEC_INVALID_FLAGS, "/flags", "has an unknown flag");
+    if (bundle->pfs_group >= IPSEC_PFS_COUNT)
+        return refuse(fault, IPSEC_INVALID_ENUMERATOR, "/pfsGroup", "is no group");
+    if ((parts & IPSEC_UPDATE_UDP_ENCAPSULATION) != 0) {
+        enum ipsec_status status = check_ports(&bundle->udp_encapsulation, fault);
+
+        if (status != IPSEC_OK)
+            return status;
+    }
+    if ((parts & IPSEC_UPDATE_KEY_MODULE_STATE) != 0)
+        return check_key_module_state(bundle, fault);
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+sa_bundle_check_changed(const struct ipsec_sa_bundle *changed,
+                        const struct ipsec_traffic *traffic,
+                        uint32_t parts,
+                        struct ipsec_fault *fault)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    if ((parts & IPSEC_UPDATE_FLAGS) != 0)
+        status = check_flags_meaning(changed, traffic, fault);
+    if (status == IPSEC_OK && (parts & IPSEC_UPDATE_UDP_ENCAPSULATION) != 0)
+        status = check_encapsulation(changed, traffic, fault);
+    if (status == IPSEC_OK && (parts & IPSEC_UPDATE_PEER_V4_PRIVATE_ADDRESS) != 0)
+        status = check_private_address(changed, traffic, fault);
+    return status;
+}
+
+bool
+sa_bundle_is_plausible(const struct ipsec_sa_bundle *bundle,
+                       enum ipsec_direction direction,
+                       const struct ipsec_traffic *traffic)
+{
+    if (bundle->sa_count == 0 || bundle->sa_count > IPSEC_SA_MAX ||
+        check_order(bundle, NULL) != IPSEC_OK ||
+        sa_bundle_check_update(bundle, UINT32_MAX, NULL) != IPSEC_OK ||
+        sa_bundle_check_changed(bundle, traffic, UINT32_MAX, NULL) != IPSEC_OK)
+        return false;
+    for (size_t i = 0; i < bundle->sa_count; i++) {
+        const struct ipsec_sa *sa = &bundle->sas[i];
+
+        if (sa->transform.auth >= IPSEC_AUTH_TRANSFORM_COUNT ||
+            sa->transform.cipher >= IPSEC_CIPHER_TRANSFORM_COUNT ||
+            check_transform(sa, i, NULL) != IPSEC_OK || sa->spi < SPI_RESERVED ||
+            (direction == IPSEC_DIRECTION_INBOUND && sa->spi != bundle->sas[0].spi))
+            return false;
+    }
+    return true;
+}
+
+bool
+sa_uses_nonces(const struct ipsec_sa *sa)
+{
+    return is_gcm(sa);
+}
+
+bool
+sa_is_encrypted(const struct ipsec_sa *sa)
+{
+    return needs_cipher(sa);
+}
+
+/* --- One SA --- */
+
+static enum ipsec_status
+check_sa_values(const struct ipsec_sa_bundle_input *input,
+                size_t index,
+                enum ipsec_direction direction,
+                struct ipsec_fault *fault)
+{
+    const struct ipsec_sa *sa = &input->bundle.sas[index];
+    const struct ipsec_sa_keys *keys = &input->keys[index];
+
+    if (sa->transform.type < IPSEC_TRANSFORM_AH || sa->transform.type > IPSEC_TRANSFORM_ESP_AUTH_FW)
+        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "saTransformType",
+                         "is no transform type");
+    if (sa->transform.auth >= IPSEC_AUTH_TRANSFORM_COUNT)
+        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "authTransform",
+                         "is no authentication transform");
+    if (sa->transform.cipher >= IPSEC_CIPHER_TRANSFORM_COUNT)
+        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "cipherTransform",
+                         "is no cipher transform");
+    if (needs_auth(sa) && sa->transform.auth == IPSEC_AUTH_NONE)
+        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "authTransform",
+                         "this transform type authenticates");
+    if (needs_cipher(sa) && sa->transform.cipher == IPSEC_CIPHER_NONE)
+        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "cipherTransform",
+                         "this transform type encrypts");
+    if (needs_cipher(sa) && keys->cipher.size == 0)
+        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "cipherKey", "the cipher needs a key");
+    /* With GCM the cipher's key is that of both halves. */
+    if (needs_auth(sa) && keys->auth.size == 0 && !(needs_cipher(sa) && is_gcm(sa)))
+        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "authKey",
+                         "the authentication needs a key");
+    if (direction == IPSEC_DIRECTION_OUTBOUND && sa->spi < SPI_RESERVED)
+        return refuse_sa(fault, IPSEC_OUT_OF_BOUNDS, index, "spi",
+                         "the peer's SPI is 256 or above; RFC 4303 reserves the others");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_order(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
+{
+    if (bundle->sa_count == 1)
+        return IPSEC_OK;
+    if (bundle->sas[0].transform.type == IPSEC_TRANSFORM_AH)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, 0, "saTransformType",
+                         "of two SAs the first is the one of ESP");
+    if (bundle->sas[1].transform.type != IPSEC_TRANSFORM_AH)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, 1, "saTransformType",
+                         "of two SAs the second is the one of AH");
+    return IPSEC_OK;
+}
+
+/* Whether the SA's type and algorithms go together. */
+static enum ipsec_status
+check_transform(const struct ipsec_sa *sa, size_t index, struct ipsec_fault *fault)
+{
+    const struct transform_row *auth = &auth_rows[sa->transform.auth];
+    const struct transform_row *cipher = &cipher_rows[sa->transform.cipher];
+
+    if (sa->transform.type == IPSEC_TRANSFORM_ESP_AUTH_FW)
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "saTransformType",
+                         "protecting the first packet only is not possible here");
+    if (!needs_auth(sa) && sa->transform.auth != IPSEC_AUTH_NONE)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "authTransform",
+                         "this transform type does not authenticate");
+    if (!needs_cipher(sa) && sa->transform.cipher != IPSEC_CIPHER_NONE)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "cipherTransform",
+                         "this transform type does not encrypt");
+    if (sa->transform.type == IPSEC_TRANSFORM_AH && auth->gcm)
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authTransform",
+                         "AH takes no GCM");
+    if (!needs_cipher(sa))
+        return IPSEC_OK;
+    if (!needs_auth(sa))
+        return !cipher->gcm
+                   ? IPSEC_OK
+                   : refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherTransform",
+                               "GCM authenticates too: the type is espAuthAndCipher");
+    if (auth->gcm != cipher->gcm || (auth->gcm && auth->key_size != cipher->key_size))
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherTransform",
+                         "GCM is both authentication and cipher, of one strength");
+    return IPSEC_OK;
+}
+
+/* MD5, DES, 3DES, and what leaves either encryption or integrity out. */
+static enum ipsec_status
+check_strength(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
+{
+    for (size_t i = 0; i < bundle->sa_count; i++) {
+        if (auth_rows[bundle->sas[i].transform.auth].weak)
+            return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, i, "authTransform",
+                             "is weak, see allow-weak-transforms");
+        if (cipher_rows[bundle->sas[i].transform.cipher].weak)
+            return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, i, "cipherTransform",
+                             "is weak, see allow-weak-transforms");
+    }
+    if (!is_encrypted(bundle))
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, 0, "saTransformType",
+                         "nothing encrypts, see allow-weak-transforms");
+    if (!is_authenticated(bundle))
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, 0, "saTransformType",
+                         "nothing authenticates, see allow-weak-transforms");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec_fault *fault)
+{
+    const struct ipsec_sa *sa = &input->bundle.sas[index];
+    const struct ipsec_sa_keys *keys = &input->keys[index];
+    enum ipsec_status status = IPSEC_OK;
+
+    if (!needs_auth(sa) && keys->auth.size > 0)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "authKey",
+                         "this transform type does not authenticate");
+    if (!needs_cipher(sa) && keys->cipher.size > 0)
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "cipherKey",
+                         "this transform type does not encrypt");
+    if (needs_cipher(sa))
+        status = check_cipher_key(sa, &keys->cipher, index, fault);
+    if (status == IPSEC_OK && needs_auth(sa))
+        status = check_auth_key(sa, keys, index, fault);
+    return status;
+}
+
+static enum ipsec_status
+check_auth_key(const struct ipsec_sa *sa,
+               const struct ipsec_sa_keys *keys,
+               size_t index,
+               struct ipsec_fault *fault)
+{
+    const struct transform_row *row = &auth_rows[sa->transform.auth];
+
+    if (needs_cipher(sa) && row->gcm) {
+        if (keys->auth.size == 0 || secret_equal(&keys->auth, &keys->cipher))
+            return IPSEC_OK;
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
+                         "GCM has one key: leave it out or repeat cipherKey");
+    }
+    if (keys->auth.size != row->key_size)
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
+                         "has not the length that the transform asks for");
+    if (key_is_zero(&keys->auth, row->gcm))
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
+                         "is no key but zeros");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_cipher_key(const struct ipsec_sa *sa,
+                 const struct secret *key,
+                 size_t index,
+                 struct ipsec_fault *fault)
+{
+    const struct transform_row *row = &cipher_rows[sa->transform.cipher];
+
+    if (key->size != row->key_size)
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
+                         "has not the length that the transform asks for");
+    if (key_is_zero(key, row->gcm))
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
+                         "is no key but zeros");
+    if ((sa->transform.cipher == IPSEC_CIPHER_CBC_DES && key_is_weak_des(key->bytes)) ||
+        (sa->transform.cipher == IPSEC_CIPHER_CBC_3DES && key_is_degenerate_3des(key->bytes)))
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
+                         "is one of the weak keys of DES");
+    return IPSEC_OK;
+}
+
+/* --- What goes together --- */
+
+static enum ipsec_status
+check_spis(const struct ipsec_sa_bundle *bundle,
+           const struct sa_bundle_place *place,
+           struct ipsec_fault *fault)
+{
+    if (place->direction == IPSEC_DIRECTION_OUTBOUND || place->spi == 0)
+        return IPSEC_OK;
+    for (size_t i = 0; i < bundle->sa_count; i++) {
+        uint32_t spi = bundle->sas[i].spi;
+
+        if (spi != place->spi && !(spi == 0 && place->spi_may_be_zero))
+            return refuse_sa(fault, IPSEC_INVALID_PARAMETER, i, "spi",
+                             "is not the SPI of the context");
+    }
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_pair(const struct ipsec_sa_bundle *bundle,
+           const struct ipsec_sa_bundle *other,
+           struct ipsec_fault *fault)
+{
+    if (bundle->sa_count != other->sa_count)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/saList",
+                      "both directions have the same number of SAs");
+    for (size_t i = 0; i < bundle->sa_count; i++) {
+        if (bundle->sas[i].transform.type != other->sas[i].transform.type)
+            return refuse_sa(fault, IPSEC_INVALID_PARAMETER, i, "saTransformType",
+                             "both directions have the same types of SAs");
+    }
+    if (bundle->qm_sa_id != 0 && other->qm_sa_id != 0 && bundle->qm_sa_id != other->qm_sa_id)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/qmSaId",
+                      "both directions have the same qmSaId");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_flags_meaning(const struct ipsec_sa_bundle *bundle,
+                    const struct ipsec_traffic *traffic,
+                    struct ipsec_fault *fault)
+{
+    if ((bundle->flags & IPSEC_SA_BUNDLE_CLEAR_DF_ON_TUNNEL) != 0 &&
+        traffic->type != IPSEC_TRAFFIC_TYPE_TUNNEL)
+        return refuse(fault, IPSEC_INVALID_FLAGS, "/flags", "clearDfOnTunnel is for tunnels");
+    if ((bundle->flags & IPSEC_SA_BUNDLE_GUARANTEE_ENCRYPTION) != 0 && !is_encrypted(bundle))
+        return refuse(fault, IPSEC_INVALID_CIPHER_TRANSFORM, "/flags",
+                      "guaranteeEncryption needs an SA that encrypts");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_ports(const struct ipsec_udp_encapsulation *ports, struct ipsec_fault *fault)
+{
+    if ((ports->local_port == 0) == (ports->remote_port == 0))
+        return IPSEC_OK;
+    return refuse(fault, IPSEC_OUT_OF_BOUNDS,
+                  ports->local_port == 0 ? "/udpEncapsulation/localPort"
+                                         : "/udpEncapsulation/remotePort",
+                  "a port is not 0");
+}
+
+static enum ipsec_status
+check_encapsulation(const struct ipsec_sa_bundle *bundle,
+                    const struct ipsec_traffic *traffic,
+                    struct ipsec_fault *fault)
+{
+    if (bundle->udp_encapsulation.local_port == 0)
+        return IPSEC_OK;
+    if (traffic->ip_version != IPSEC_IP_VERSION_V4)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/udpEncapsulation",
+                      "UDP encapsulation is for IPv4");
+    if (has_ah(bundle))
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/udpEncapsulation", "AH can't cross a NAT");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_private_address(const struct ipsec_sa_bundle *bundle,
+                      const struct ipsec_traffic *traffic,
+                      struct ipsec_fault *fault)
+{
+    const uint8_t *bytes = bundle->peer_v4_private_address.bytes;
+
+    if (is_zero(bytes, sizeof bundle->peer_v4_private_address.bytes))
+        return IPSEC_OK;
+    if (traffic->ip_version != IPSEC_IP_VERSION_V4 || !is_zero(bytes + 4, 12))
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/peerV4PrivateAddress",
+                      "is an IPv4 address of an IPv4 peer");
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_key_module_state(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
+{
+    if (bundle->key_module_state_size > IPSEC_KEY_MODULE_STATE_MAX)
+        return refuse(fault, IPSEC_OUT_OF_BOUNDS, "/keyModuleState/stateBlob",
+                      "has more than 1024 bytes");
+    if (bundle->key_module_state_size > 0 &&
+        is_zero(bundle->key_module_key.bytes, sizeof bundle->key_module_key.bytes))
+        return refuse(fault, IPSEC_NULL_POINTER, "/keyModuleState/keyModuleKey",
+                      "the state belongs to a keying module");
+    return IPSEC_OK;
+}
+
+/* --- Small questions --- */
+
+static bool
+needs_auth(const struct ipsec_sa *sa)
+{
+    return sa->transform.type != IPSEC_TRANSFORM_ESP_CIPHER;
+}
+
+static bool
+needs_cipher(const struct ipsec_sa *sa)
+{
+    return sa->transform.type == IPSEC_TRANSFORM_ESP_CIPHER ||
+           sa->transform.type == IPSEC_TRANSFORM_ESP_AUTH_AND_CIPHER;
+}
+
+static bool
+is_encrypted(const struct ipsec_sa_bundle *bundle)
+{
+    return needs_cipher(&bundle->sas[0]) || (bundle->sa_count > 1 && needs_cipher(&bundle->sas[1]));
+}
+
+static bool
+is_authenticated(const struct ipsec_sa_bundle *bundle)
+{
+    return needs_auth(&bundle->sas[0]) || (bundle->sa_count > 1 && needs_auth(&bundle->sas[1]));
+}
+
+static bool
+has_ah(const struct ipsec_sa_bundle *bundle)
+{
+    return bundle->sas[0].transform.type == IPSEC_TRANSFORM_AH || bundle->sa_count > 1;
+}
+
+static bool
+is_gcm(const struct ipsec_sa *sa)
+{
+    return auth_rows[sa->transform.auth].gcm || cipher_rows[sa->transform.cipher].gcm;
+}
+
+static bool
+key_is_zero(const struct secret *key, bool has_salt)
+{
+    const struct secret without_salt = { .bytes = key->bytes,
+                                         .size = key->size - (has_salt ? GCM_SALT_SIZE : 0) };
+
+    return secret_is_zero(&without_salt);
+}
+
+/* In a time that does not depend on the key. */
+static bool
+key_is_weak_des(const uint8_t *key)
+{
+    bool weak = false;
+
+    for (size_t i = 0; i < sizeof weak_des_keys / sizeof *weak_des_keys; i++)
+        weak |= des_keys_equal(key, weak_des_keys[i]);
+    return weak;
+}
+
+/* Two equal neighbours leave single DES. */
+static bool
+key_is_degenerate_3des(const uint8_t *key)
+{
+    bool weak = des_keys_equal(key, key + DES_KEY_SIZE);
+
+    weak |= des_keys_equal(key + DES_KEY_SIZE, key + (size_t)2 * DES_KEY_SIZE);
+    for (size_t i = 0; i < 3; i++)
+        weak |= key_is_weak_des(key + i * DES_KEY_SIZE);
+    return weak;
+}
+
+/* But for the parity bits. */
+static bool
+des_keys_equal(const uint8_t *a, const uint8_t *b)
+{
+    uint8_t difference = 0;
+
+    for (size_t i = 0; i < DES_KEY_SIZE; i++)
+        difference |= (uint8_t)((a[i] ^ b[i]) & 0xfe);
+    return difference == 0;
+}
+
+static bool
+is_zero(const void *bytes, size_t size)
+{
+    const uint8_t *next = bytes;
+    uint8_t bits = 0;
+
+    for (size_t i = 0; i < size; i++)
+        bits |= next[i];
+    return bits == 0;
+}
+
+static enum ipsec_status
+refuse(struct ipsec_fault *fault, enum ipsec_status status, const char *pointer, const char *detail)
+{
+    return ipsec_fault_set(fault, status, IPSEC_FAULT_BODY, pointer, "%s", detail);
+}
+
+static enum ipsec_status
+refuse_sa(struct ipsec_fault *fault,
+          enum ipsec_status status,
+          size_t index,
+          const char *member,
+          const char *detail)
+{
+    char pointer[POINTER_SIZE];
+
+    (void)snprintf(pointer, sizeof pointer, "/saList/%zu/%s", index, member);
+    return ipsec_fault_set(fault, status, IPSEC_FAULT_BODY, pointer, "%s", detail);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sa_policy.c: see sa_policy.h. */
+#include "engine/sa_policy.h"
+
+#include <string.h>
+
+#include "engine/state.h"
+#include "engine/validate.h"
+
+static const struct filter_entry *find_filter(struct ipsec_session *session, uint64_t id);
+static enum ipsec_status
+filter_not_found(struct ipsec_session *session, uint64_t id, const char *pointer);
+static uint16_t effective_number(uint16_t given,
+                                 const struct ipsec_filter *filter,
+                                 enum ipsec_condition_field field);
+
+/* This engine has no provider contexts, so no tunnel policy can be found. */
+enum ipsec_status
+sa_policy_check(struct ipsec_session *session, const struct ipsec_traffic *traffic)
+{
+    if (traffic->type == IPSEC_TRAFFIC_TYPE_TUNNEL)
+        return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_BODY,
+                               "/tunnelPolicyId", "no provider context has id %llu",
+                               (unsigned long long)traffic->tunnel_policy_id);
+
+    const struct filter_entry *entry = find_filter(session, traffic->ipsec_filter_id);
+    if (entry == NULL)
+        return filter_not_found(session, traffic->ipsec_filter_id, "/ipsecFilterId");
+    enum ipsec_status status = validate_traffic_meaning(traffic, session->fault);
+    if (status != IPSEC_OK)
+        return status;
+    return validate_traffic_filter(traffic, entry->filter, session->fault);
+}
+
+enum ipsec_status
+sa_policy_check_filter(struct ipsec_session *session, const struct ipsec_traffic *traffic)
+{
+    const struct filter_entry *entry =
+        filter_table_find(&session->state->filters, traffic->ipsec_filter_id);
+
+    return validate_traffic_filter(traffic, entry->filter, session->fault);
+}
+
+enum ipsec_status
+sa_policy_check_inbound(struct ipsec_session *session,
+                        const struct ipsec_traffic *outbound_traffic,
+                        uint64_t filter_id,
+                        const char *pointer)
+{
+    const struct filter_entry *entry = find_filter(session, filter_id);
+
+    if (entry == NULL)
+        return filter_not_found(session, filter_id, pointer);
+    return validate_inbound_filter(outbound_traffic, entry->filter, pointer, session->fault);
+}
+
+/* Local stays local in the other direction, so nothing needs to be turned round. */
+uint64_t
+sa_policy_mirror(struct engine_state *state, const struct ipsec_traffic *traffic)
+{
+    if (traffic->type != IPSEC_TRAFFIC_TYPE_TRANSPORT)
+        return 0;
+    const struct filter_entry *entry = filter_table_find(&state->filters, traffic->ipsec_filter_id);
+    const struct ipsec_filter *filter = entry->filter;
+    struct classify_flow flow = {
+        .local_address = traffic->local_address,
+        .remote_address = traffic->remote_address,
+        .local_port = effective_number(traffic->local_port, filter, IPSEC_CONDITION_IP_LOCAL_PORT),
+        .remote_port =
+            effective_number(traffic->remote_port, filter, IPSEC_CONDITION_IP_REMOTE_PORT),
+        .ip_protocol =
+            (uint8_t)effective_number(traffic->ip_protocol, filter, IPSEC_CONDITION_IP_PROTOCOL),
+        .ip_version = traffic->ip_version,
+    };
+
+    return classify_flow(&state->classify, &flow);
+}
+
+uint64_t
+sa_policy_filter_now(const struct engine_state *state, uint64_t filter_id)
+{
+    if (filter_id == 0)
+        return 0;
+    return filter_table_find(&state->filters, filter_id) == NULL ? 0 : filter_id;
+}
+
+void
+sa_policy_ref(struct engine_state *state, const struct ipsec_traffic *traffic)
+{
+    if (traffic->ipsec_filter_id != 0)
+        filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count++;
+}
+
+void
+sa_policy_unref(struct engine_state *state, const struct ipsec_traffic *traffic)
+{
+    if (traffic->ipsec_filter_id != 0)
+        filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count--;
+}
+
+bool
+sa_policy_exists(const struct engine_state *state, const struct ipsec_traffic *traffic)
+{
+    return traffic->ipsec_filter_id == 0 ||
+           filter_table_find(&state->filters, traffic->ipsec_filter_id) != NULL;
+}
+
+bool
+sa_traffic_equal(const struct ipsec_traffic *a, const struct ipsec_traffic *b)
+{
+    return memcmp(&a->local_address, &b->local_address, sizeof a->local_address) == 0 &&
+           memcmp(&a->remote_address, &b->remote_address, sizeof a->remote_address) == 0 &&
+           a->ipsec_filter_id == b->ipsec_filter_id && a->tunnel_policy_id == b->tunnel_policy_id &&
+           a->local_port == b->local_port && a->remote_port == b->remote_port &&
+           a->ip_protocol == b->ip_protocol && a->ip_version == b->ip_version && a->type == b->type;
+}
+
+/* As far as the caller may know of it. */
+static const struct filter_entry *
+find_filter(struct ipsec_session *session, uint64_t id)
+{
+    if (!session_has_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ))
+        return NULL;
+    return filter_table_find(&session->state->filters, id);
+}
+
+static enum ipsec_status
+filter_not_found(struct ipsec_session *session, uint64_t id, const char *pointer)
+{
+    return ipsec_fault_set(session->fault, IPSEC_FILTER_NOT_FOUND, IPSEC_FAULT_BODY, pointer,
+                           "no filter has id %llu", (unsigned long long)id);
+}
+
+/* A protocol or port of 0 in the traffic means the filter's. */
+static uint16_t
+effective_number(uint16_t given,
+                 const struct ipsec_filter *filter,
+                 enum ipsec_condition_field field)
+{
+    if (given != 0)
+        return given;
+    const struct ipsec_condition *condition = filter_condition(filter, field);
+    return condition == NULL || condition->match != IPSEC_MATCH_EQUAL ? 0
+                                                                      : (uint16_t)condition->number;
+}

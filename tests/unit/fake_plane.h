@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fake_plane.h: a data plane for tests: remembers which bundles it has and with which keys it got
+ * them, refuses what it is told to, and reports what counters it is told to.  One per program. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/plane/plane.h"
+
+enum { FAKE_PLANE_SAS = 4096 };
+
+struct fake_sa {
+    uint64_t context_id;
+    uint8_t direction;
+    uint32_t spi;
+    uint16_t udp_port;
+    struct ipsec_address remote_address;
+    uint8_t first_key_byte;
+    size_t key_size;
+};
+
+static struct {
+    /* What the test sets. */
+    enum ipsec_status refusal; /* of an add or update in ... */
+    uint8_t refused_direction;
+    uint64_t refused_context; /* 0: any */
+    bool refuses;
+    bool loses; /* resume finds nothing */
+    struct plane_counters counters;
+    struct plane_event ended[8]; /* told once */
+    size_t ended_count;
+    bool has_lost_ends;
+    /* What the test reads. */
+    struct fake_sa sas[FAKE_PLANE_SAS];
+    size_t sa_count;
+    size_t applied; /* actions */
+    size_t resumed;
+    bool resume_done;
+} fake_plane_state;
+
+static inline struct fake_sa *
+fake_plane_find(uint64_t context_id, uint8_t direction)
+{
+    for (size_t i = 0; i < fake_plane_state.sa_count; i++) {
+        struct fake_sa *sa = &fake_plane_state.sas[i];
+
+        if (sa->context_id == context_id && sa->direction == direction)
+            return sa;
+    }
+    return NULL;
+}
+
+static inline void
+fake_plane_set(struct fake_sa *sa, const struct plane_bundle *what)
+{
+    sa->context_id = what->context_id;
+    sa->direction = what->direction;
+    sa->spi = what->bundle->sas[0].spi;
+    sa->udp_port = what->bundle->udp_encapsulation.local_port;
+    sa->remote_address = what->traffic.remote_address;
+}
+
+static inline enum ipsec_status
+fake_plane_do(const struct plane_action *action)
+{
+    const struct plane_bundle *what = &action->what;
+    struct fake_sa *sa = fake_plane_find(what->context_id, what->direction);
+
+    fake_plane_state.applied++;
+    if (action->kind == PLANE_DELETE_BUNDLE) {
+        if (what->auth_keys != NULL || what->cipher_keys != NULL)
+            abort(); /* keys are for adding */
+        if (sa != NULL)
+            *sa = fake_plane_state.sas[--fake_plane_state.sa_count];
+        return IPSEC_OK;
+    }
+    if (fake_plane_state.refuses && fake_plane_state.refused_direction == what->direction &&
+        (fake_plane_state.refused_context == 0 ||
+         fake_plane_state.refused_context == what->context_id))
+        return fake_plane_state.refusal;
+    if (action->kind == PLANE_UPDATE_BUNDLE) {
+        if (sa == NULL || memcmp(&sa->remote_address, &action->was.traffic.remote_address, 16) != 0)
+            abort();
+        fake_plane_set(sa, what);
+        return IPSEC_OK;
+    }
+    if (sa != NULL || fake_plane_state.sa_count == FAKE_PLANE_SAS)
+        abort(); /* the engine adds a bundle once */
+    sa = &fake_plane_state.sas[fake_plane_state.sa_count++];
+    fake_plane_set(sa, what);
+    sa->first_key_byte = what->cipher_keys[0].bytes[0];
+    sa->key_size = what->cipher_keys[0].size;
+    return IPSEC_OK;
+}
+
+static inline enum ipsec_status
+fake_plane_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
+{
+    (void)argument;
+    (void)fault;
+    *plane_out = NULL; /* all is in 'fake_plane_state' */
+    return IPSEC_OK;
+}
+
+static inline void
+fake_plane_close(struct plane *plane)
+{
+    (void)plane;
+}
+
+static inline void
+fake_plane_apply(struct plane *plane, struct plane_action *actions, size_t action_count)
+{
+    (void)plane;
+    for (size_t i = 0; i < action_count; i++) {
+        actions[i].status = fake_plane_do(&actions[i]);
+        actions[i].reason = actions[i].status == IPSEC_OK ? NULL : "the test wants it";
+    }
+}
+
+static inline enum ipsec_status
+fake_plane_read_counters(struct plane *plane,
+                         const struct plane_bundle *what,
+                         struct plane_counters *counters_out)
+{
+    (void)plane;
+    *counters_out = fake_plane_state.counters;
+    return fake_plane_find(what->context_id, what->direction) == NULL ? IPSEC_NOT_FOUND : IPSEC_OK;
+}
+
+static inline void
+fake_plane_read_statistics(struct plane *plane, struct plane_statistics *statistics_out)
+{
+    (void)plane;
+    *statistics_out = (struct plane_statistics){ .total_drop_packets_inbound = 17 };
+}
+
+static inline enum ipsec_status
+fake_plane_resume(struct plane *plane, const struct plane_bundle *what)
+{
+    (void)plane;
+    (void)what;
+    fake_plane_state.resumed++;
+    return fake_plane_state.loses ? IPSEC_NOT_FOUND : IPSEC_OK;
+}
+
+static inline void
+fake_plane_resume_done(struct plane *plane)
+{
+    (void)plane;
+    fake_plane_state.resume_done = true;
+}
+
+static inline bool
+fake_plane_read_events(struct plane *plane, plane_event_sink *sink, void *context)
+{
+    bool is_complete = !fake_plane_state.has_lost_ends;
+
+    (void)plane;
+    for (size_t i = 0; i < fake_plane_state.ended_count; i++)
+        sink(context, &fake_plane_state.ended[i]);
+    fake_plane_state.ended_count = 0;
+    fake_plane_state.has_lost_ends = false;
+    return is_complete;
+}
+
+static const struct plane_ops fake_plane = {
+    .name = "fake",
+    .open = fake_plane_open,
+    .close = fake_plane_close,
+    .apply = fake_plane_apply,
+    .read_counters = fake_plane_read_counters,
+    .read_statistics = fake_plane_read_statistics,
+    .resume = fake_plane_resume,
+    .resume_done = fake_plane_resume_done,
+    .read_events = fake_plane_read_events,
+};

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_plane_xfrm.c: what is the kernel's own in the plane "xfrm": objects outlive the process,
+ * others have theirs beside ours, and SAs end by themselves.  Where the kernel makes no ESP this is
+ * left out; tests/vm runs it in one that does. */
+#include <poll.h>
+#include <time.h>
+
+#include <netinet/in.h>
+
+#include <linux/netlink.h>
+
+#include "engine/plane/netlink.h"
+#include "engine/plane/xfrm_msg.h"
+#include "tests/conformance/plane_fixture.h"
+
+static struct ipsec_filter
+outbound_filter(uint64_t id, uint8_t last_byte)
+{
+    return (struct ipsec_filter){
+        .id = id,
+        .layer = IPSEC_LAYER_OUTBOUND_TRANSPORT_V4,
+        .action = IPSEC_ACTION_CALLOUT_TERMINATING,
+        .callout = IPSEC_CALLOUT_OUTBOUND_TRANSPORT_V4,
+        .condition_count = 1,
+        .conditions = { { .field = IPSEC_CONDITION_IP_REMOTE_ADDRESS,
+                          .prefix_length = 32,
+                          .address = { .bytes = { 198, 51, 100, last_byte } } } },
+    };
+}
+
+/* Somebody else's state and policy, in the same place. */
+static void
+add_foreign(struct netlink *netlink)
+{
+    static const uint8_t key[20] = { 9 };
+    const struct kernel_sa sa = {
+        .protocol = IPPROTO_ESP,
+        .spi = 0x7777,
+        .reqid = 1,
+        .source = { .bytes = { 192, 0, 2, 1 } },
+        .destination = { .bytes = { 198, 51, 100, 7 } },
+        .aead = { .name = "rfc4106(gcm(aes))", .key = key, .key_bits = 160, .icv_bits = 128 },
+    };
+    const struct kernel_policy policy = {
+        .selector = { .source_prefix = 32, .source = { .bytes = { 10, 0, 0, 1 } } },
+        .direction = KERNEL_POLICY_OUT,
+    };
+    struct netlink_result results[2];
+
+    assert_int_not_equal(xfrm_msg_add_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &sa), 0);
+    netlink_add(netlink);
+    assert_int_not_equal(xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy), 0);
+    netlink_add(netlink);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, 0);
+    assert_int_equal(results[1].error, 0);
+}
+
+static void
+count_message(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct xfrm_msg read;
+
+    assert_true(xfrm_msg_read(message, size, &read));
+    ++*(size_t *)context;
+}
+
+static size_t
+count_states(struct netlink *netlink)
+{
+    size_t count = 0;
+
+    assert_int_not_equal(xfrm_msg_dump_sas(netlink_room(netlink), XFRM_MSG_MAX_SIZE), 0);
+    netlink_add(netlink);
+    assert_int_equal(netlink_ask(netlink, count_message, &count), 0);
+    return count;
+}
+
+static size_t
+count_policies(struct netlink *netlink)
+{
+    size_t count = 0;
+
+    assert_int_not_equal(xfrm_msg_dump_policies(netlink_room(netlink), XFRM_MSG_MAX_SIZE), 0);
+    netlink_add(netlink);
+    assert_int_equal(netlink_ask(netlink, count_message, &count), 0);
+    return count;
+}
+
+/* The permits for neighbour discovery. */
+#define OWN_POLICIES 6
+
+static void
+sas_outlive_the_process_and_are_adopted(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample kept[2];
+    struct plane_sample left_over;
+    struct plane_sample never;
+    struct plane_drift drift;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    add_foreign(netlink);
+    plane_sample_init(&kept[0], 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    plane_sample_init(&kept[1], 7, IPSEC_DIRECTION_INBOUND, 0x1002);
+    plane_sample_add_ah(&kept[1], 0x1003);
+    plane_sample_init(&left_over, 8, IPSEC_DIRECTION_OUTBOUND, 0x1004);
+    plane_sample_init(&never, 9, IPSEC_DIRECTION_OUTBOUND, 0x1005);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &kept[0].what), IPSEC_OK);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &kept[1].what), IPSEC_OK);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &left_over.what), IPSEC_OK);
+    plane_test_close(&test);
+    assert_int_equal(count_states(netlink), 5);
+
+    plane_test_open(&test);
+    assert_int_equal(test.ops->resume(test.plane, &kept[0].what), IPSEC_OK);
+    assert_int_equal(test.ops->resume(test.plane, &kept[1].what), IPSEC_OK);
+    assert_int_equal(test.ops->resume(test.plane, &never.what), IPSEC_NOT_FOUND);
+    /* The SPI is there, but for another context. */
+    never.bundle.sas[0].spi = 0x1001;
+    assert_int_equal(test.ops->resume(test.plane, &never.what), IPSEC_NOT_FOUND);
+    test.ops->resume_done(test.plane);
+    assert_int_equal(count_states(netlink), 4);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing, 0);
+    assert_int_equal(drift.bundles_left_over, 0);
+    assert_int_equal(drift.foreign, 2);
+
+    /* What was adopted can be deleted. */
+    assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &kept[0].what), IPSEC_OK);
+    assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &kept[1].what), IPSEC_OK);
+    assert_int_equal(count_states(netlink), 1);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+drift_tells_what_others_deleted(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct plane_drift drift;
+    const struct ipsec_filter filter = outbound_filter(11, 7);
+    const struct plane_filter what = { .filter = &filter };
+    const struct kernel_sa_id id = { .destination = { .bytes = { 198, 51, 100, 7 } },
+                                     .spi = 0x1001,
+                                     .protocol = IPPROTO_ESP };
+    const struct kernel_selector selector = { .destination_prefix = 32,
+                                              .destination = id.destination };
+    struct netlink_result results[2];
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing + drift.filters_missing, 0);
+    assert_int_equal(drift.bundles_left_over + drift.filters_left_over + drift.foreign, 0);
+
+    assert_int_not_equal(xfrm_msg_delete_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &id), 0);
+    netlink_add(netlink);
+    assert_int_not_equal(xfrm_msg_delete_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &selector,
+                                                KERNEL_POLICY_OUT),
+                         0);
+    netlink_add(netlink);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, 0);
+    assert_int_equal(results[1].error, 0);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing, 1);
+    assert_int_equal(drift.filters_missing, 1);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+a_flush_takes_what_is_ours_and_nothing_else(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    add_foreign(netlink);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct ipsec_filter filter = outbound_filter(1000 + i, (uint8_t)i);
+        const struct plane_filter what = { .filter = &filter };
+
+        plane_sample_init(&sample, 2000 + i, IPSEC_DIRECTION_OUTBOUND, 0x9000 + i);
+        assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+        assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    }
+    assert_int_equal(count_states(netlink), COUNT + 1);
+    assert_int_equal(count_policies(netlink), COUNT + OWN_POLICIES + 1);
+    assert_int_equal(test.ops->flush(test.plane), IPSEC_OK);
+    assert_int_equal(count_states(netlink), 1);
+    assert_int_equal(count_policies(netlink), 1);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+two_instances_leave_each_other_alone(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample first;
+    struct plane *second = NULL;
+    struct ipsec_fault fault;
+    struct plane_drift drift;
+
+    plane_test_begin(&test, &plane_xfrm);
+    plane_sample_init(&first, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &first.what), IPSEC_OK);
+    assert_int_equal(plane_xfrm.open("instance=4294967295", &fault, &second), IPSEC_OK);
+    assert_int_equal(plane_xfrm.resume(second, &first.what), IPSEC_NOT_FOUND);
+    plane_xfrm.resume_done(second);
+    assert_int_equal(plane_xfrm.flush(second), IPSEC_OK);
+    plane_xfrm.close(second);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing, 0);
+    plane_test_close(&test);
+}
+
+struct heard {
+    size_t count;
+    struct plane_event last;
+};
+
+static void
+hear(void *context, const struct plane_event *event)
+{
+    struct heard *heard = context;
+
+    heard->count++;
+    heard->last = *event;
+}
+
+static void
+an_sa_that_expires_is_told(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct plane_counters counters;
+    struct heard heard = { .count = 0 };
+    struct pollfd waiting;
+
+    plane_test_begin(&test, &plane_xfrm);
+    plane_sample_init(&sample, 77, IPSEC_DIRECTION_INBOUND, 0x1001);
+    sample.bundle.lifetime.seconds = 1;
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    /* Nothing yet, and reading does not wait. */
+    assert_true(test.ops->read_events(test.plane, hear, &heard));
+    assert_int_equal(heard.count, 0);
+    waiting = (struct pollfd){ .fd = test.ops->event_fd(test.plane), .events = POLLIN };
+    assert_int_equal(poll(&waiting, 1, 10000), 1);
+    assert_true(test.ops->read_events(test.plane, hear, &heard));
+    assert_int_equal(heard.count, 1);
+    assert_int_equal(heard.last.context_id, 77);
+    assert_int_equal(heard.last.direction, IPSEC_DIRECTION_INBOUND);
+    assert_int_equal(test.ops->read_counters(test.plane, &sample.what, &counters), IPSEC_NOT_FOUND);
+    plane_test_close(&test);
+}
+
+static void
+a_filter_that_is_spoken_for_is_refused(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_filter first = outbound_filter(11, 7);
+    const struct ipsec_filter second = outbound_filter(12, 7);
+    const struct plane_filter one = { .filter = &first };
+    const struct plane_filter two = { .filter = &second };
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &one), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &two), IPSEC_ALREADY_EXISTS);
+    /* Deleting the refused one must not delete the other. */
+    assert_int_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &two), IPSEC_OK);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES + 1);
+    assert_int_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &one), IPSEC_OK);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+the_services_own_port_is_exempt(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_address any = { .bytes = { 0 } };
+    const struct ipsec_address one = { .bytes = { 192, 0, 2, 1 } };
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(test.ops->exempt(test.plane, IPSEC_IP_VERSION_V4, &one, 8443), IPSEC_OK);
+    assert_int_equal(test.ops->exempt(test.plane, IPSEC_IP_VERSION_V6, &any, 8443), IPSEC_OK);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES + 4);
+    /* After a restart they are there already. */
+    assert_int_equal(test.ops->exempt(test.plane, IPSEC_IP_VERSION_V4, &one, 8443), IPSEC_OK);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES + 4);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+arguments_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char *const arguments[] = {
+        "x",
+        "netns",
+        "instance=",
+        "instance=-1",
+        "instance=4294967296",
+        "instance=1x",
+        "instance=1,,",
+        "netns=../1",
+        "netns=none-of-this-name",
+    };
+    struct plane *plane = NULL;
+
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        struct ipsec_fault fault = { .status = IPSEC_OK };
+
+        assert_int_not_equal(plane_xfrm.open(arguments[i], &fault, &plane), IPSEC_OK);
+        assert_null(plane);
+        assert_true(fault.detail[0] != '\0');
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sas_outlive_the_process_and_are_adopted),
+        cmocka_unit_test(drift_tells_what_others_deleted),
+        cmocka_unit_test(a_flush_takes_what_is_ours_and_nothing_else),
+        cmocka_unit_test(two_instances_leave_each_other_alone),
+        cmocka_unit_test(an_sa_that_expires_is_told),
+        cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
+        cmocka_unit_test(the_services_own_port_is_exempt),
+        cmocka_unit_test(arguments_that_are_none_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

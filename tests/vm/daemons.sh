@@ -1,0 +1,166 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# daemons.sh: a daemon on each host of lib.sh, driven through HTTPS with curl.
+#
+# Each listens on its own host's loopback and has the kernel as its data plane.  $store says where
+# they keep their state ("memory:" unless set before start_daemon).
+
+work=/tmp/daemons
+declare -A daemon_pids=()
+BODY=
+STATUS=
+
+make_pki() {
+    mkdir -p "$work"
+    [ -d "$work/pki" ] || /src/deploy/pki.sh "$work/pki" >/dev/null
+    cp /src/deploy/access.example.json "$work/access.json"
+}
+
+# start_daemon HOST [OPTION]…
+start_daemon() {
+    local host=$1
+    shift
+    : >>"$work/$host.log"
+    ip netns exec "$host" sa-contextd --listen 127.0.0.1:8443 --ops-listen 127.0.0.1:9180 \
+        --tls-cert "$work/pki/server.pem" --tls-key "$work/pki/server.key" \
+        --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
+        --store "${store:-memory:}" --audit-log off --plane xfrm "$@" 2>>"$work/$host.log" &
+    daemon_pids[$host]=$!
+    local tries=300
+    until daemon_is_ready "$host"; do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ] || ! kill -0 "${daemon_pids[$host]}" 2>/dev/null; then
+            cat "$work/$host.log"
+            fail "the daemon of $host does not start"
+        fi
+        sleep 0.1
+    done
+}
+
+daemon_is_ready() { "$1" curl -sf -o /dev/null http://127.0.0.1:9180/readyz; }
+
+# stop_daemon HOST [SIGNAL]
+stop_daemon() {
+    kill "-${2:-TERM}" "${daemon_pids[$1]}" 2>/dev/null || true
+    wait "${daemon_pids[$1]}" 2>/dev/null || true
+    unset "daemon_pids[$1]"
+}
+
+stop_daemons() {
+    local host
+    for host in "${!daemon_pids[@]}"; do stop_daemon "$host"; done
+}
+
+# api HOST METHOD PATH [BODY]: STATUS and BODY of the answer.
+api() {
+    local host=$1 method=$2 path=$3
+    local -a body=()
+    [ -z "${4-}" ] || body=(-H 'Content-Type: application/json' --data-binary "$4")
+    STATUS=$("$host" curl -s --max-time 20 --cacert "$work/pki/ca.pem" \
+        --cert "$work/pki/orchestrator.pem" --key "$work/pki/orchestrator.key" -X "$method" \
+        "${body[@]}" -o "$work/body" -w '%{http_code}' "https://127.0.0.1:8443$path") || STATUS=000
+    BODY=$(cat "$work/body")
+}
+
+# must HOST METHOD PATH STATUS [BODY]
+must() {
+    api "$1" "$2" "$3" "${5-}"
+    [ "$STATUS" = "$4" ] || {
+        cat "$work/$1.log"
+        fail "$2 $3 on $1: $STATUS $BODY"
+    }
+}
+
+# What the last answer has there: member .id
+member() { jq -r "$1" <<<"$BODY"; }
+
+# filter_pair HOST v4|v6 LOCAL REMOTE: adds filters for what is between the two, in both directions;
+# their ids are in out_filter and in_filter.
+filter_pair() {
+    local host=$1 version=${2^^} local=$3 remote=$4 direction
+    local conditions="[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":\"$local\"},
+        {\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":\"$remote\"}]"
+
+    for direction in outbound inbound; do
+        must "$host" POST /filters 201 "{\"displayData\":{\"name\":\"$direction $remote\"},
+            \"layer\":\"${direction}Transport$version\",\"conditions\":$conditions,
+            \"action\":{\"type\":\"calloutTerminating\",
+                \"callout\":\"ipsec${direction^}Transport$version\"}}"
+        # For whoever called.
+        # shellcheck disable=SC2034
+        if [ "$direction" = outbound ]; then out_filter=$(member .id); else in_filter=$(member .id); fi
+    done
+}
+
+# A key of so many bytes, the same for the same name.
+key() {
+    printf '%s' "$1" | openssl dgst -sha512 -binary | head -c "$2" | openssl base64 -A
+}
+
+# sa KIND SPI NAME: one member of an "saList", its keys made from NAME.
+sa() {
+    local kind=$1 spi=$2 name=$3
+    case $kind in
+    gcm128)
+        printf '{"spi":%d,"saTransformType":"espAuthAndCipher","authTransform":"GCM_AES_128","cipherTransform":"GCM_AES_128","cipherKey":"%s"}' \
+            "$spi" "$(key "$name" 20)"
+        ;;
+    gcm256)
+        printf '{"spi":%d,"saTransformType":"espAuthAndCipher","authTransform":"GCM_AES_256","cipherTransform":"GCM_AES_256","cipherKey":"%s"}' \
+            "$spi" "$(key "$name" 36)"
+        ;;
+    cbc)
+        printf '{"spi":%d,"saTransformType":"espAuthAndCipher","authTransform":"HMAC_SHA_256_128","authKey":"%s","cipherTransform":"AES_128","cipherKey":"%s"}' \
+            "$spi" "$(key "$name auth" 32)" "$(key "$name" 16)"
+        ;;
+    ah)
+        printf '{"spi":%d,"saTransformType":"ah","authTransform":"HMAC_SHA_256_128","authKey":"%s"}' \
+            "$spi" "$(key "$name ah" 32)"
+        ;;
+    *) fail "unknown kind $kind" ;;
+    esac
+}
+
+# keyed_context HOST v4|v6 LOCAL REMOTE SPI-IN SPI-OUT KIND [MORE-OF-BUNDLES]: a context with both
+# bundles; the id is in context_id.  KIND names one SA or two with a plus: gcm128+ah.
+keyed_context() {
+    local host=$1 version=$2 local=$3 remote=$4 spi_in=$5 spi_out=$6 kind=$7 more=${8-}
+    local inbound outbound one
+
+    inbound='' outbound=''
+    for one in ${kind//+/ }; do
+        inbound+=${inbound:+,}$(sa "$one" "$spi_in" "to $local $spi_in")
+        outbound+=${outbound:+,}$(sa "$one" "$spi_out" "to $remote $spi_out")
+    done
+    must "$host" POST /sa-contexts 201 "{\"ipVersion\":\"$version\",
+        \"localAddress\":\"$local\",\"remoteAddress\":\"$remote\",\"trafficType\":\"transport\",
+        \"ipsecFilterId\":$out_filter,\"spi\":$spi_in,
+        \"inbound\":{\"saList\":[$inbound]$more},\"outbound\":{\"saList\":[$outbound]$more}}"
+    # shellcheck disable=SC2034
+    context_id=$(member .id)
+}
+
+# policies HOST SPI… -- until the daemon makes policies of its filters: those for its SAs with these
+# SPIs in transport mode, as their numbers tell.
+policies() {
+    local host=$1 spi line direction source destination templates protocol reqid local_addresses
+    shift
+    local_addresses=" $(ip -n "$host" -o addr show dev wire | awk '{sub("/.*", "", $4); print $4}' |
+        tr '\n' ' ')"
+    for spi in "$@"; do
+        templates=()
+        while read -r source destination protocol reqid; do
+            templates+=(tmpl proto "$protocol" mode transport reqid "$reqid")
+            line="$source $destination"
+        done < <("$host" ip xfrm state list spi "$spi" |
+            sed -n 's/^src \([^ ]*\) dst \([^ ]*\)$/\1 \2/p;
+                s/^[[:space:]]*proto \([^ ]*\) .* reqid \([0-9]*\).* mode .*/\1 \2/p' |
+            paste -d ' ' - - | sort -k 3,3r)
+        read -r source destination <<<"$line"
+        direction=in
+        case $local_addresses in *" $source "*) direction=out ;; esac
+        "$host" ip xfrm policy add src "$source" dst "$destination" dir "$direction" \
+            "${templates[@]}"
+    done
+}
