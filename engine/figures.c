@@ -54,7 +54,7 @@ figures_publish(struct figures *figures, const struct engine_state *state)
 {
     for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
         set(&figures->contexts_by_state[i], state->contexts_by_state[i]);
-    set(&figures->filters, state->filters.ids.count);
+    set(&figures->filters, state->filters.committed_count);
     set(&figures->replay_records, state->replays.count);
     set(&figures->sessions, state->sessions.live);
     set(&figures->sessions_aborted, state->sessions.aborted);

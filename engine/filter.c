@@ -3,50 +3,50 @@
  * filter.c: adding, reading and deleting filters. */
 #include "engine/filter.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/clock.h"
 #include "engine/engine.h"
+#include "engine/guid.h"
 #include "engine/session.h"
 #include "engine/state.h"
 #include "engine/validate.h"
 
-struct filter_row {
-    uint64_t id;
-    struct filter_entry *entry;
-};
-
-/* What stands behind every 'const struct ipsec_filter *' that callers see. */
-struct filter_object {
-    struct ipsec_filter filter;
-    _Atomic uint32_t reference_count;
-};
-
-static struct ipsec_filter *object_new(const struct ipsec_filter *source);
-static const struct ipsec_filter *object_ref(const struct ipsec_filter *filter);
-static struct filter_object *object_of(const struct ipsec_filter *filter);
-static struct filter_entry *entry_new(const struct ipsec_filter *filter_take);
-static void entry_free(struct filter_entry *entry);
-static bool link_entry(struct engine_state *state, struct filter_entry *entry);
-static void unlink_entry(struct engine_state *state, struct filter_entry *entry);
-static void drop_entry(struct engine_state *state, struct filter_entry *entry);
-static struct filter_entry *find_key(const struct filter_table *table,
-                                     const struct ipsec_guid *key);
-static uint64_t hash_key(const struct filter_table *table, const struct ipsec_guid *key);
-static struct ipsec_guid new_key(void);
-static bool key_is_zero(const struct ipsec_guid *key);
+static enum ipsec_status make_entry(struct ipsec_session *session,
+                                    const struct ipsec_filter *filter,
+                                    uint8_t lifetime,
+                                    struct filter_entry **entry_out);
+static struct filter_entry *find_visible(const struct ipsec_session *session, uint64_t id);
+static enum ipsec_status check_key(struct ipsec_session *session, const struct ipsec_guid *key);
 static void normalise_conditions(struct ipsec_filter *filter);
 static uint64_t effective_weight(const struct ipsec_filter *filter);
 static bool is_inbound_ipsec(const struct ipsec_filter *filter);
 static enum ipsec_status not_found(struct ipsec_session *session, uint64_t id);
-static void undo_add(struct engine_state *state, void *object, uint64_t number);
-static void undo_delete(struct engine_state *state, void *object, uint64_t number);
-static void settle_delete(struct engine_state *state, void *object, uint64_t number);
 
-static const struct undo_ops add_ops = { .undo = undo_add };
-static const struct undo_ops delete_ops = { .undo = undo_delete, .settle = settle_delete };
+static enum ipsec_status commit_add(struct ipsec_session *session, struct policy_object *object);
+static enum ipsec_status commit_delete(struct ipsec_session *session, struct policy_object *object);
+static enum ipsec_status check_unused(struct ipsec_session *session,
+                                      const struct policy_object *object);
+static void discard(struct engine_state *state, struct policy_object *object, bool is_final);
+static struct filter_entry *entry_of(struct policy_object *object);
+static bool put_in_force(struct engine_state *state, struct filter_entry *entry);
+static void take_out_of_force(struct engine_state *state, struct filter_entry *entry);
+static void undo_commit_add(struct engine_state *state, void *object, uint64_t number);
+static void undo_commit_delete(struct engine_state *state, void *object, uint64_t number);
+static void settle_commit_delete(struct engine_state *state, void *object, uint64_t number);
+
+static const char too_many_shapes[] =
+    "the layer's filters already have %d different combinations of condition fields and prefix "
+    "lengths";
+static const struct policy_ops filter_ops = {
+    .commit_add = commit_add,
+    .commit_delete = commit_delete,
+    .check_unused = check_unused,
+    .discard = discard,
+};
+static const struct undo_ops commit_add_ops = { .undo = undo_commit_add };
+static const struct undo_ops commit_delete_ops = { .undo = undo_commit_delete,
+                                                   .settle = settle_commit_delete };
 
 /* --- Operations --- */
 
@@ -57,10 +57,11 @@ ipsec_filter_add(struct ipsec_session *session,
                  struct ipsec_guid *key_out)
 {
     struct engine_state *state = session->state;
+    struct filter_entry *entry;
     enum ipsec_status status;
-    uint32_t created_by;
+    uint8_t lifetime;
 
-    status = session_check_writable(session);
+    status = policy_begin_change(session);
     if (status != IPSEC_OK)
         return status;
     /* WFP asks for ADD_LINK on the layer and the callout.  These have no descriptors of their own
@@ -72,47 +73,30 @@ ipsec_filter_add(struct ipsec_session *session,
     status = validate_filter(filter, session->fault);
     if (status != IPSEC_OK)
         return status;
-    if (!key_is_zero(&filter->key) && find_key(&state->filters, &filter->key) != NULL)
-        return ipsec_fault_set(session->fault, IPSEC_ALREADY_EXISTS, IPSEC_FAULT_BODY, "/key",
-                               "another filter has this key");
-    if (is_inbound_ipsec(filter) && !classify_has_room(&state->classify, filter))
-        return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_BODY,
-                               "/conditions",
-                               "the layer's filters already have %d different combinations of "
-                               "condition fields and prefix lengths",
-                               CLASSIFY_SHAPES_MAXIMUM);
-
-    status = session_intern_caller(session, &created_by);
+    status = policy_lifetime_of(session, (filter->flags & IPSEC_FILTER_PERSISTENT) != 0, &lifetime);
     if (status != IPSEC_OK)
         return status;
-    struct ipsec_filter *copy = object_new(filter);
-    struct filter_entry *entry = copy == NULL ? NULL : entry_new(copy);
-    if (entry == NULL || !luid_next(&state->luids, &copy->id)) {
-        entry_free(entry);
-        return session_no_memory(session);
-    }
-    normalise_conditions(copy);
-    copy->weight = copy->weight_type == IPSEC_WEIGHT_AUTOMATIC ? 0 : copy->weight;
-    copy->effective_weight = effective_weight(copy);
-    copy->created_at_ms = state->now_ms;
-    copy->created_by = created_by;
-    copy->revision = ++state->revision;
-    if (key_is_zero(&copy->key))
-        copy->key = new_key();
+    status = check_key(session, &filter->key);
+    if (status != IPSEC_OK)
+        return status;
+    if (is_inbound_ipsec(filter) && !classify_has_room(&state->classify, filter))
+        return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_BODY,
+                               "/conditions", too_many_shapes, CLASSIFY_SHAPES_MAXIMUM);
+    status = make_entry(session, filter, lifetime, &entry);
+    if (status != IPSEC_OK)
+        return status;
 
-    if (!link_entry(state, entry)) {
-        entry_free(entry);
+    if (!filter_table_insert(&state->filters, entry)) {
+        filter_entry_free(entry);
         return session_no_memory(session);
     }
-    if (!batch_reserve(&state->batch, 1) ||
-        !batch_change(&state->batch,
-                      (struct store_change){ .kind = STORE_PUT_FILTER, .filter = copy }) ||
-        !batch_undo(&state->batch, &add_ops, entry, 0)) {
-        drop_entry(state, entry);
-        return session_no_memory(session);
+    status = policy_add(session, &entry->object, &filter_ops, lifetime);
+    if (status != IPSEC_OK) {
+        discard(state, &entry->object, false);
+        return status;
     }
-    *id_out = copy->id;
-    *key_out = copy->key;
+    *id_out = entry->filter->id;
+    *key_out = entry->filter->key;
     return IPSEC_OK;
 }
 
@@ -126,40 +110,28 @@ ipsec_filter_get_by_id(struct ipsec_session *session,
 
     if (status != IPSEC_OK)
         return status;
-    const struct filter_entry *entry = filter_table_find(&session->state->filters, id);
+    const struct filter_entry *entry = find_visible(session, id);
     if (entry == NULL)
         return not_found(session, id);
-    *filter_out = object_ref(entry->filter);
+    *filter_out = filter_ref(entry->filter);
     return IPSEC_OK;
 }
 
 enum ipsec_status
 ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id)
 {
-    struct engine_state *state = session->state;
     enum ipsec_status status;
 
-    status = session_check_writable(session);
+    status = policy_begin_change(session);
     if (status != IPSEC_OK)
         return status;
     status = session_check_right(session, IPSEC_CONTAINER_FILTERS, RIGHT_DELETE);
     if (status != IPSEC_OK)
         return status;
-    struct filter_entry *entry = filter_table_find(&state->filters, id);
+    struct filter_entry *entry = find_visible(session, id);
     if (entry == NULL)
         return not_found(session, id);
-    if (entry->context_count > 0)
-        return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
-                               "%llu SA contexts refer to filter %llu",
-                               (unsigned long long)entry->context_count, (unsigned long long)id);
-    if (!batch_reserve(&state->batch, 1) ||
-        !batch_change(&state->batch,
-                      (struct store_change){ .kind = STORE_DELETE_FILTER, .id = id }) ||
-        !batch_undo(&state->batch, &delete_ops, entry, 0))
-        return session_no_memory(session);
-    unlink_entry(state, entry);
-    state->revision++;
-    return IPSEC_OK;
+    return policy_delete(session, &entry->object);
 }
 
 enum ipsec_status
@@ -206,9 +178,10 @@ ipsec_filter_enum(struct ipsec_session *session,
             break;
         page_out->next = row->id;
         state->scanned++;
-        if (layer >= 0 && row->entry->filter->layer != layer)
+        if (!policy_is_visible(session, &row->entry->object) ||
+            (layer >= 0 && row->entry->filter->layer != layer))
             continue;
-        page_out->filters[page_out->filter_count++] = object_ref(row->entry->filter);
+        page_out->filters[page_out->filter_count++] = filter_ref(row->entry->filter);
     }
     return IPSEC_OK;
 }
@@ -222,46 +195,14 @@ ipsec_filter_page_clear(struct ipsec_filter_page *page)
     *page = (struct ipsec_filter_page){ .filter_count = 0 };
 }
 
-void
-ipsec_filter_unref(const struct ipsec_filter *filter)
-{
-    if (filter == NULL)
-        return;
-    struct filter_object *object = object_of(filter);
-    if (atomic_fetch_sub_explicit(&object->reference_count, 1, memory_order_acq_rel) > 1)
-        return;
-    free(object->filter.name);
-    free(object->filter.description);
-    free(object);
-}
-
-/* --- The table --- */
-
-bool
-filter_table_init(struct filter_table *table)
-{
-    id_table_init(&table->ids, sizeof(struct filter_row));
-    return hash_index_init(&table->keys);
-}
-
-void
-filter_table_clear(struct filter_table *table)
-{
-    struct id_table_cursor cursor = id_table_seek(&table->ids, 0);
-    const struct filter_row *row;
-
-    while ((row = id_table_next(&table->ids, &cursor)) != NULL)
-        entry_free(row->entry);
-    id_table_clear(&table->ids);
-    hash_index_clear(&table->keys);
-}
+/* --- What others need --- */
 
 struct filter_entry *
-filter_table_find(const struct filter_table *table, uint64_t id)
+filter_find_committed(const struct engine_state *state, uint64_t id)
 {
-    const struct filter_row *row = id_table_find(&table->ids, id);
+    struct filter_entry *entry = filter_table_find(&state->filters, id);
 
-    return row == NULL ? NULL : row->entry;
+    return entry == NULL || !policy_is_committed(&entry->object) ? NULL : entry;
 }
 
 const struct ipsec_condition *
@@ -282,195 +223,214 @@ filter_load(struct engine_state *state,
     struct ipsec_fault flaw = { .status = IPSEC_OK };
 
     if (filter->id == 0 || filter->id > IPSEC_LUID_MAX ||
+        filter->lifetime == IPSEC_LIFETIME_DYNAMIC ||
         filter_table_find(&state->filters, filter->id) != NULL ||
-        find_key(&state->filters, &filter->key) != NULL ||
+        filter_table_next_of(&state->filters, &filter->key, NULL) != NULL ||
         validate_filter(filter, &flaw) != IPSEC_OK)
         return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
                                "the store holds a filter %llu that is not valid%s%s",
                                (unsigned long long)filter->id, flaw.status == IPSEC_OK ? "" : ": ",
                                flaw.detail);
 
-    const struct ipsec_filter *copy = object_new(filter);
-    struct filter_entry *entry = copy == NULL ? NULL : entry_new(copy);
-    if (entry == NULL || !link_entry(state, entry)) {
-        entry_free(entry);
-        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
-                               "no memory for the filters of the store");
+    const struct ipsec_filter *copy = filter_copy(filter);
+    struct filter_entry *entry = copy == NULL ? NULL : filter_entry_new(copy);
+    bool is_in_table = entry != NULL && filter_table_insert(&state->filters, entry);
+    if (is_in_table && put_in_force(state, entry)) {
+        entry->object.ops = &filter_ops;
+        return IPSEC_OK;
     }
+    if (!is_in_table)
+        filter_entry_free(entry);
+    return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                           "no memory for the filters of the store");
+}
+
+/* --- As a policy object --- */
+
+static enum ipsec_status
+commit_add(struct ipsec_session *session, struct policy_object *object)
+{
+    struct engine_state *state = session->state;
+    struct filter_entry *entry = entry_of(object);
+    bool is_stored = object->owner == 0;
+
+    /* Other filters of the transaction may have taken the room that was there when it was added. */
+    if (is_inbound_ipsec(entry->filter) && !classify_has_room(&state->classify, entry->filter))
+        return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
+                               NULL, too_many_shapes, CLASSIFY_SHAPES_MAXIMUM);
+    if (!batch_reserve(&state->batch, 1) || !put_in_force(state, entry))
+        return session_no_memory(session);
+    if ((is_stored &&
+         !batch_change(&state->batch, (struct store_change){ .kind = STORE_PUT_FILTER,
+                                                             .filter = entry->filter })) ||
+        !batch_undo(&state->batch, &commit_add_ops, entry, 0))
+        abort(); /* the room was reserved */
     return IPSEC_OK;
 }
 
-/* --- Undoing --- */
-
-static void
-undo_add(struct engine_state *state, void *object, uint64_t number)
+static enum ipsec_status
+commit_delete(struct ipsec_session *session, struct policy_object *object)
 {
-    (void)number;
-    drop_entry(state, object);
+    struct engine_state *state = session->state;
+    struct filter_entry *entry = entry_of(object);
+    bool is_stored = object->owner == 0;
+
+    if (!batch_reserve(&state->batch, 1) ||
+        (is_stored &&
+         !batch_change(&state->batch, (struct store_change){ .kind = STORE_DELETE_FILTER,
+                                                             .id = entry->filter->id })) ||
+        !batch_undo(&state->batch, &commit_delete_ops, entry, 0))
+        return session_no_memory(session);
+    take_out_of_force(state, entry);
+    filter_table_remove(&state->filters, entry);
+    state->revision++;
+    return IPSEC_OK;
+}
+
+static enum ipsec_status
+check_unused(struct ipsec_session *session, const struct policy_object *object)
+{
+    const struct filter_entry *entry = (const struct filter_entry *)object;
+
+    if (entry->context_count == 0)
+        return IPSEC_OK;
+    return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
+                           "%llu SA contexts refer to filter %llu",
+                           (unsigned long long)entry->context_count,
+                           (unsigned long long)entry->filter->id);
 }
 
 static void
-undo_delete(struct engine_state *state, void *object, uint64_t number)
+discard(struct engine_state *state, struct policy_object *object, bool is_final)
 {
-    struct filter_entry *entry = object;
-    struct filter_row row = { .id = entry->filter->id, .entry = entry };
+    struct filter_entry *entry = entry_of(object);
 
-    (void)number;
-    /* The place it was taken from is still there, see id_table.h. */
-    if (!id_table_insert(&state->filters.ids, &row))
-        abort();
-    hash_index_add(&state->filters.keys, &entry->key_link, entry->key_link.hash);
+    filter_table_remove(&state->filters, entry);
+    if (is_final)
+        filter_table_settle(&state->filters, entry);
+    filter_entry_free(entry);
+}
+
+static struct filter_entry *
+entry_of(struct policy_object *object)
+{
+    return (struct filter_entry *)object;
+}
+
+/* From here on traffic goes by it.  False: no memory. */
+static bool
+put_in_force(struct engine_state *state, struct filter_entry *entry)
+{
+    if (is_inbound_ipsec(entry->filter) &&
+        !classify_add(&state->classify, &entry->node, entry->filter))
+        return false;
+    state->filters.committed_count++;
+    return true;
+}
+
+/* Its place in the classifier is kept, to be restored or released. */
+static void
+take_out_of_force(struct engine_state *state, struct filter_entry *entry)
+{
     if (entry->node.cell != NULL)
-        classify_restore(&state->classify, &entry->node);
+        classify_remove(&state->classify, &entry->node);
+    state->filters.committed_count--;
 }
 
 static void
-settle_delete(struct engine_state *state, void *object, uint64_t number)
+undo_commit_add(struct engine_state *state, void *object, uint64_t number)
 {
     struct filter_entry *entry = object;
 
     (void)number;
-    id_table_settle(&state->filters.ids, entry->filter->id);
+    take_out_of_force(state, entry);
     if (entry->node.cell != NULL)
         classify_release(&state->classify, &entry->node);
-    entry_free(entry);
+}
+
+static void
+undo_commit_delete(struct engine_state *state, void *object, uint64_t number)
+{
+    struct filter_entry *entry = object;
+
+    (void)number;
+    filter_table_put_back(&state->filters, entry);
+    if (entry->node.cell != NULL)
+        classify_restore(&state->classify, &entry->node);
+    state->filters.committed_count++;
+}
+
+static void
+settle_commit_delete(struct engine_state *state, void *object, uint64_t number)
+{
+    struct filter_entry *entry = object;
+
+    (void)number;
+    filter_table_settle(&state->filters, entry);
+    if (entry->node.cell != NULL)
+        classify_release(&state->classify, &entry->node);
+    filter_entry_free(entry);
 }
 
 /* --- Helpers --- */
 
-/* A copy with one reference. */
-static struct ipsec_filter *
-object_new(const struct ipsec_filter *source)
+/* A checked filter with all that the engine adds to it. */
+static enum ipsec_status
+make_entry(struct ipsec_session *session,
+           const struct ipsec_filter *filter,
+           uint8_t lifetime,
+           struct filter_entry **entry_out)
 {
-    struct filter_object *object = malloc(sizeof *object);
+    struct engine_state *state = session->state;
+    enum ipsec_status status;
+    uint32_t created_by;
 
-    if (object == NULL)
-        return NULL;
-    object->filter = *source;
-    object->filter.name = strdup(source->name);
-    object->filter.description = source->description == NULL ? NULL : strdup(source->description);
-    atomic_init(&object->reference_count, 1);
-    if (object->filter.name == NULL ||
-        (source->description != NULL && object->filter.description == NULL)) {
-        ipsec_filter_unref(&object->filter);
-        return NULL;
+    status = session_intern_caller(session, &created_by);
+    if (status != IPSEC_OK)
+        return status;
+    struct ipsec_filter *copy = filter_copy(filter);
+    struct filter_entry *entry = copy == NULL ? NULL : filter_entry_new(copy);
+    if (entry == NULL || !luid_next(&state->luids, &copy->id)) {
+        filter_entry_free(entry);
+        return session_no_memory(session);
     }
-    return &object->filter;
-}
-
-static const struct ipsec_filter *
-object_ref(const struct ipsec_filter *filter)
-{
-    (void)atomic_fetch_add_explicit(&object_of(filter)->reference_count, 1, memory_order_relaxed);
-    return filter;
-}
-
-/* Only the count behind the immutable filter is ever written through this. */
-static struct filter_object *
-object_of(const struct ipsec_filter *filter)
-{
-    return (struct filter_object *)((uintptr_t)filter - offsetof(struct filter_object, filter));
-}
-
-/* Keeps 'filter_take', on failure drops it. */
-static struct filter_entry *
-entry_new(const struct ipsec_filter *filter_take)
-{
-    struct filter_entry *entry = malloc(sizeof *entry);
-
-    if (entry == NULL) {
-        ipsec_filter_unref(filter_take);
-        return NULL;
-    }
-    *entry = (struct filter_entry){ .filter = filter_take };
-    return entry;
-}
-
-static void
-entry_free(struct filter_entry *entry)
-{
-    if (entry == NULL)
-        return;
-    ipsec_filter_unref(entry->filter);
-    free(entry);
-}
-
-/* All indexes or none. */
-static bool
-link_entry(struct engine_state *state, struct filter_entry *entry)
-{
-    struct filter_row row = { .id = entry->filter->id, .entry = entry };
-
-    if (!id_table_insert(&state->filters.ids, &row))
-        return false;
-    if (is_inbound_ipsec(entry->filter) &&
-        !classify_add(&state->classify, &entry->node, entry->filter)) {
-        id_table_remove(&state->filters.ids, row.id);
-        return false;
-    }
-    hash_index_add(&state->filters.keys, &entry->key_link,
-                   hash_key(&state->filters, &entry->filter->key));
-    return true;
-}
-
-static void
-unlink_entry(struct engine_state *state, struct filter_entry *entry)
-{
-    id_table_remove(&state->filters.ids, entry->filter->id);
-    hash_index_remove(&state->filters.keys, &entry->key_link);
-    if (entry->node.cell != NULL)
-        classify_remove(&state->classify, &entry->node);
-}
-
-/* Takes an entry out that nobody may want back. */
-static void
-drop_entry(struct engine_state *state, struct filter_entry *entry)
-{
-    unlink_entry(state, entry);
-    if (entry->node.cell != NULL)
-        classify_release(&state->classify, &entry->node);
-    entry_free(entry);
+    normalise_conditions(copy);
+    copy->weight = copy->weight_type == IPSEC_WEIGHT_AUTOMATIC ? 0 : copy->weight;
+    copy->effective_weight = effective_weight(copy);
+    copy->created_at_ms = state->now_ms;
+    copy->created_by = created_by;
+    copy->lifetime = lifetime;
+    copy->revision = ++state->revision;
+    copy->provider_context_id = 0;
+    copy->tunnel_id = 0;
+    if (guid_is_zero(&copy->key))
+        copy->key = guid_new();
+    *entry_out = entry;
+    return IPSEC_OK;
 }
 
 static struct filter_entry *
-find_key(const struct filter_table *table, const struct ipsec_guid *key)
+find_visible(const struct ipsec_session *session, uint64_t id)
 {
-    struct hash_link *link = hash_index_first(&table->keys, hash_key(table, key));
+    struct filter_entry *entry = filter_table_find(&session->state->filters, id);
 
-    while (link != NULL) {
-        struct filter_entry *entry = HASH_OBJECT(link, struct filter_entry, key_link);
+    return entry == NULL || !policy_is_visible(session, &entry->object) ? NULL : entry;
+}
 
-        if (memcmp(&entry->filter->key, key, sizeof *key) == 0)
-            return entry;
-        link = hash_index_next(link);
+static enum ipsec_status
+check_key(struct ipsec_session *session, const struct ipsec_guid *key)
+{
+    const struct filter_table *table = &session->state->filters;
+    const struct filter_entry *entry = NULL;
+
+    if (guid_is_zero(key))
+        return IPSEC_OK;
+    while ((entry = filter_table_next_of(table, key, entry)) != NULL) {
+        if (policy_is_visible(session, &entry->object))
+            return ipsec_fault_set(session->fault, IPSEC_ALREADY_EXISTS, IPSEC_FAULT_BODY, "/key",
+                                   "another filter has this key");
     }
-    return NULL;
-}
-
-static uint64_t
-hash_key(const struct filter_table *table, const struct ipsec_guid *key)
-{
-    return hash_bytes(table->keys.seed, key, sizeof *key);
-}
-
-/* A random GUID (RFC 9562, version 4). */
-static struct ipsec_guid
-new_key(void)
-{
-    struct ipsec_guid key;
-
-    random_bytes(key.bytes, sizeof key.bytes);
-    key.bytes[6] = (uint8_t)((key.bytes[6] & 0x0f) | 0x40);
-    key.bytes[8] = (uint8_t)((key.bytes[8] & 0x3f) | 0x80);
-    return key;
-}
-
-static bool
-key_is_zero(const struct ipsec_guid *key)
-{
-    static const struct ipsec_guid zero;
-
-    return memcmp(key, &zero, sizeof zero) == 0;
+    return IPSEC_OK;
 }
 
 /* Host bits to zero, and nothing in members that the field does not use: equal conditions are equal

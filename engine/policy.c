@@ -7,6 +7,7 @@
 
 #include "engine/policy_change.h"
 #include "engine/policy_lock.h"
+#include "engine/session.h"
 #include "engine/state.h"
 
 static enum ipsec_status add_at_once(struct ipsec_session *session, struct policy_object *object);
@@ -189,7 +190,7 @@ policy_drop_changes(struct engine_state *state)
         if (object->phase == POLICY_DELETED)
             object->phase = POLICY_COMMITTED;
         else
-            object->ops->discard(state, object);
+            object->ops->discard(state, object, true);
     }
     lock->change_count = 0;
 }
@@ -383,7 +384,7 @@ undo_add(struct engine_state *state, void *object, uint64_t number)
 
     (void)number;
     unlink_owned(state, added);
-    added->ops->discard(state, added);
+    added->ops->discard(state, added, false);
 }
 
 static void
@@ -417,7 +418,7 @@ undo_note_add(struct engine_state *state, void *object, uint64_t number)
 
     (void)number;
     state->policy.change_count--;
-    added->ops->discard(state, added);
+    added->ops->discard(state, added, false);
 }
 
 static void
@@ -445,7 +446,7 @@ settle_withdraw_add(struct engine_state *state, void *object, uint64_t number)
     struct policy_object *withdrawn = object;
 
     (void)number;
-    withdrawn->ops->discard(state, withdrawn);
+    withdrawn->ops->discard(state, withdrawn, true);
 }
 
 static void

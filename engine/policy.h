@@ -15,8 +15,9 @@
 
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
-#include "engine/session.h"
 
+struct engine_state;
+struct ipsec_session;
 struct policy_object;
 
 enum policy_phase {
@@ -43,8 +44,9 @@ struct policy_ops {
     enum ipsec_status (*check_unused)(struct ipsec_session *session,
                                       const struct policy_object *object);
     /* Takes an object that is not committed out of its table, for ever, and frees it.  Can't fail;
-     * not to be undone. */
-    void (*discard)(struct engine_state *state, struct policy_object *object);
+     * not to be undone.  'is_final': nothing else of the batch will be undone any more either, so
+     * that the table may give its place back. */
+    void (*discard)(struct engine_state *state, struct policy_object *object, bool is_final);
 };
 
 /* The first member of every policy object's entry. */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "engine/policy.h"
 #include "engine/state.h"
 #include "engine/validate.h"
 
@@ -27,7 +28,12 @@ sa_policy_check(struct ipsec_session *session, const struct ipsec_traffic *traff
     const struct filter_entry *entry = find_filter(session, traffic->ipsec_filter_id);
     if (entry == NULL)
         return filter_not_found(session, traffic->ipsec_filter_id, "/ipsecFilterId");
-    enum ipsec_status status = validate_traffic_meaning(traffic, session->fault);
+    /* A context outlives every session. */
+    enum ipsec_status status = policy_check_reference(
+        session, IPSEC_LIFETIME_STATIC, &entry->object, entry->filter->lifetime, "/ipsecFilterId");
+    if (status != IPSEC_OK)
+        return status;
+    status = validate_traffic_meaning(traffic, session->fault);
     if (status != IPSEC_OK)
         return status;
     return validate_traffic_filter(traffic, entry->filter, session->fault);
@@ -82,7 +88,7 @@ sa_policy_filter_now(const struct engine_state *state, uint64_t filter_id)
 {
     if (filter_id == 0)
         return 0;
-    return filter_table_find(&state->filters, filter_id) == NULL ? 0 : filter_id;
+    return filter_find_committed(state, filter_id) == NULL ? 0 : filter_id;
 }
 
 void
@@ -103,7 +109,7 @@ bool
 sa_policy_exists(const struct engine_state *state, const struct ipsec_traffic *traffic)
 {
     return traffic->ipsec_filter_id == 0 ||
-           filter_table_find(&state->filters, traffic->ipsec_filter_id) != NULL;
+           filter_find_committed(state, traffic->ipsec_filter_id) != NULL;
 }
 
 bool
@@ -122,7 +128,7 @@ find_filter(struct ipsec_session *session, uint64_t id)
 {
     if (!session_has_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ))
         return NULL;
-    return filter_table_find(&session->state->filters, id);
+    return filter_find_committed(session->state, id);
 }
 
 static enum ipsec_status
