@@ -143,9 +143,15 @@ void
 ipsec_engine_read_figures(const struct ipsec_engine *engine,
                           struct ipsec_engine_figures *figures_out)
 {
+    const struct subscription_table *watch = &engine->state.watch;
+
     figures_read(&engine->figures, figures_out);
     figures_out->queue_length =
         atomic_load_explicit(&engine->handover.reserved, memory_order_relaxed);
+    figures_out->subscriptions = atomic_load_explicit(&watch->live, memory_order_relaxed);
+    figures_out->subscriptions_dropped =
+        atomic_load_explicit(&watch->dropped, memory_order_relaxed);
+    figures_out->events_published = atomic_load_explicit(&watch->published, memory_order_relaxed);
     (void)snprintf(figures_out->store_name, sizeof figures_out->store_name, "%s",
                    engine->runner.store_ops->name);
 }
@@ -249,7 +255,9 @@ open_state(struct ipsec_engine *engine,
     };
 
     engine->batch_calls = calloc(options->max_batch, sizeof *engine->batch_calls);
-    if (!has_state || engine->batch_calls == NULL)
+    bool has_watch = subscription_table_configure(&engine->state.watch, options->kept_events,
+                                                  options->max_watchers);
+    if (!has_state || !has_watch || engine->batch_calls == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory for the engine's tables");
     enum ipsec_status status = sa_database_configure(&engine->state.sa, options, plane_ops, fault);
@@ -370,7 +378,7 @@ run_batch(struct ipsec_engine *engine)
     figures_publish(&engine->figures, state);
     for (size_t i = 0; i < call_count; i++)
         handover_collect(&results, engine->batch_calls[i].call);
-    handover_deliver(&results);
+    subscription_deliver(&state->watch, &results);
 }
 
 /* First those that wait for the lock on policy and may go on, each once, in their order. */

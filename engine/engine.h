@@ -49,6 +49,7 @@ struct ipsec_engine_options {
     uint32_t spi_minimum;       /* what GetSpi hands out; 0: 256 */
     uint32_t spi_maximum;       /* 0: 2^32-1 */
     uint32_t kept_events;       /* events that a watcher may go back; 0: 65536 */
+    uint32_t max_watchers;      /* subscriptions at once; 0: no limit */
     bool allow_weak_transforms; /* MD5, SHA-1, DES, 3DES, encryption or integrity alone */
     uint32_t max_replay_records; /* remembered answers at most, see struct ipsec_replay */
     uint32_t probe_interval_ms;  /* read-only after a store failure: time between probe writes */
@@ -95,7 +96,10 @@ struct ipsec_engine_figures {
     uint64_t transactions_rolled_back; /* for they were held too long */
     uint64_t transactions_reading;     /* now */
     uint64_t transactions_writing;
-    uint64_t calls_waiting; /* for the lock on policy */
+    uint64_t calls_waiting;         /* for the lock on policy */
+    uint64_t subscriptions;         /* now */
+    uint64_t subscriptions_dropped; /* for their readers fell behind; since the start */
+    uint64_t events_published;
     uint64_t last_luid;
     uint64_t revision;
     char store_name[16]; /* "memory", "sqlite" */
@@ -550,12 +554,13 @@ struct ipsec_subscription_options {
     uint64_t since;                         /* the first event wanted has a higher sequence */
     bool since_given;                       /* false: from now on */
 };
-struct ipsec_subscription; /* Counted; see ipsec_subscription_unref(). */
+struct ipsec_subscription;
 
 /* Begins to watch.  FWPM_ACTRL_SUBSCRIBE and FWPM_ACTRL_READ on the SA database, not in a
- * transaction.  IPSEC_NOTIFICATION_DROPPED when 'since' lies before what is kept; the fault's
- * detail names the oldest sequence.  'completion''s eventfd becomes readable when events may have
- * come. (IPsecSaContextSubscribe0) */
+ * transaction.  IPSEC_NOTIFICATION_DROPPED when 'since' lies before what is kept, or was never
+ * given out by this store; the fault names the oldest sequence.  IPSEC_RPC_OUT_OF_RESOURCES at the
+ * limit.  'completion''s eventfd becomes readable when events may have come.  The subscription is
+ * the caller's also when the call fails later, with its batch.  (IPsecSaContextSubscribe0) */
 NODISCARD enum ipsec_status
 ipsec_sa_context_subscribe(struct ipsec_session *session,
                            const struct ipsec_subscription_options *options,
@@ -563,15 +568,20 @@ ipsec_sa_context_subscribe(struct ipsec_session *session,
                            struct ipsec_subscription **subscription_out);
 /* The next events, in order; any thread, one at a time for a subscription.  '*count_out' 0: none
  * now.  IPSEC_NOTIFICATION_DROPPED: the reader fell behind what is kept; IPSEC_SESSION_ABORTED: its
- * session ended. */
+ * session ended.  Never waits. */
 NODISCARD enum ipsec_status ipsec_subscription_read(struct ipsec_subscription *subscription,
                                                     struct ipsec_event *events,
                                                     size_t capacity,
-                                                    size_t *count_out);
-/* The sequence up to which everything was read, also what did not match. */
+                                                    size_t *count_out,
+                                                    struct ipsec_fault *fault);
+/* Whether reading may bring something: false is certain until the eventfd says more. */
+bool ipsec_subscription_has_news(const struct ipsec_subscription *subscription);
+/* The sequence up to which everything was read, also what did not match: whoever goes on from there
+ * misses nothing. */
 uint64_t ipsec_subscription_sequence(const struct ipsec_subscription *subscription);
-/* Ends it, any thread: it is no longer listed and wakes nobody.  (IPsecSaContextUnsubscribe0) */
-void ipsec_subscription_unref(struct ipsec_subscription *subscription);
+/* Ends it, any thread: it is no longer listed and wakes nobody.  To be done before its completion
+ * or the engine is closed.  Accepts null.  (IPsecSaContextUnsubscribe0) */
+void ipsec_sa_context_unsubscribe(struct ipsec_subscription *subscription);
 
 struct ipsec_subscription_info {
     uint64_t number;
@@ -585,7 +595,8 @@ struct ipsec_subscription_page {
     struct ipsec_subscription_info *subscriptions;
     size_t subscription_count;
 };
-/* All of them.  FWPM_ACTRL_READ on the SA database.  (IPsecSaContextSubscriptionsGet0) */
+/* All of them, the oldest first.  FWPM_ACTRL_READ on the SA database.
+ * (IPsecSaContextSubscriptionsGet0) */
 NODISCARD enum ipsec_status
 ipsec_sa_context_subscriptions_get(struct ipsec_session *session,
                                    struct ipsec_subscription_page *page_out);

@@ -45,5 +45,5 @@ void figures_set_store_status(struct figures *figures, enum ipsec_status status)
 /* The numbers of objects, after a batch. */
 void figures_publish(struct figures *figures, const struct engine_state *state);
 
-/* All but 'queue_length' and 'store_name'. */
+/* All but 'queue_length', 'store_name' and those of watching. */
 void figures_read(const struct figures *figures, struct ipsec_engine_figures *figures_out);

@@ -21,6 +21,7 @@ struct ipsec_completion {
     struct ipsec_call *collected_first;
     struct ipsec_call *collected_last;
     struct ipsec_completion *next_touched;
+    bool touched;
 };
 
 static void wait_for_calls(struct handover *handover, int64_t timeout_ms) REQUIRES(handover->lock);
@@ -152,14 +153,22 @@ handover_collect(struct handover_results *results, struct ipsec_call *call)
     struct ipsec_completion *completion = call->completion;
 
     call->next = NULL;
-    if (completion->collected_last == NULL) {
+    handover_touch(results, completion);
+    if (completion->collected_last == NULL)
         completion->collected_first = call;
-        completion->next_touched = results->touched;
-        results->touched = completion;
-    } else {
+    else
         completion->collected_last->next = call;
-    }
     completion->collected_last = call;
+}
+
+void
+handover_touch(struct handover_results *results, struct ipsec_completion *completion)
+{
+    if (completion->touched)
+        return;
+    completion->touched = true;
+    completion->next_touched = results->touched;
+    results->touched = completion;
 }
 
 void
@@ -263,13 +272,15 @@ deliver_to(struct ipsec_completion *completion)
     completion->collected_first = NULL;
     completion->collected_last = NULL;
     completion->next_touched = NULL;
+    completion->touched = false;
 
     mutex_lock(&completion->lock);
     if (completion->last == NULL)
         completion->first = first;
     else
         completion->last->next = first;
-    completion->last = last;
+    if (last != NULL)
+        completion->last = last;
     if (!completion->signalled)
         signal_event(completion->event_fd);
     completion->signalled = true;

@@ -58,4 +58,6 @@ struct handover_results {
     struct ipsec_completion *touched;
 };
 void handover_collect(struct handover_results *results, struct ipsec_call *call);
+/* Also wakes the owner of 'completion', who may have no call in the batch. */
+void handover_touch(struct handover_results *results, struct ipsec_completion *completion);
 void handover_deliver(struct handover_results *results);

@@ -26,6 +26,15 @@ NODISCARD enum ipsec_status sa_context_wrong_state(struct ipsec_session *session
                                                    const struct ipsec_sa_context *context,
                                                    const char *wanted);
 
+/* Whether what an enumeration or a subscription asks for makes sense: IPSEC_NEVER_MATCH, …. */
+NODISCARD enum ipsec_status
+sa_context_check_template(struct ipsec_session *session,
+                          const struct ipsec_sa_context_template *match);
+/* One that is not given has all addresses. */
+bool sa_context_in_subnet(const struct ipsec_subnet *subnet,
+                          uint8_t ip_version,
+                          const struct ipsec_address *address);
+
 /* --- Keying; each step works on a copy that is not stored yet --------------------------------- */
 
 /* Draws an SPI for the copy, or takes 'spi' when it is not 0.  'pointer' is where it stood. */

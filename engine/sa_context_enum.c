@@ -9,8 +9,6 @@
 #include "engine/sa_labels.h"
 #include "engine/state.h"
 
-static enum ipsec_status check_template(struct ipsec_session *session,
-                                        const struct ipsec_sa_context_template *match);
 static enum ipsec_status
 check_subnet(struct ipsec_session *session, const struct ipsec_subnet *subnet, const char *name);
 static enum ipsec_status find_by_spi(struct ipsec_session *session,
@@ -39,7 +37,7 @@ ipsec_sa_context_enum(struct ipsec_session *session,
                                  FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
     if (status != IPSEC_OK)
         return status;
-    status = check_template(session, match);
+    status = sa_context_check_template(session, match);
     if (status != IPSEC_OK)
         return status;
     if (limit == 0)
@@ -58,8 +56,9 @@ ipsec_sa_context_page_clear(struct ipsec_sa_context_page *page)
     *page = (struct ipsec_sa_context_page){ .context_count = 0 };
 }
 
-static enum ipsec_status
-check_template(struct ipsec_session *session, const struct ipsec_sa_context_template *match)
+enum ipsec_status
+sa_context_check_template(struct ipsec_session *session,
+                          const struct ipsec_sa_context_template *match)
 {
     enum ipsec_status status;
 
@@ -80,6 +79,15 @@ check_template(struct ipsec_session *session, const struct ipsec_sa_context_temp
         return ipsec_fault_set(session->fault, IPSEC_NEVER_MATCH, IPSEC_FAULT_QUERY,
                                "remoteAddress", "the two addresses differ in IP version");
     return IPSEC_OK;
+}
+
+bool
+sa_context_in_subnet(const struct ipsec_subnet *subnet,
+                     uint8_t ip_version,
+                     const struct ipsec_address *address)
+{
+    return !subnet->given || (ip_version == subnet->ip_version &&
+                              address_matches(address, &subnet->address, subnet->prefix_length));
 }
 
 static enum ipsec_status
@@ -156,20 +164,13 @@ static bool
 matches(const struct ipsec_sa_context *context, const struct ipsec_sa_context_template *match)
 {
     const struct ipsec_traffic *traffic = &context->outbound_traffic;
-    const struct ipsec_subnet *local = &match->local_subnet;
-    const struct ipsec_subnet *remote = &match->remote_subnet;
 
     if ((match->state_given && context->state != match->state) ||
         (match->traffic_type_given && traffic->type != match->traffic_type) ||
         (match->spi != 0 && context->spi != match->spi))
         return false;
-    if (local->given &&
-        (traffic->ip_version != local->ip_version ||
-         !address_matches(&traffic->local_address, &local->address, local->prefix_length)))
-        return false;
-    if (remote->given &&
-        (traffic->ip_version != remote->ip_version ||
-         !address_matches(&traffic->remote_address, &remote->address, remote->prefix_length)))
+    if (!sa_context_in_subnet(&match->local_subnet, traffic->ip_version, &traffic->local_address) ||
+        !sa_context_in_subnet(&match->remote_subnet, traffic->ip_version, &traffic->remote_address))
         return false;
     return sa_labels_match(context->labels, match->labels);
 }

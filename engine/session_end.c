@@ -59,8 +59,7 @@ static void
 settle_end(struct engine_state *state, void *object, uint64_t number)
 {
     (void)object;
-    if (state->hooks.session_ended != NULL)
-        state->hooks.session_ended(state, number);
+    subscription_end_session(&state->watch, number);
 }
 
 static void

@@ -33,6 +33,7 @@ state_init(struct engine_state *state,
 {
     *state = (struct engine_state){ .max_contexts = max_contexts };
     id_table_init(&state->contexts, sizeof(struct ipsec_sa_context));
+    subscription_table_init(&state->watch);
 
     /* All of them, so that all may be cleared. */
     bool sa = sa_database_init(&state->sa);
@@ -55,6 +56,7 @@ state_clear(struct engine_state *state)
     session_table_clear(&state->sessions);
     policy_lock_clear(&state->policy);
     replay_index_clear(&state->replays);
+    subscription_table_clear(&state->watch);
 }
 
 enum ipsec_status
@@ -84,7 +86,8 @@ state_load(struct engine_state *state,
         return corrupt(fault, "a last replay number", marks.last_replay_number);
     state->luids.last = marks.last_luid;
     state->stored_luid = marks.last_luid;
-    state->revision = marks.revision;
+    state->revision = event_log_first_sequence(marks.revision, state->now_ms);
+    event_log_start(&state->watch.log, marks.revision, state->revision);
     state->replays.last_number = marks.last_replay_number;
     state->replays.committed_number = marks.last_replay_number;
     return IPSEC_OK;
@@ -143,8 +146,7 @@ state_settle(struct engine_state *state)
 {
     const struct batch *batch = &state->batch;
 
-    if (batch->event_count > 0 && state->hooks.publish != NULL)
-        state->hooks.publish(state, batch->events, batch->event_count);
+    subscription_publish(&state->watch, batch->events, batch->event_count, state->revision);
     for (size_t i = 0; i < state->batch.undo_count; i++) {
         const struct undo_entry *entry = &state->batch.undos[i];
 

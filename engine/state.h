@@ -23,15 +23,8 @@
 #include "engine/sa_database.h"
 #include "engine/session_table.h"
 #include "engine/store/store.h"
+#include "engine/subscription.h"
 #include "engine/types.h"
-
-/* What others do when a batch is final.  Null: nothing. */
-struct state_hooks {
-    /* The batch's events, in order, after its commit and before its calls are given back. */
-    void (*publish)(struct engine_state *state, const struct ipsec_event *events, size_t count);
-    /* An explicit session was closed or cancelled. */
-    void (*session_ended)(struct engine_state *state, uint64_t number);
-};
 
 struct engine_state {
     struct luid_sequence luids;
@@ -52,7 +45,7 @@ struct engine_state {
     struct replay_index replays;
     bool replays_removed; /* the batch deletes the oldest */
     struct batch batch;
-    struct state_hooks hooks;
+    struct subscription_table watch;
 };
 
 /* False: no memory.  To be cleared in any case. */

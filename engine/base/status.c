@@ -84,6 +84,7 @@ ipsec_fault_set(struct ipsec_fault *fault,
         cut_at_character(fault->pointer, sizeof fault->pointer - 1);
     fault->status = status;
     fault->place = place;
+    fault->oldest_sequence = 0;
     return status;
 }
 

@@ -48,6 +48,7 @@ struct ipsec_fault {
     enum ipsec_fault_place place;
     char pointer[96];
     char detail[240];
+    uint64_t oldest_sequence; /* with IPSEC_NOTIFICATION_DROPPED: from where to go on; else 0 */
 };
 
 /* Fills 'fault' and returns 'status', so that a check can end in "return ipsec_fault_set(...)".
