@@ -12,10 +12,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/json_read.h"
 #include "api/key_text.h"
 #include "api/text.h"
 #include "engine/base/secret.h"
 #include "engine/engine.h"
+
+/* Quotes and colon around a name in a field's key; the most fields of an object. */
+enum { KEY_FRAME = 3, FIELDS_MAXIMUM = 64 };
 
 static const struct codec_name ip_version_rows[] = {
     { "v4", IPSEC_IP_VERSION_V4, NULL },
@@ -74,7 +78,7 @@ static enum ipsec_status
 decode_subnet(struct codec_decoder *decoder, const char *text, struct ipsec_subnet *subnet_out);
 static enum ipsec_status
 check_range(struct codec_decoder *decoder, const struct codec_field *field, bool fits);
-static bool has_field(const struct codec_object *object, const char *name);
+static size_t find_field(const struct codec_object *object, const char *name, size_t name_size);
 static void *member_of(void *object, size_t offset);
 static void store_unsigned(void *member, size_t size, uint64_t value);
 static void mark_given(const struct codec_field *field, void *object);
@@ -87,13 +91,13 @@ codec_decode(const struct codec_object *object,
              struct ipsec_fault *fault)
 {
     struct codec_decoder decoder = { .fault = fault, .place = IPSEC_FAULT_BODY, .ip_version = -1 };
-    json_error_t error;
+    struct json_problem problem;
 
     if (size == 0)
         return codec_refuse(&decoder, IPSEC_NULL_POINTER, "the request needs a body");
-    json_t *body_value = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *body_value = json_read(body, size, &problem);
     if (body_value == NULL)
-        return codec_refuse_syntax(&decoder, &error, body, size);
+        return codec_refuse_syntax(&decoder, &problem, body);
 
     enum ipsec_status status = codec_decode_object(&decoder, object, body_value, object_out);
     json_decref(body_value);
@@ -109,20 +113,27 @@ codec_decode_object(struct codec_decoder *decoder,
     const struct codec_step *const outer = decoder->step;
     enum ipsec_status status = IPSEC_OK;
 
+    const json_t *given[FIELDS_MAXIMUM] = { NULL }; /* by field; null: absent, or null */
     if (!json_is_object(value))
         return codec_refuse_type(decoder, value, "an object");
+    if (object->field_count > FIELDS_MAXIMUM)
+        abort();
 
     /* jansson's iterators take the object as not const and do not change it. */
     json_t *members = (json_t *)(uintptr_t)value;
     for (void *i = json_object_iter(members); i != NULL; i = json_object_iter_next(members, i)) {
-        if (!has_field(object, json_object_iter_key(i)))
-            return codec_refuse_unknown(decoder, object, json_object_iter_key(i));
+        const char *name = json_object_iter_key(i);
+        size_t place = find_field(object, name, json_object_iter_key_len(i));
+
+        if (place == object->field_count)
+            return codec_refuse_unknown(decoder, object, name);
+        if (!json_is_null(json_object_iter_value(i)))
+            given[place] = json_object_iter_value(i);
     }
 
     for (size_t i = 0; i < object->field_count; i++) {
         const struct codec_field *field = &object->fields[i];
-        const json_t *member = json_object_get(value, field->name);
-        if ((field->flags & CODEC_REQUIRED) == 0 || (member != NULL && !json_is_null(member)))
+        if ((field->flags & CODEC_REQUIRED) == 0 || given[i] != NULL)
             continue;
         decoder->step = &(struct codec_step){ .parent = outer, .member = field->name };
         status =
@@ -134,11 +145,10 @@ codec_decode_object(struct codec_decoder *decoder,
 
     for (size_t i = 0; i < object->field_count && status == IPSEC_OK; i++) {
         const struct codec_field *field = &object->fields[i];
-        const json_t *member = json_object_get(value, field->name);
-        if (member == NULL || json_is_null(member))
+        if (given[i] == NULL)
             continue;
         decoder->step = &(struct codec_step){ .parent = outer, .member = field->name };
-        status = decode_value(decoder, field, member, object_out);
+        status = decode_value(decoder, field, given[i], object_out);
         decoder->step = outer;
     }
     if (status != IPSEC_OK || object->check == NULL)
@@ -604,14 +614,18 @@ check_range(struct codec_decoder *decoder, const struct codec_field *field, bool
                         field->minimum, codec_maximum(field));
 }
 
-static bool
-has_field(const struct codec_object *object, const char *name)
+/* Its place; the number of fields: there is none of that name. */
+static size_t
+find_field(const struct codec_object *object, const char *name, size_t name_size)
 {
-    for (size_t i = 0; i < object->field_count; i++) {
-        if (strcmp(object->fields[i].name, name) == 0)
-            return true;
+    size_t i = 0;
+
+    for (; i < object->field_count; i++) {
+        const struct codec_field *field = &object->fields[i];
+        if (field->key_size == name_size + KEY_FRAME && memcmp(field->name, name, name_size) == 0)
+            break;
     }
-    return false;
+    return i;
 }
 
 static void *

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <malloc.h>
 
 #include <jansson.h>
 
@@ -49,9 +52,13 @@ give_back(void *object)
     uintptr_t place = (uintptr_t)object;
 
     if (place < (uintptr_t)arena.bytes || place >= (uintptr_t)arena.bytes + ARENA_SIZE) {
+        if (object != NULL)
+            explicit_bzero(object, malloc_usable_size(object));
         free(object);
         return;
     }
-    if (--arena.live == 0)
-        arena.used = 0;
+    if (--arena.live > 0)
+        return;
+    explicit_bzero(arena.bytes, arena.used);
+    arena.used = 0;
 }

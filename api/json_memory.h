@@ -4,7 +4,8 @@
  *
  * A body's tree is some thirty small objects that come and go together, in one thread and within
  * one call.  They are taken one behind the other from an arena of the thread and given back all at
- * once when the last one goes; what does not fit comes from the heap. */
+ * once when the last one goes; what does not fit comes from the heap.  A body may hold keys: what
+ * is given back is wiped. */
 #pragma once
 
 /* Sets the parser's allocator, for the process.  Before the first use of the parser.  From then on
