@@ -12,7 +12,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/json_read.h"
 #include "api/key_text.h"
 #include "api/text.h"
 #include "engine/base/secret.h"
@@ -91,13 +90,13 @@ codec_decode(const struct codec_object *object,
              struct ipsec_fault *fault)
 {
     struct codec_decoder decoder = { .fault = fault, .place = IPSEC_FAULT_BODY, .ip_version = -1 };
-    struct json_problem problem;
+    json_error_t error;
 
     if (size == 0)
         return codec_refuse(&decoder, IPSEC_NULL_POINTER, "the request needs a body");
-    json_t *body_value = json_read(body, size, &problem);
+    json_t *body_value = json_loadb(body, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (body_value == NULL)
-        return codec_refuse_syntax(&decoder, &problem, body);
+        return codec_refuse_syntax(&decoder, &error, body, size);
 
     enum ipsec_status status = codec_decode_object(&decoder, object, body_value, object_out);
     json_decref(body_value);

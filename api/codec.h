@@ -21,7 +21,6 @@ struct ipsec_engine;
 struct codec_decoder;
 struct codec_encoder;
 struct codec_field;
-struct json_problem;
 
 /* What a member is in the struct and on the wire. */
 enum codec_kind {
@@ -186,8 +185,9 @@ NODISCARD enum ipsec_status codec_refuse_unknown(struct codec_decoder *decoder,
                                                  const char *member);
 /* For a body that the parser refused. */
 NODISCARD enum ipsec_status codec_refuse_syntax(struct codec_decoder *decoder,
-                                                const struct json_problem *problem,
-                                                const char *body);
+                                                const json_error_t *error,
+                                                const char *body,
+                                                size_t size);
 NODISCARD enum ipsec_status codec_decode_name(struct codec_decoder *decoder,
                                               const struct codec_names *names,
                                               const char *text,

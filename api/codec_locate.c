@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "api/codec.h"
-#include "api/json_read.h"
 
 enum { LEVEL_MAXIMUM = 16 };
 
@@ -109,8 +108,7 @@ string_end(const char *body, size_t start, size_t size)
 static void
 read_member(const char *body, size_t start, size_t end, char *member, size_t size)
 {
-    struct json_problem problem;
-    json_t *name = json_read(body + start, end - start + 1, &problem);
+    json_t *name = json_loadb(body + start, end - start + 1, JSON_DECODE_ANY, NULL);
 
     if (json_is_string(name))
         (void)snprintf(member, size, "%s", json_string_value(name));

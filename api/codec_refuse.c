@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/codec.h"
-#include "api/json_read.h"
 
 static void write_pointer(const struct codec_step *step, char *pointer, size_t pointer_size);
 
@@ -47,52 +46,63 @@ codec_refuse_type(struct codec_decoder *decoder, const json_t *value, const char
 
 enum ipsec_status
 codec_refuse_syntax(struct codec_decoder *decoder,
-                    const struct json_problem *problem,
-                    const char *body)
+                    const json_error_t *error,
+                    const char *body,
+                    size_t size)
 {
     char pointer[sizeof decoder->fault->pointer] = "";
+    size_t position = error->position < 0              ? 0
+                      : (size_t)error->position > size ? size
+                                                       : (size_t)error->position;
     enum ipsec_status status = IPSEC_RPC_INVALID_DATA;
-    const char *what = problem->text;
-    size_t line = 1;
-    size_t column = 1;
+    const char *what = error->text;
+    /* The parser goes on with " near " and bytes of the body, which may be secret. */
+    const char *near = strstr(error->text, " near ");
+    int what_size = near == NULL ? (int)strlen(what) : (int)(near - what);
 
-    switch (problem->flaw) {
-    case JSON_FLAW_DUPLICATE:
+    switch (json_error_code(error)) {
+    case json_error_duplicate_key:
         status = IPSEC_INVALID_PARAMETER;
         what = "the member is there twice";
-        codec_locate(body, problem->position, pointer, sizeof pointer);
+        codec_locate(body, position, pointer, sizeof pointer);
         break;
-    case JSON_FLAW_RANGE:
+    case json_error_numeric_overflow:
         status = IPSEC_RPC_INVALID_PARAMETER;
         what = "the number is beyond 64 bits";
-        codec_locate(body, problem->position, pointer, sizeof pointer);
+        codec_locate(body, position, pointer, sizeof pointer);
         break;
-    case JSON_FLAW_NUL:
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
         status = IPSEC_RPC_INVALID_PARAMETER;
         what = "NUL is not allowed in text";
         break;
-    case JSON_FLAW_UTF8:
+    case json_error_invalid_utf8:
         status = IPSEC_RPC_INVALID_PARAMETER;
         what = "the body is not valid UTF-8";
         break;
-    case JSON_FLAW_DEPTH:
+    case json_error_stack_overflow:
         what = "the body is nested too deeply";
         break;
-    case JSON_FLAW_MEMORY:
+    case json_error_out_of_memory:
         return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
                                NULL, "no memory to read the body");
-    case JSON_FLAW_NONE:
-    case JSON_FLAW_SYNTAX:
+    case json_error_unknown:
+    case json_error_cannot_open_file:
+    case json_error_invalid_argument:
+    case json_error_premature_end_of_input:
+    case json_error_end_of_input_expected:
+    case json_error_invalid_syntax:
+    case json_error_invalid_format:
+    case json_error_wrong_type:
+    case json_error_null_value:
+    case json_error_item_not_found:
+    case json_error_index_out_of_range:
         break;
     }
-    for (size_t i = 0; i < problem->position; i++) {
-        bool ends_line = body[i] == '\n';
-
-        line += ends_line;
-        column = ends_line ? 1 : column + (((unsigned char)body[i] & 0xc0) != 0x80);
-    }
+    if (what != error->text)
+        what_size = (int)strlen(what);
     return ipsec_fault_set(decoder->fault, status, decoder->place, pointer,
-                           "line %zu, column %zu: %s", line, column, what);
+                           "line %d, column %d: %.*s", error->line, error->column, what_size, what);
 }
 
 enum ipsec_status

@@ -152,7 +152,7 @@ details_name_what_would_have_been_accepted(void **state)
         { "{" GOOD ",\"ipVersion\":\"v5\"}", "must be one of v4, v6" },
         { "{" GOOD ",\"localPort\":65536}", "must be from 0 to 65535" },
         { "{" GOOD ",\"localPort\":\"1\"}", "expected an integer, got a string" },
-        { "{\n\"localAddress\": 1,\n  oops}", "line 3, column 3: a member's name expected" },
+        { "{\n\"localAddress\": 1,\n  oops}", "line 3, column 6: string or '}' expected" },
     };
     struct ipsec_traffic traffic;
     struct ipsec_fault fault;
