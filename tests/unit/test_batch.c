@@ -187,7 +187,7 @@ undoing_restores_the_state_before(void **state)
     buffer_init(&at_commit, 1 << 22);
     buffer_init(&before, 1 << 22);
     buffer_init(&after, 1 << 22);
-    for (int round = 0; round < 1000; round++) {
+    for (int round = 0; round < 250; round++) {
         state_begin_batch(engine_state, engine_state->now_ms + 10, engine_state->clock_ms + 10);
         describe(engine_state, &at_commit);
         sa_context_due_source.run(engine_state);
