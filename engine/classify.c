@@ -45,7 +45,8 @@ struct classify_cell {
     struct classify_tuple *tuple;
     struct classify_node *first;
     struct classify_node *last;
-    uint64_t node_count; /* also those removed and not yet released */
+    uint64_t node_count;    /* also those removed and not yet released */
+    uint64_t inexact_count; /* of these */
     struct cell_key key;
 };
 
@@ -60,7 +61,16 @@ static struct classify_cell *find_cell(const struct classify *classify, const st
 static struct classify_cell *find_or_add_cell(struct classify *classify,
                                               struct classify_tuple *tuple,
                                               const struct cell_key *key);
-static void describe(const struct ipsec_filter *filter, struct shape *shape, struct cell_key *key);
+static bool describe(const struct ipsec_filter *filter, struct shape *shape, struct cell_key *key);
+static void describe_address(const struct ipsec_condition *condition,
+                             struct shape *shape,
+                             struct cell_key *key);
+static void
+describe_number(const struct ipsec_condition *condition, struct shape *shape, struct cell_key *key);
+static const struct classify_node *best_of(const struct classify_cell *cell,
+                                           const struct classify_flow *flow,
+                                           const struct classify_node *best);
+static bool meets_all(const struct ipsec_filter *filter, const struct classify_flow *flow);
 static bool
 cut(const struct classify_flow *flow, const struct classify_tuple *tuple, struct cell_key *key_out);
 static bool better(const struct classify_node *a, const struct classify_node *b);
@@ -106,9 +116,15 @@ classify_has_room(const struct classify *classify, const struct ipsec_filter *fi
     struct shape shape;
     struct cell_key key;
 
-    describe(filter, &shape, &key);
-    return classify->tuple_counts[filter->layer] < CLASSIFY_SHAPES_MAXIMUM ||
-           find_tuple(classify, filter->layer, &shape) != NULL;
+    bool is_exact = describe(filter, &shape, &key);
+    const struct classify_tuple *tuple = find_tuple(classify, filter->layer, &shape);
+    if (tuple == NULL)
+        return classify->tuple_counts[filter->layer] < CLASSIFY_SHAPES_MAXIMUM;
+    if (is_exact)
+        return true;
+    key.tuple = (uintptr_t)tuple;
+    const struct classify_cell *cell = find_cell(classify, &key);
+    return cell == NULL || cell->inexact_count < CLASSIFY_INEXACT_MAXIMUM;
 }
 
 bool
@@ -119,7 +135,7 @@ classify_add(struct classify *classify,
     struct shape shape;
     struct cell_key key;
 
-    describe(filter, &shape, &key);
+    bool is_exact = describe(filter, &shape, &key);
     struct classify_tuple *tuple = find_or_add_tuple(classify, filter->layer, &shape);
     if (tuple == NULL)
         return false;
@@ -130,8 +146,11 @@ classify_add(struct classify *classify,
         return false;
     }
     cell->node_count++;
+    cell->inexact_count += !is_exact;
     *node = (struct classify_node){
         .cell = cell,
+        .filter = filter,
+        .is_inexact = !is_exact,
         .id = filter->id,
         .weight = filter->effective_weight,
     };
@@ -179,6 +198,7 @@ classify_release(struct classify *classify, struct classify_node *node)
     struct classify_cell *cell = node->cell;
     struct classify_tuple *tuple = cell->tuple;
 
+    cell->inexact_count -= node->is_inexact;
     node->cell = NULL;
     if (--cell->node_count > 0)
         return;
@@ -210,28 +230,6 @@ classify_flow(struct classify *classify, const struct classify_flow *flow)
         .flow = *flow,
     };
     return filter_id;
-}
-
-void
-address_mask(struct ipsec_address *address, unsigned prefix_length)
-{
-    unsigned whole = prefix_length / 8;
-
-    if (whole >= sizeof address->bytes)
-        return;
-    address->bytes[whole] &= (uint8_t)(0xff00u >> (prefix_length % 8));
-    memset(address->bytes + whole + 1, 0, sizeof address->bytes - whole - 1);
-}
-
-bool
-address_matches(const struct ipsec_address *address,
-                const struct ipsec_address *prefix,
-                unsigned prefix_length)
-{
-    struct ipsec_address masked = *address;
-
-    address_mask(&masked, prefix_length);
-    return memcmp(&masked, prefix, sizeof masked) == 0;
 }
 
 static struct classify_tuple *
@@ -329,43 +327,52 @@ find_or_add_cell(struct classify *classify,
     return cell;
 }
 
-/* Brings the conditions of a filter into their shape and their values. */
-static void
+/* Brings the conditions of a filter into their shape and their values.  True: they say no more. */
+static bool
 describe(const struct ipsec_filter *filter, struct shape *shape, struct cell_key *key)
 {
+    bool is_exact = true;
+
     *shape = (struct shape){ .parts = 0 };
     *key = (struct cell_key){ .tuple = 0 };
     for (size_t i = 0; i < filter->condition_count; i++) {
         const struct ipsec_condition *condition = &filter->conditions[i];
 
-        switch ((enum ipsec_condition_field)condition->field) {
-        case IPSEC_CONDITION_IP_LOCAL_ADDRESS:
-            shape->local_prefix_length = condition->prefix_length;
-            key->local_address = condition->address;
-            break;
-        case IPSEC_CONDITION_IP_REMOTE_ADDRESS:
-            shape->remote_prefix_length = condition->prefix_length;
-            key->remote_address = condition->address;
-            break;
-        case IPSEC_CONDITION_IP_PROTOCOL:
-            shape->parts |= SHAPE_IP_PROTOCOL;
-            key->ip_protocol = (uint8_t)condition->number;
-            break;
-        case IPSEC_CONDITION_IP_LOCAL_PORT:
-            shape->parts |= SHAPE_LOCAL_PORT;
-            key->local_port = (uint16_t)condition->number;
-            break;
-        case IPSEC_CONDITION_IP_REMOTE_PORT:
-            shape->parts |= SHAPE_REMOTE_PORT;
-            key->remote_port = (uint16_t)condition->number;
-            break;
-        case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE:
-        case IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE:
-        case IPSEC_CONDITION_IP_LOCAL_INTERFACE:
-        case IPSEC_CONDITION_FLAGS:
-        case IPSEC_CONDITION_FIELD_COUNT:
-            break;
-        }
+        if (!condition_is_exact(condition) && !condition_is_idle(condition))
+            is_exact = false;
+        if (condition_is_on_address(condition))
+            describe_address(condition, shape, key);
+        else if (condition_is_exact(condition))
+            describe_number(condition, shape, key);
+    }
+    return is_exact;
+}
+
+static void
+describe_address(const struct ipsec_condition *condition, struct shape *shape, struct cell_key *key)
+{
+    bool is_local = condition->field == IPSEC_CONDITION_IP_LOCAL_ADDRESS;
+    struct ipsec_address *address = is_local ? &key->local_address : &key->remote_address;
+    unsigned prefix_length = condition_common_prefix(condition);
+
+    *(is_local ? &shape->local_prefix_length : &shape->remote_prefix_length) =
+        (uint8_t)prefix_length;
+    *address = condition->address;
+    address_mask(address, prefix_length);
+}
+
+static void
+describe_number(const struct ipsec_condition *condition, struct shape *shape, struct cell_key *key)
+{
+    if (condition->field == IPSEC_CONDITION_IP_PROTOCOL) {
+        shape->parts |= SHAPE_IP_PROTOCOL;
+        key->ip_protocol = (uint8_t)condition->number;
+    } else if (condition->field == IPSEC_CONDITION_IP_LOCAL_PORT) {
+        shape->parts |= SHAPE_LOCAL_PORT;
+        key->local_port = (uint16_t)condition->number;
+    } else {
+        shape->parts |= SHAPE_REMOTE_PORT;
+        key->remote_port = (uint16_t)condition->number;
     }
 }
 
@@ -417,8 +424,33 @@ search(const struct classify *classify, const struct classify_flow *flow)
         if (!cut(flow, tuple, &key))
             continue;
         const struct classify_cell *cell = find_cell(classify, &key);
-        if (cell != NULL && cell->first != NULL && (best == NULL || better(cell->first, best)))
-            best = cell->first;
+        if (cell != NULL)
+            best = best_of(cell, flow, best);
     }
     return best == NULL ? 0 : best->id;
+}
+
+/* The first of the cell that the flow meets if it is better than 'best', which may be null. */
+static const struct classify_node *
+best_of(const struct classify_cell *cell,
+        const struct classify_flow *flow,
+        const struct classify_node *best)
+{
+    for (const struct classify_node *node = cell->first; node != NULL; node = node->next) {
+        if (best != NULL && !better(node, best))
+            return best;
+        if (!node->is_inexact || meets_all(node->filter, flow))
+            return node;
+    }
+    return best;
+}
+
+static bool
+meets_all(const struct ipsec_filter *filter, const struct classify_flow *flow)
+{
+    for (size_t i = 0; i < filter->condition_count; i++) {
+        if (condition_judge(&filter->conditions[i], flow) != CONDITION_MET)
+            return false;
+    }
+    return true;
 }

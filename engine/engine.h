@@ -443,16 +443,56 @@ NODISCARD enum ipsec_status ipsec_sa_context_enum(struct ipsec_session *session,
                                                   struct ipsec_sa_context_page *page_out);
 void ipsec_sa_context_page_clear(struct ipsec_sa_context_page *page);
 
+/* --- What is built in ------------------------------------------------------------------------- */
+
+/* Providers, layers, sublayers and callouts are all built in: to be read and named, neither to be
+ * added nor deleted.  As they have no descriptors of their own here, the engine's counts. */
+enum ipsec_builtin_kind {
+    IPSEC_BUILTIN_PROVIDER = 0,
+    IPSEC_BUILTIN_LAYER,
+    IPSEC_BUILTIN_SUB_LAYER,
+    IPSEC_BUILTIN_CALLOUT,
+    IPSEC_BUILTIN_KIND_COUNT
+};
+struct ipsec_builtin {
+    struct ipsec_guid key;
+    const char *name; /* of fwpmu.h: "FWPM_LAYER_INBOUND_TRANSPORT_V4" */
+    const char *description;
+    uint16_t number; /* enum ipsec_layer, ipsec_sub_layer, ipsec_callout */
+    uint8_t layer;   /* of a callout: enum ipsec_layer, the one at which it works */
+};
+/* All of a kind, in a table that stays for ever.  FWPM_ACTRL_ENUM and FWPM_ACTRL_READ on the
+ * engine. */
+NODISCARD enum ipsec_status ipsec_builtin_enum(struct ipsec_session *session,
+                                               enum ipsec_builtin_kind kind,
+                                               const struct ipsec_builtin **objects_out,
+                                               size_t *count_out);
+/* FWPM_ACTRL_READ on the engine.  IPSEC_PROVIDER_NOT_FOUND, IPSEC_LAYER_NOT_FOUND, …. */
+NODISCARD enum ipsec_status ipsec_builtin_get_by_key(struct ipsec_session *session,
+                                                     enum ipsec_builtin_kind kind,
+                                                     const struct ipsec_guid *key,
+                                                     const struct ipsec_builtin **object_out);
+/* Never succeeds: IPSEC_BUILTIN_OBJECT, after the checks of a deletion.  DELETE on the engine. */
+NODISCARD enum ipsec_status ipsec_builtin_delete_by_key(struct ipsec_session *session,
+                                                        enum ipsec_builtin_kind kind,
+                                                        const struct ipsec_guid *key);
+
 /* --- Filters ---------------------------------------------------------------------------------- */
 
-/* Adds a filter.  The engine's members of 'filter' are ignored, the strings are borrowed.
+/* Adds a filter: at once, or in the session's transaction, which alone sees it until it commits.
+ * In a dynamic session the filter ends with it.  The engine's members of 'filter' are ignored, the
+ * strings are borrowed.  What conditions there are, and what they mean for SA traffic, is in
+ * condition.h; what goes with what, in filter_check.h.
+ *
  * FWPM_ACTRL_ADD on filters, and FWPM_ACTRL_ADD_LINK there too: layers and callouts, which the
- * filter links to, have no descriptors of their own here.  IPSEC_RPC_OUT_OF_RESOURCES when the
- * inbound filters of a layer have too many shapes (classify.h).  Other statuses:
- * IPSEC_NULL_DISPLAY_NAME, IPSEC_ALREADY_EXISTS (key), IPSEC_DUPLICATE_CONDITION,
- * IPSEC_CALLOUT_NOT_FOUND, IPSEC_ACTION_INCOMPATIBLE_WITH_LAYER,
- * IPSEC_CONTEXT_INCOMPATIBLE_WITH_CALLOUT (a tunnel callout without a tunnel policy),
- * IPSEC_INVALID_WEIGHT, IPSEC_INVALID_NET_MASK, ….  (FwpmFilterAdd0) */
+ * filter links to, have no descriptors of their own here; naming a provider context asks for
+ * FWPM_ACTRL_ADD_LINK on those.  IPSEC_INCOMPATIBLE_TXN in a read-only transaction.
+ * IPSEC_RPC_OUT_OF_RESOURCES when the inbound filters of a layer have too many shapes (classify.h),
+ * which may also show when the transaction commits.  Other statuses: IPSEC_NULL_DISPLAY_NAME,
+ * IPSEC_INVALID_FLAGS, IPSEC_INVALID_WEIGHT, IPSEC_PROVIDER_NOT_FOUND,
+ * IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_LIFETIME_MISMATCH, IPSEC_ACTION_INCOMPATIBLE_WITH_LAYER
+ * and _SUBLAYER, IPSEC_CONTEXT_INCOMPATIBLE_WITH_LAYER and _CALLOUT, IPSEC_ALREADY_EXISTS (key),
+ * IPSEC_TIMEOUT (another session's transaction), ….  (FwpmFilterAdd0) */
 NODISCARD enum ipsec_status ipsec_filter_add(struct ipsec_session *session,
                                              const struct ipsec_filter *filter,
                                              uint64_t *id_out,
@@ -465,7 +505,10 @@ NODISCARD enum ipsec_status ipsec_filter_get_by_id(struct ipsec_session *session
                                                    const struct ipsec_filter **filter_out);
 void ipsec_filter_unref(const struct ipsec_filter *filter);
 
-/* DELETE on filters.  IPSEC_FILTER_NOT_FOUND; IPSEC_IN_USE while an SA context refers to it. */
+/* DELETE on filters.  IPSEC_FILTER_NOT_FOUND; IPSEC_IN_USE while an SA context refers to it, asked
+ * again when a transaction commits, and for the filters of a tunnel, which go with it.  A dynamic
+ * session deletes only what it added: IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_WRONG_SESSION.
+ * (FwpmFilterDeleteById0) */
 NODISCARD enum ipsec_status ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id);
 
 struct ipsec_filter_page {

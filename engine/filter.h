@@ -11,6 +11,17 @@
 
 struct engine_state;
 struct ipsec_fault;
+struct ipsec_session;
+
+extern const struct policy_ops filter_policy_ops;
+
+/* The rights that adding the filter asks for. */
+NODISCARD enum ipsec_status filter_check_right_to_add(struct ipsec_session *session,
+                                                      const struct ipsec_filter *filter);
+/* Adds a filter after all checks but those of session and right, which come before. */
+NODISCARD enum ipsec_status filter_add(struct ipsec_session *session,
+                                       const struct ipsec_filter *filter,
+                                       const struct filter_entry **entry_out);
 
 /* The filter as part of committed policy, which SA contexts and the classifier go by; null when it
  * is not. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/validate.h"
+#include "engine/text.h"
 
 enum { POINTER_SIZE = 160 };
 
@@ -142,7 +142,7 @@ is_name(const char *name)
 static bool
 is_value(const char *value)
 {
-    return validate_is_printable(value);
+    return text_is_printable(value);
 }
 
 /* 'name' null: the labels as a whole. */

@@ -6,8 +6,6 @@
  * it in 'fault' with a pointer into the request's body. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 #include "engine/types.h"
@@ -33,14 +31,3 @@ NODISCARD enum ipsec_status validate_inbound_filter(const struct ipsec_traffic *
                                                     const struct ipsec_filter *filter,
                                                     const char *pointer,
                                                     struct ipsec_fault *fault);
-
-/* A filter to be added. */
-NODISCARD enum ipsec_status validate_filter(const struct ipsec_filter *filter,
-                                            struct ipsec_fault *fault);
-
-/* What a layer is for. */
-uint8_t layer_ip_version(enum ipsec_layer layer);
-enum ipsec_direction layer_direction(enum ipsec_layer layer);
-
-/* Whether the text is UTF-8 without control characters. */
-bool validate_is_printable(const char *text);

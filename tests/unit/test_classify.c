@@ -15,21 +15,79 @@ static struct {
 } filters[FILTERS];
 
 static bool
+order_holds(uint8_t match, uint64_t number, uint64_t low, uint64_t high)
+{
+    switch ((enum ipsec_match_type)match) {
+    case IPSEC_MATCH_EQUAL:
+        return number == low;
+    case IPSEC_MATCH_GREATER:
+        return number > low;
+    case IPSEC_MATCH_LESS:
+        return number < low;
+    case IPSEC_MATCH_GREATER_OR_EQUAL:
+        return number >= low;
+    case IPSEC_MATCH_LESS_OR_EQUAL:
+        return number <= low;
+    case IPSEC_MATCH_RANGE:
+        return low <= number && number <= high;
+    case IPSEC_MATCH_FLAGS_ALL_SET:
+        return (~number & low) == 0;
+    case IPSEC_MATCH_FLAGS_ANY_SET:
+        return (number & low) != 0;
+    case IPSEC_MATCH_FLAGS_NONE_SET:
+        return (number & low) == 0;
+    case IPSEC_MATCH_NOT_EQUAL:
+        return number != low;
+    case IPSEC_MATCH_EQUAL_CASE_INSENSITIVE:
+    case IPSEC_MATCH_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* All addresses here differ in their first four bytes only. */
+static uint64_t
+number_of(const struct ipsec_address *address)
+{
+    return (uint64_t)address->bytes[0] << 24 | (uint64_t)address->bytes[1] << 16 |
+           (uint64_t)address->bytes[2] << 8 | address->bytes[3];
+}
+
+static bool
+address_holds(const struct ipsec_condition *condition, const struct ipsec_address *address)
+{
+    if (condition->match == IPSEC_MATCH_EQUAL)
+        return condition->prefix_length == 0 ||
+               (number_of(address) ^ number_of(&condition->address)) >>
+                       (32 - condition->prefix_length) ==
+                   0;
+    return order_holds(condition->match, number_of(address), number_of(&condition->address),
+                       number_of(&condition->address_high));
+}
+
+static bool
+number_holds(const struct ipsec_condition *condition, uint64_t number)
+{
+    return number != 0 &&
+           order_holds(condition->match, number, condition->number, condition->number_high);
+}
+
+static bool
 condition_holds(const struct ipsec_condition *condition, const struct classify_flow *flow)
 {
     switch ((enum ipsec_condition_field)condition->field) {
     case IPSEC_CONDITION_IP_LOCAL_ADDRESS:
-        return address_matches(&flow->local_address, &condition->address, condition->prefix_length);
+        return address_holds(condition, &flow->local_address);
     case IPSEC_CONDITION_IP_REMOTE_ADDRESS:
-        return address_matches(&flow->remote_address, &condition->address,
-                               condition->prefix_length);
+        return address_holds(condition, &flow->remote_address);
     case IPSEC_CONDITION_IP_PROTOCOL:
-        return flow->ip_protocol != 0 && flow->ip_protocol == condition->number;
+        return number_holds(condition, flow->ip_protocol);
     case IPSEC_CONDITION_IP_LOCAL_PORT:
-        return flow->local_port != 0 && flow->local_port == condition->number;
+        return number_holds(condition, flow->local_port);
     case IPSEC_CONDITION_IP_REMOTE_PORT:
-        return flow->remote_port != 0 && flow->remote_port == condition->number;
-    case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE:
+        return number_holds(condition, flow->remote_port);
+    case IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE: /* a flow is unicast */
+        return number_holds(condition, 1);
     case IPSEC_CONDITION_IP_DESTINATION_ADDRESS_TYPE:
     case IPSEC_CONDITION_IP_LOCAL_INTERFACE:
     case IPSEC_CONDITION_FLAGS:
@@ -69,6 +127,25 @@ random_address(void)
     return result;
 }
 
+/* Any match that suits the field. */
+static void
+compare_otherwise(struct ipsec_condition *condition)
+{
+    static const uint8_t matches[] = {
+        IPSEC_MATCH_NOT_EQUAL,     IPSEC_MATCH_GREATER,       IPSEC_MATCH_LESS,
+        IPSEC_MATCH_LESS_OR_EQUAL, IPSEC_MATCH_RANGE,         IPSEC_MATCH_GREATER_OR_EQUAL,
+        IPSEC_MATCH_FLAGS_ALL_SET, IPSEC_MATCH_FLAGS_ANY_SET, IPSEC_MATCH_FLAGS_NONE_SET,
+    };
+    bool is_address = condition->field <= IPSEC_CONDITION_IP_REMOTE_ADDRESS;
+
+    condition->match = matches[random_below(is_address ? 6 : 9)];
+    condition->number_high = condition->number + random_below(80);
+    condition->address_high = condition->address;
+    condition->address_high.bytes[3] =
+        (uint8_t)(condition->address_high.bytes[3] + random_below(8));
+    condition->prefix_length = 32;
+}
+
 static void
 make_random_filter(struct ipsec_filter *filter, uint64_t id)
 {
@@ -87,8 +164,16 @@ make_random_filter(struct ipsec_filter *filter, uint64_t id)
         condition->number = numbers[random_below(4)];
         condition->prefix_length = prefix_lengths[random_below(7)];
         condition->address = random_address();
-        address_mask(&condition->address, condition->prefix_length);
+        if (random_below(4) == 0)
+            compare_otherwise(condition);
+        condition_normalise(condition, (enum ipsec_layer)filter->layer);
     }
+    if (random_below(8) == 0)
+        filter->conditions[filter->condition_count++] =
+            number_condition(IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE, (uint16_t)random_below(4));
+    if (random_below(16) == 0)
+        filter->conditions[filter->condition_count++] = number_condition(
+            random_below(2) == 0 ? IPSEC_CONDITION_FLAGS : IPSEC_CONDITION_IP_LOCAL_INTERFACE, 0);
 }
 
 static struct classify_flow

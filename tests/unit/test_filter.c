@@ -253,6 +253,164 @@ a_filter_in_use_is_not_deleted(void **state)
 }
 
 static void
+filters_with_comparisons_are_limited_where_they_look_alike(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    struct ipsec_guid key;
+    uint64_t id;
+
+    filter.condition_count = 2;
+    filter.conditions[0] = address_condition(IPSEC_CONDITION_IP_LOCAL_ADDRESS, "192.0.2.1", 32);
+    filter.conditions[1] = number_condition(IPSEC_CONDITION_IP_LOCAL_PORT, 1000);
+    filter.conditions[1].match = IPSEC_MATCH_GREATER;
+    for (unsigned i = 0; i < CLASSIFY_INEXACT_MAXIMUM; i++)
+        id = add_filter(fixture, &filter);
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key),
+                     IPSEC_RPC_OUT_OF_RESOURCES);
+    assert_string_equal(fixture->fault.pointer, "/conditions");
+    /* Not so other values, and filters without comparisons. */
+    filter.conditions[0].address.bytes[3]++;
+    id = add_filter(fixture, &filter);
+    filter.conditions[0].address.bytes[3]--;
+    filter.conditions[1].match = IPSEC_MATCH_EQUAL;
+    (void)add_filter(fixture, &filter);
+    filter.condition_count = 1;
+    (void)add_filter(fixture, &filter);
+    state_settle(&fixture->state);
+    assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, id), IPSEC_OK);
+    state_settle(&fixture->state);
+}
+
+static void
+only_known_providers_own_filters(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    const struct ipsec_builtin *providers;
+    struct ipsec_guid key;
+    size_t count;
+    uint64_t id;
+
+    filter.provider_key.bytes[3] = 1;
+    assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key),
+                     IPSEC_PROVIDER_NOT_FOUND);
+    assert_int_equal(fixture->fault.place, IPSEC_FAULT_BODY);
+    assert_string_equal(fixture->fault.pointer, "/providerKey");
+    assert_int_equal(
+        ipsec_builtin_enum(&fixture->session, IPSEC_BUILTIN_PROVIDER, &providers, &count),
+        IPSEC_OK);
+    filter.provider_key = providers[0].key;
+    (void)add_filter(fixture, &filter);
+}
+
+static void
+provider_data_is_copied(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    uint8_t data[IPSEC_PROVIDER_DATA_MAX] = { 1, 2, 3 };
+    const struct ipsec_filter *found;
+
+    filter.provider_data = data;
+    filter.provider_data_size = sizeof data;
+    uint64_t id = add_filter(fixture, &filter);
+    data[0] = 9;
+    assert_int_equal(ipsec_filter_get_by_id(&fixture->session, id, &found), IPSEC_OK);
+    assert_int_equal(found->provider_data_size, sizeof data);
+    assert_int_equal(found->provider_data[0], 1);
+    ipsec_filter_unref(found);
+}
+
+/* What manual keying asks for: both filters for unicast only, ports as ranges. */
+static void
+traffic_of_ranges_finds_its_mirrored_filter(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter out = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    struct ipsec_filter in = transport_filter(IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    struct ipsec_filter *both[] = { &out, &in };
+    uint64_t mirrored;
+    uint64_t id;
+
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->condition_count = 3;
+        both[i]->conditions[0] = number_condition(IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE, 1);
+        both[i]->conditions[1] = number_condition(IPSEC_CONDITION_IP_LOCAL_PORT, 5000);
+        both[i]->conditions[1].match = IPSEC_MATCH_RANGE;
+        both[i]->conditions[1].number_high = 5999;
+        both[i]->conditions[2] =
+            address_condition(IPSEC_CONDITION_IP_REMOTE_ADDRESS, "198.51.100.4", 0);
+        both[i]->conditions[2].match = IPSEC_MATCH_RANGE;
+        both[i]->conditions[2].address_high = address("198.51.100.8");
+    }
+    struct ipsec_traffic traffic = transport_traffic(add_filter(fixture, &out));
+    uint64_t in_id = add_filter(fixture, &in);
+
+    /* The range does not tell which port it is: the real one has to be given. */
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_OK);
+    assert_int_equal(mirrored, 0);
+    traffic.local_port = 5001;
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_OK);
+    assert_int_equal(mirrored, in_id);
+    traffic.local_port = 6000;
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fixture->fault.pointer, "/localPort");
+    traffic.local_port = 5001;
+    traffic.remote_address.bytes[3] = 9;
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fixture->fault.pointer, "/remoteAddress");
+}
+
+static void
+what_traffic_does_not_tell_is_left_to_the_packets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_filter out = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    struct ipsec_filter in = transport_filter(IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    uint64_t mirrored;
+    uint64_t id;
+
+    out.condition_count = 1;
+    out.conditions[0] = number_condition(IPSEC_CONDITION_IP_LOCAL_INTERFACE, 5);
+    in.condition_count = 1;
+    in.conditions[0] = number_condition(IPSEC_CONDITION_IP_LOCAL_INTERFACE, 5);
+    struct ipsec_traffic traffic = transport_traffic(add_filter(fixture, &out));
+    (void)add_filter(fixture, &in);
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_OK);
+    assert_int_equal(mirrored, 0);
+
+    out.conditions[0] = number_condition(IPSEC_CONDITION_IP_LOCAL_ADDRESS_TYPE, 3);
+    traffic.ipsec_filter_id = add_filter(fixture, &out);
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
+                     IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fixture->fault.pointer, "/localAddress");
+}
+
+static void
+only_outbound_transport_filters_have_sa_contexts(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t id;
+
+    for (int layer = 0; layer < IPSEC_LAYER_COUNT; layer++) {
+        struct ipsec_filter filter = transport_filter((enum ipsec_layer)layer);
+
+        if (filter.callout == IPSEC_CALLOUT_NONE)
+            filter.action = IPSEC_ACTION_PERMIT;
+        const struct ipsec_traffic traffic = transport_traffic(add_filter(fixture, &filter));
+        assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, NULL, &id),
+                         layer == IPSEC_LAYER_OUTBOUND_TRANSPORT_V4 ? IPSEC_OK
+                                                                    : IPSEC_INCOMPATIBLE_LAYER);
+    }
+}
+
+static void
 pages_go_in_id_order_by_layer(void **state)
 {
     struct fixture *fixture = *state;
@@ -309,6 +467,12 @@ main(void)
         FIXTURE_TEST(what_is_stored_is_normalised_and_a_copy),
         FIXTURE_TEST(automatic_weights_grow_with_what_conditions_fix),
         FIXTURE_TEST(a_filter_in_use_is_not_deleted),
+        FIXTURE_TEST(filters_with_comparisons_are_limited_where_they_look_alike),
+        FIXTURE_TEST(only_known_providers_own_filters),
+        FIXTURE_TEST(provider_data_is_copied),
+        FIXTURE_TEST(traffic_of_ranges_finds_its_mirrored_filter),
+        FIXTURE_TEST(what_traffic_does_not_tell_is_left_to_the_packets),
+        FIXTURE_TEST(only_outbound_transport_filters_have_sa_contexts),
         FIXTURE_TEST(pages_go_in_id_order_by_layer),
     };
 
