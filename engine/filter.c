@@ -9,15 +9,25 @@
 #include "engine/engine.h"
 #include "engine/filter_check.h"
 #include "engine/guid.h"
+#include "engine/provider_context.h"
 #include "engine/session.h"
 #include "engine/state.h"
 
-static enum ipsec_status check_references(struct ipsec_session *session,
-                                          const struct ipsec_filter *filter);
+/* What a filter has that does not come from its caller; no context, no tunnel: null. */
+struct relations {
+    uint8_t lifetime;
+    struct provider_context_entry *context;
+    struct provider_context_entry *tunnel;
+};
+
+static enum ipsec_status find_references(struct ipsec_session *session,
+                                         const struct ipsec_filter *filter,
+                                         uint8_t lifetime,
+                                         struct provider_context_entry **context_out);
 static enum ipsec_status check_key(struct ipsec_session *session, const struct ipsec_guid *key);
 static enum ipsec_status make_entry(struct ipsec_session *session,
                                     const struct ipsec_filter *filter,
-                                    uint8_t lifetime,
+                                    const struct relations *relations,
                                     struct filter_entry **entry_out);
 static void normalise(struct ipsec_filter *filter);
 static uint64_t effective_weight(const struct ipsec_filter *filter);
@@ -41,7 +51,7 @@ ipsec_filter_add(struct ipsec_session *session,
     status = filter_check_right_to_add(session, filter);
     if (status != IPSEC_OK)
         return status;
-    status = filter_add(session, filter, &entry);
+    status = filter_add(session, filter, NULL, &entry);
     if (status != IPSEC_OK)
         return status;
     *id_out = entry->filter->id;
@@ -80,6 +90,14 @@ ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id)
     struct filter_entry *entry = find_visible(session, id);
     if (entry == NULL)
         return not_found(session, id);
+    status = policy_check_owner(session, &entry->object);
+    if (status != IPSEC_OK)
+        return status;
+    if (entry->tunnel != NULL)
+        return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
+                               "filter %llu is part of tunnel %llu and goes with it",
+                               (unsigned long long)id,
+                               (unsigned long long)entry->filter->tunnel_id);
     return policy_delete(session, &entry->object);
 }
 
@@ -162,29 +180,34 @@ filter_check_right_to_add(struct ipsec_session *session, const struct ipsec_filt
 enum ipsec_status
 filter_add(struct ipsec_session *session,
            const struct ipsec_filter *filter,
+           struct provider_context_entry *tunnel,
            const struct filter_entry **entry_out)
 {
     struct engine_state *state = session->state;
+    struct relations relations = { .tunnel = tunnel };
+    const struct ipsec_provider_context *context = NULL;
     struct filter_entry *entry;
     enum ipsec_status status;
-    uint8_t lifetime;
 
     status = filter_check_values(filter, session->fault);
     if (status != IPSEC_OK)
         return status;
-    status = policy_lifetime_of(session, (filter->flags & IPSEC_FILTER_PERSISTENT) != 0, &lifetime);
+    status = policy_lifetime_of(session, (filter->flags & IPSEC_FILTER_PERSISTENT) != 0,
+                                &relations.lifetime);
     if (status != IPSEC_OK)
         return status;
-    status = check_references(session, filter);
+    status = find_references(session, filter, relations.lifetime, &relations.context);
     if (status != IPSEC_OK)
         return status;
-    status = filter_check_meaning(filter, NULL, session->fault);
+    if (relations.context != NULL)
+        context = relations.context->provider_context;
+    status = filter_check_meaning(filter, context, session->fault);
     if (status != IPSEC_OK)
         return status;
     status = check_key(session, &filter->key);
     if (status != IPSEC_OK)
         return status;
-    status = make_entry(session, filter, lifetime, &entry);
+    status = make_entry(session, filter, &relations, &entry);
     if (status != IPSEC_OK)
         return status;
 
@@ -192,7 +215,7 @@ filter_add(struct ipsec_session *session,
         filter_entry_free(entry);
         return session_no_memory(session);
     }
-    status = policy_add(session, &entry->object, &filter_policy_ops, lifetime);
+    status = policy_add(session, &entry->object, &filter_policy_ops, relations.lifetime);
     if (status != IPSEC_OK) {
         filter_policy_ops.discard(state, &entry->object, false);
         return status;
@@ -201,16 +224,37 @@ filter_add(struct ipsec_session *session,
     return IPSEC_OK;
 }
 
+/* '*context_out' is null when none is named.  What is persistent is so with its provider. */
 static enum ipsec_status
-check_references(struct ipsec_session *session, const struct ipsec_filter *filter)
+find_references(struct ipsec_session *session,
+                const struct ipsec_filter *filter,
+                uint8_t lifetime,
+                struct provider_context_entry **context_out)
 {
+    static const char pointer[] = "/providerContextKey";
+    enum ipsec_status status;
+
+    *context_out = NULL;
     if (!guid_is_zero(&filter->provider_key) &&
         builtin_find(IPSEC_BUILTIN_PROVIDER, &filter->provider_key) == NULL)
         return ipsec_fault_set(session->fault, IPSEC_PROVIDER_NOT_FOUND, IPSEC_FAULT_BODY,
                                "/providerKey", "no provider has this key");
-    if (!guid_is_zero(&filter->provider_context_key))
+    if (guid_is_zero(&filter->provider_context_key))
+        return IPSEC_OK;
+    struct provider_context_entry *context =
+        provider_context_find_key(session, &filter->provider_context_key);
+    if (context == NULL)
         return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_BODY,
-                               "/providerContextKey", "no provider context has this key");
+                               pointer, "no provider context has this key");
+    status = policy_check_reference(session, lifetime, &context->object,
+                                    context->provider_context->lifetime, pointer);
+    if (status != IPSEC_OK)
+        return status;
+    if (lifetime == IPSEC_LIFETIME_PERSISTENT &&
+        !guid_equal(&filter->provider_key, &context->provider_context->provider_key))
+        return ipsec_fault_set(session->fault, IPSEC_LIFETIME_MISMATCH, IPSEC_FAULT_BODY, pointer,
+                               "what is persistent may not refer to what another provider owns");
+    *context_out = context;
     return IPSEC_OK;
 }
 
@@ -234,7 +278,7 @@ check_key(struct ipsec_session *session, const struct ipsec_guid *key)
 static enum ipsec_status
 make_entry(struct ipsec_session *session,
            const struct ipsec_filter *filter,
-           uint8_t lifetime,
+           const struct relations *relations,
            struct filter_entry **entry_out)
 {
     struct engine_state *state = session->state;
@@ -254,10 +298,13 @@ make_entry(struct ipsec_session *session,
     copy->effective_weight = effective_weight(copy);
     copy->created_at_ms = state->now_ms;
     copy->created_by = created_by;
-    copy->lifetime = lifetime;
+    copy->lifetime = relations->lifetime;
     copy->revision = ++state->revision;
-    copy->provider_context_id = 0;
-    copy->tunnel_id = 0;
+    entry->provider_context = relations->context;
+    entry->tunnel = relations->tunnel;
+    copy->provider_context_id =
+        entry->provider_context == NULL ? 0 : entry->provider_context->provider_context->id;
+    copy->tunnel_id = entry->tunnel == NULL ? 0 : entry->tunnel->provider_context->id;
     *entry_out = entry;
     return IPSEC_OK;
 }

@@ -10,6 +10,7 @@
 #include "engine/types.h"
 
 struct engine_state;
+struct provider_context_entry;
 struct ipsec_fault;
 struct ipsec_session;
 
@@ -18,9 +19,11 @@ extern const struct policy_ops filter_policy_ops;
 /* The rights that adding the filter asks for. */
 NODISCARD enum ipsec_status filter_check_right_to_add(struct ipsec_session *session,
                                                       const struct ipsec_filter *filter);
-/* Adds a filter after all checks but those of session and right, which come before. */
+/* Adds a filter after all checks but those of session and right, which come before.  'tunnel': the
+ * policy of the tunnel that it is part of; null: none. */
 NODISCARD enum ipsec_status filter_add(struct ipsec_session *session,
                                        const struct ipsec_filter *filter,
+                                       struct provider_context_entry *tunnel,
                                        const struct filter_entry **entry_out);
 
 /* The filter as part of committed policy, which SA contexts and the classifier go by; null when it

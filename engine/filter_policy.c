@@ -5,6 +5,8 @@
 
 #include "engine/filter.h"
 #include "engine/filter_check.h"
+#include "engine/guid.h"
+#include "engine/provider_context.h"
 #include "engine/session.h"
 #include "engine/state.h"
 
@@ -17,7 +19,10 @@ static struct filter_entry *entry_of(struct policy_object *object);
 static bool put_in_force(struct engine_state *state, struct filter_entry *entry);
 static void take_out_of_force(struct engine_state *state, struct filter_entry *entry);
 static bool is_inbound_ipsec(const struct ipsec_filter *filter);
-static enum ipsec_status check_stored(const struct ipsec_filter *filter, struct ipsec_fault *fault);
+static enum ipsec_status check_stored(const struct ipsec_filter *filter,
+                                      const struct provider_context_entry *context,
+                                      const struct provider_context_entry *tunnel,
+                                      struct ipsec_fault *fault);
 static void undo_commit_add(struct engine_state *state, void *object, uint64_t number);
 static void undo_commit_delete(struct engine_state *state, void *object, uint64_t number);
 static void settle_commit_delete(struct engine_state *state, void *object, uint64_t number);
@@ -55,13 +60,17 @@ filter_load(struct engine_state *state,
             const struct ipsec_filter *filter,
             struct ipsec_fault *fault)
 {
+    struct provider_context_entry *context =
+        provider_context_find_committed(state, filter->provider_context_id);
+    struct provider_context_entry *tunnel =
+        provider_context_find_committed(state, filter->tunnel_id);
     struct ipsec_fault flaw = { .status = IPSEC_OK };
 
     if (filter->id == 0 || filter->id > IPSEC_LUID_MAX ||
         filter->lifetime == IPSEC_LIFETIME_DYNAMIC ||
         filter_table_find(&state->filters, filter->id) != NULL ||
         filter_table_next_of(&state->filters, &filter->key, NULL) != NULL ||
-        check_stored(filter, &flaw) != IPSEC_OK)
+        check_stored(filter, context, tunnel, &flaw) != IPSEC_OK)
         return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
                                "the store holds a filter %llu that is not valid%s%s",
                                (unsigned long long)filter->id, flaw.status == IPSEC_OK ? "" : ": ",
@@ -69,6 +78,10 @@ filter_load(struct engine_state *state,
 
     const struct ipsec_filter *copy = filter_copy(filter);
     struct filter_entry *entry = copy == NULL ? NULL : filter_entry_new(copy);
+    if (entry != NULL) {
+        entry->provider_context = context;
+        entry->tunnel = tunnel;
+    }
     bool is_in_table = entry != NULL && filter_table_insert(&state->filters, entry);
     if (is_in_table && put_in_force(state, entry)) {
         entry->object.ops = &filter_policy_ops;
@@ -222,9 +235,26 @@ is_inbound_ipsec(const struct ipsec_filter *filter)
 }
 
 static enum ipsec_status
-check_stored(const struct ipsec_filter *filter, struct ipsec_fault *fault)
+check_stored(const struct ipsec_filter *filter,
+             const struct provider_context_entry *context,
+             const struct provider_context_entry *tunnel,
+             struct ipsec_fault *fault)
 {
     enum ipsec_status status = filter_check_values(filter, fault);
 
-    return status == IPSEC_OK ? filter_check_meaning(filter, NULL, fault) : status;
+    if (status == IPSEC_OK)
+        status =
+            filter_check_meaning(filter, context == NULL ? NULL : context->provider_context, fault);
+    if (status != IPSEC_OK)
+        return status;
+    if (guid_is_zero(&filter->provider_context_key)
+            ? filter->provider_context_id != 0
+            : context == NULL ||
+                  !guid_equal(&context->provider_context->key, &filter->provider_context_key))
+        return ipsec_fault_set(fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_SERVICE, NULL,
+                               "it names a provider context that is not there");
+    if (filter->tunnel_id != 0 && (tunnel == NULL || !tunnel->provider_context->is_tunnel))
+        return ipsec_fault_set(fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_SERVICE, NULL,
+                               "it is part of a tunnel that is not there");
+    return IPSEC_OK;
 }

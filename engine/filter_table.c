@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/guid.h"
+#include "engine/provider_context_table.h"
 
 /* What stands behind every 'const struct ipsec_filter *' that callers see. */
 struct filter_object {
@@ -18,6 +19,8 @@ struct filter_object {
 
 static struct filter_object *object_of(const struct ipsec_filter *filter);
 static bool copy_parts(struct ipsec_filter *copy, const struct ipsec_filter *source);
+static void link_to_context(struct filter_entry *entry);
+static void unlink_from_context(struct filter_entry *entry);
 static uint64_t hash_key(const struct filter_table *table, const struct ipsec_guid *key);
 
 bool
@@ -96,6 +99,7 @@ filter_table_insert(struct filter_table *table, struct filter_entry *entry)
     if (!id_table_insert(&table->ids, &row))
         return false;
     hash_index_add(&table->keys, &entry->key_link, hash_key(table, &entry->filter->key));
+    link_to_context(entry);
     return true;
 }
 
@@ -104,6 +108,7 @@ filter_table_remove(struct filter_table *table, struct filter_entry *entry)
 {
     id_table_remove(&table->ids, entry->filter->id);
     hash_index_remove(&table->keys, &entry->key_link);
+    unlink_from_context(entry);
 }
 
 void
@@ -177,6 +182,49 @@ copy_parts(struct ipsec_filter *copy, const struct ipsec_filter *source)
         memcpy(copy->provider_data, source->provider_data, size);
     return copy->name != NULL && (source->description == NULL || copy->description != NULL) &&
            (size == 0 || copy->provider_data != NULL);
+}
+
+static void
+link_to_context(struct filter_entry *entry)
+{
+    entry->user_link = (struct filter_link){ .next = NULL };
+    entry->part_link = (struct filter_link){ .next = NULL };
+    if (entry->provider_context != NULL) {
+        struct filter_entry **first = &entry->provider_context->first_user;
+
+        entry->user_link.next = *first;
+        if (*first != NULL)
+            (*first)->user_link.previous = entry;
+        *first = entry;
+    }
+    if (entry->tunnel != NULL) {
+        struct filter_entry **first = &entry->tunnel->first_part;
+
+        entry->part_link.next = *first;
+        if (*first != NULL)
+            (*first)->part_link.previous = entry;
+        *first = entry;
+    }
+}
+
+static void
+unlink_from_context(struct filter_entry *entry)
+{
+    const struct filter_link *user = &entry->user_link;
+    const struct filter_link *part = &entry->part_link;
+
+    if (entry->provider_context != NULL) {
+        *(user->previous == NULL ? &entry->provider_context->first_user
+                                 : &user->previous->user_link.next) = user->next;
+        if (user->next != NULL)
+            user->next->user_link.previous = user->previous;
+    }
+    if (entry->tunnel != NULL) {
+        *(part->previous == NULL ? &entry->tunnel->first_part : &part->previous->part_link.next) =
+            part->next;
+        if (part->next != NULL)
+            part->next->part_link.previous = part->previous;
+    }
 }
 
 static uint64_t

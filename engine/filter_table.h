@@ -17,10 +17,22 @@
 #include "engine/policy.h"
 #include "engine/types.h"
 
+struct provider_context_entry;
+
+/* A filter's place in a list of a provider context's. */
+struct filter_link {
+    struct filter_entry *next;
+    struct filter_entry *previous;
+};
+
 struct filter_entry {
     struct policy_object object;
-    const struct ipsec_filter *filter; /* a reference */
-    uint64_t context_count;            /* SA contexts whose outbound filter it is */
+    const struct ipsec_filter *filter;               /* a reference */
+    struct provider_context_entry *provider_context; /* that it names; null: none */
+    struct provider_context_entry *tunnel;           /* that it is part of; null: none */
+    struct filter_link user_link;                    /* of those that name the same */
+    struct filter_link part_link;                    /* of the parts of the tunnel */
+    uint64_t context_count;                          /* SA contexts whose outbound filter it is */
     struct hash_link key_link;
     struct classify_node node; /* in the classifier only while it is committed */
 };
@@ -52,7 +64,7 @@ struct filter_entry *filter_table_next_of(const struct filter_table *table,
 struct filter_entry *filter_entry_new(const struct ipsec_filter *filter_take);
 void filter_entry_free(struct filter_entry *entry); /* accepts null */
 
-/* False: no memory. */
+/* Puts it into the lists of its provider context and tunnel, too.  False: no memory. */
 NODISCARD bool filter_table_insert(struct filter_table *table, struct filter_entry *entry);
 /* The entry's place stays until it is settled or put back, which can't fail. */
 void filter_table_remove(struct filter_table *table, struct filter_entry *entry);

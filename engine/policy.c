@@ -11,8 +11,6 @@
 #include "engine/state.h"
 
 static enum ipsec_status add_at_once(struct ipsec_session *session, struct policy_object *object);
-static enum ipsec_status check_owner(struct ipsec_session *session,
-                                     const struct policy_object *object);
 static enum ipsec_status delete_in_transaction(struct ipsec_session *session,
                                                struct policy_object *object);
 static enum ipsec_status delete_for_good(struct ipsec_session *session,
@@ -90,7 +88,7 @@ policy_delete(struct ipsec_session *session, struct policy_object *object)
 {
     enum ipsec_status status;
 
-    status = check_owner(session, object);
+    status = policy_check_owner(session, object);
     if (status != IPSEC_OK)
         return status;
     status = object->ops->check_unused(session, object);
@@ -102,6 +100,20 @@ policy_delete(struct ipsec_session *session, struct policy_object *object)
     if (status != IPSEC_OK)
         return status;
     return delete_for_good(session, object);
+}
+
+enum ipsec_status
+policy_check_owner(struct ipsec_session *session, const struct policy_object *object)
+{
+    if ((session->flags & IPSEC_SESSION_DYNAMIC) == 0)
+        return IPSEC_OK;
+    if (object->owner == 0)
+        return ipsec_fault_set(session->fault, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_FAULT_PATH,
+                               NULL, "a dynamic session may delete only what it added itself");
+    if (object->owner != session->entry->record.number)
+        return ipsec_fault_set(session->fault, IPSEC_WRONG_SESSION, IPSEC_FAULT_PATH, NULL,
+                               "another dynamic session added the object");
+    return IPSEC_OK;
 }
 
 bool
@@ -135,6 +147,9 @@ policy_check_reference(struct ipsec_session *session,
                        uint8_t target_lifetime,
                        const char *pointer)
 {
+    if (lifetime == IPSEC_LIFETIME_PERSISTENT && target_lifetime == IPSEC_LIFETIME_STATIC)
+        return ipsec_fault_set(session->fault, IPSEC_LIFETIME_MISMATCH, IPSEC_FAULT_BODY, pointer,
+                               "what is persistent may not refer to what is not");
     if (target_lifetime != IPSEC_LIFETIME_DYNAMIC)
         return IPSEC_OK;
     if (lifetime != IPSEC_LIFETIME_DYNAMIC)
@@ -236,21 +251,6 @@ add_at_once(struct ipsec_session *session, struct policy_object *object)
         batch_cut(&state->batch, mark);
     }
     return status;
-}
-
-/* A dynamic session may delete only what it added itself. */
-static enum ipsec_status
-check_owner(struct ipsec_session *session, const struct policy_object *object)
-{
-    if ((session->flags & IPSEC_SESSION_DYNAMIC) == 0)
-        return IPSEC_OK;
-    if (object->owner == 0)
-        return ipsec_fault_set(session->fault, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_FAULT_PATH,
-                               NULL, "a dynamic session may delete only what it added itself");
-    if (object->owner != session->entry->record.number)
-        return ipsec_fault_set(session->fault, IPSEC_WRONG_SESSION, IPSEC_FAULT_PATH, NULL,
-                               "another dynamic session added the object");
-    return IPSEC_OK;
 }
 
 static enum ipsec_status

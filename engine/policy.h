@@ -84,6 +84,10 @@ NODISCARD enum ipsec_status policy_add(struct ipsec_session *session,
 NODISCARD enum ipsec_status policy_delete(struct ipsec_session *session,
                                           struct policy_object *object);
 
+/* The rules of dynamic sessions alone. */
+NODISCARD enum ipsec_status policy_check_owner(struct ipsec_session *session,
+                                               const struct policy_object *object);
+
 /* Whether the session sees it. */
 bool policy_is_visible(const struct ipsec_session *session, const struct policy_object *object);
 /* Whether it is part of committed policy. */

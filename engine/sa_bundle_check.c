@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/sa_transform.h"
+
 enum { SPI_RESERVED = 256, GCM_SALT_SIZE = 4, DES_KEY_SIZE = 8, POINTER_SIZE = 48 };
 
 /* All flags of WFP, with an effect here or without; 0x100 and 0x01000000 to 0x08000000 are
@@ -113,6 +115,7 @@ static enum ipsec_status refuse(struct ipsec_fault *fault,
                                 enum ipsec_status status,
                                 const char *pointer,
                                 const char *detail);
+static enum ipsec_status in_sa(struct ipsec_fault *fault, enum ipsec_status status, size_t index);
 static enum ipsec_status refuse_sa(struct ipsec_fault *fault,
                                    enum ipsec_status status,
                                    size_t index,
@@ -246,22 +249,10 @@ check_sa_values(const struct ipsec_sa_bundle_input *input,
 {
     const struct ipsec_sa *sa = &input->bundle.sas[index];
     const struct ipsec_sa_keys *keys = &input->keys[index];
+    enum ipsec_status status = sa_transform_check_values(&sa->transform, fault);
 
-    if (sa->transform.type < IPSEC_TRANSFORM_AH || sa->transform.type > IPSEC_TRANSFORM_ESP_AUTH_FW)
-        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "saTransformType",
-                         "is no transform type");
-    if (sa->transform.auth >= IPSEC_AUTH_TRANSFORM_COUNT)
-        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "authTransform",
-                         "is no authentication transform");
-    if (sa->transform.cipher >= IPSEC_CIPHER_TRANSFORM_COUNT)
-        return refuse_sa(fault, IPSEC_INVALID_ENUMERATOR, index, "cipherTransform",
-                         "is no cipher transform");
-    if (needs_auth(sa) && sa->transform.auth == IPSEC_AUTH_NONE)
-        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "authTransform",
-                         "this transform type authenticates");
-    if (needs_cipher(sa) && sa->transform.cipher == IPSEC_CIPHER_NONE)
-        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "cipherTransform",
-                         "this transform type encrypts");
+    if (status != IPSEC_OK)
+        return in_sa(fault, status, index);
     if (needs_cipher(sa) && keys->cipher.size == 0)
         return refuse_sa(fault, IPSEC_NULL_POINTER, index, "cipherKey", "the cipher needs a key");
     /* With GCM the cipher's key is that of both halves. */
@@ -292,32 +283,9 @@ check_order(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
 static enum ipsec_status
 check_transform(const struct ipsec_sa *sa, size_t index, struct ipsec_fault *fault)
 {
-    const struct transform_row *auth = &auth_rows[sa->transform.auth];
-    const struct transform_row *cipher = &cipher_rows[sa->transform.cipher];
+    enum ipsec_status status = sa_transform_check_meaning(&sa->transform, fault);
 
-    if (sa->transform.type == IPSEC_TRANSFORM_ESP_AUTH_FW)
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "saTransformType",
-                         "protecting the first packet only is not possible here");
-    if (!needs_auth(sa) && sa->transform.auth != IPSEC_AUTH_NONE)
-        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "authTransform",
-                         "this transform type does not authenticate");
-    if (!needs_cipher(sa) && sa->transform.cipher != IPSEC_CIPHER_NONE)
-        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "cipherTransform",
-                         "this transform type does not encrypt");
-    if (sa->transform.type == IPSEC_TRANSFORM_AH && auth->gcm)
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authTransform",
-                         "AH takes no GCM");
-    if (!needs_cipher(sa))
-        return IPSEC_OK;
-    if (!needs_auth(sa))
-        return !cipher->gcm
-                   ? IPSEC_OK
-                   : refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherTransform",
-                               "GCM authenticates too: the type is espAuthAndCipher");
-    if (auth->gcm != cipher->gcm || (auth->gcm && auth->key_size != cipher->key_size))
-        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherTransform",
-                         "GCM is both authentication and cipher, of one strength");
-    return IPSEC_OK;
+    return status == IPSEC_OK ? status : in_sa(fault, status, index);
 }
 
 /* MD5, DES, 3DES, and what leaves either encryption or integrity out. */
@@ -516,14 +484,13 @@ check_key_module_state(const struct ipsec_sa_bundle *bundle, struct ipsec_fault 
 static bool
 needs_auth(const struct ipsec_sa *sa)
 {
-    return sa->transform.type != IPSEC_TRANSFORM_ESP_CIPHER;
+    return sa_transform_authenticates(&sa->transform);
 }
 
 static bool
 needs_cipher(const struct ipsec_sa *sa)
 {
-    return sa->transform.type == IPSEC_TRANSFORM_ESP_CIPHER ||
-           sa->transform.type == IPSEC_TRANSFORM_ESP_AUTH_AND_CIPHER;
+    return sa_transform_encrypts(&sa->transform);
 }
 
 static bool
@@ -547,7 +514,7 @@ has_ah(const struct ipsec_sa_bundle *bundle)
 static bool
 is_gcm(const struct ipsec_sa *sa)
 {
-    return auth_rows[sa->transform.auth].gcm || cipher_rows[sa->transform.cipher].gcm;
+    return sa_transform_is_gcm(&sa->transform);
 }
 
 static bool
@@ -608,6 +575,18 @@ static enum ipsec_status
 refuse(struct ipsec_fault *fault, enum ipsec_status status, const char *pointer, const char *detail)
 {
     return ipsec_fault_set(fault, status, IPSEC_FAULT_BODY, pointer, "%s", detail);
+}
+
+/* A fault of one SA becomes one of the bundle; 'fault' may be null. */
+static enum ipsec_status
+in_sa(struct ipsec_fault *fault, enum ipsec_status status, size_t index)
+{
+    char prefix[POINTER_SIZE];
+
+    if (fault == NULL)
+        return status;
+    (void)snprintf(prefix, sizeof prefix, "/saList/%zu", index);
+    return ipsec_fault_prefix(fault, prefix);
 }
 
 static enum ipsec_status

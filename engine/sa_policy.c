@@ -6,9 +6,16 @@
 #include <string.h>
 
 #include "engine/policy.h"
+#include "engine/policy_type.h"
+#include "engine/provider_context.h"
 #include "engine/state.h"
 #include "engine/validate.h"
 
+static enum ipsec_status check_transport(struct ipsec_session *session,
+                                         const struct ipsec_traffic *traffic);
+static enum ipsec_status check_tunnel(struct ipsec_session *session,
+                                      const struct ipsec_traffic *traffic);
+static uint64_t *user_count(const struct engine_state *state, const struct ipsec_traffic *traffic);
 static const struct filter_entry *find_filter(struct ipsec_session *session, uint64_t id);
 static enum ipsec_status
 filter_not_found(struct ipsec_session *session, uint64_t id, const char *pointer);
@@ -16,27 +23,56 @@ static uint16_t effective_number(uint16_t given,
                                  const struct ipsec_filter *filter,
                                  enum ipsec_condition_field field);
 
-/* This engine has no provider contexts, so no tunnel policy can be found. */
 enum ipsec_status
 sa_policy_check(struct ipsec_session *session, const struct ipsec_traffic *traffic)
 {
-    if (traffic->type == IPSEC_TRAFFIC_TYPE_TUNNEL)
-        return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_BODY,
-                               "/tunnelPolicyId", "no provider context has id %llu",
-                               (unsigned long long)traffic->tunnel_policy_id);
+    return traffic->type == IPSEC_TRAFFIC_TYPE_TUNNEL ? check_tunnel(session, traffic)
+                                                      : check_transport(session, traffic);
+}
 
+/* A context outlives every session, so what it refers to must not end with one. */
+static enum ipsec_status
+check_transport(struct ipsec_session *session, const struct ipsec_traffic *traffic)
+{
     const struct filter_entry *entry = find_filter(session, traffic->ipsec_filter_id);
+    enum ipsec_status status;
+
     if (entry == NULL)
         return filter_not_found(session, traffic->ipsec_filter_id, "/ipsecFilterId");
-    /* A context outlives every session. */
-    enum ipsec_status status = policy_check_reference(
-        session, IPSEC_LIFETIME_STATIC, &entry->object, entry->filter->lifetime, "/ipsecFilterId");
+    status = policy_check_reference(session, IPSEC_LIFETIME_STATIC, &entry->object,
+                                    entry->filter->lifetime, "/ipsecFilterId");
     if (status != IPSEC_OK)
         return status;
     status = validate_traffic_meaning(traffic, session->fault);
     if (status != IPSEC_OK)
         return status;
     return validate_traffic_filter(traffic, entry->filter, session->fault);
+}
+
+static enum ipsec_status
+check_tunnel(struct ipsec_session *session, const struct ipsec_traffic *traffic)
+{
+    static const char pointer[] = "/tunnelPolicyId";
+    const struct provider_context_entry *entry = NULL;
+    unsigned long long id = traffic->tunnel_policy_id;
+    enum ipsec_status status;
+
+    if (session_has_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS, FWPM_ACTRL_READ))
+        entry = provider_context_find_committed(session->state, traffic->tunnel_policy_id);
+    if (entry == NULL)
+        return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_BODY,
+                               pointer, "no provider context has id %llu", id);
+    if (!policy_type_is_tunnel(entry->provider_context->type))
+        return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_MISMATCH, IPSEC_FAULT_BODY,
+                               pointer, "provider context %llu is no quick-mode tunnel policy", id);
+    status = policy_check_reference(session, IPSEC_LIFETIME_STATIC, &entry->object,
+                                    entry->provider_context->lifetime, pointer);
+    if (status != IPSEC_OK)
+        return status;
+    status = validate_traffic_meaning(traffic, session->fault);
+    if (status != IPSEC_OK)
+        return status;
+    return validate_traffic_policy(traffic, entry->provider_context, session->fault);
 }
 
 enum ipsec_status
@@ -94,22 +130,33 @@ sa_policy_filter_now(const struct engine_state *state, uint64_t filter_id)
 void
 sa_policy_ref(struct engine_state *state, const struct ipsec_traffic *traffic)
 {
-    if (traffic->ipsec_filter_id != 0)
-        filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count++;
+    ++*user_count(state, traffic);
 }
 
 void
 sa_policy_unref(struct engine_state *state, const struct ipsec_traffic *traffic)
 {
-    if (traffic->ipsec_filter_id != 0)
-        filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count--;
+    --*user_count(state, traffic);
 }
 
 bool
 sa_policy_exists(const struct engine_state *state, const struct ipsec_traffic *traffic)
 {
-    return traffic->ipsec_filter_id == 0 ||
-           filter_find_committed(state, traffic->ipsec_filter_id) != NULL;
+    if (traffic->type == IPSEC_TRAFFIC_TYPE_TRANSPORT)
+        return filter_find_committed(state, traffic->ipsec_filter_id) != NULL;
+    const struct provider_context_entry *entry =
+        provider_context_find_committed(state, traffic->tunnel_policy_id);
+    return entry != NULL && policy_type_is_tunnel(entry->provider_context->type);
+}
+
+/* Where the contexts of the filter or policy, which is there, are counted. */
+static uint64_t *
+user_count(const struct engine_state *state, const struct ipsec_traffic *traffic)
+{
+    if (traffic->type == IPSEC_TRAFFIC_TYPE_TRANSPORT)
+        return &filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count;
+    return &provider_context_table_find(&state->provider_contexts, traffic->tunnel_policy_id)
+                ->context_count;
 }
 
 bool

@@ -3,6 +3,7 @@
  * state.c: see state.h. */
 #include "engine/state.h"
 
+#include "engine/provider_context.h"
 #include "engine/sa_context.h"
 
 /* Objects that enumerations look at. */
@@ -14,6 +15,8 @@ struct load {
 };
 
 static enum ipsec_status load_principal(void *context, const struct store_principal *principal);
+static enum ipsec_status
+load_provider_context(void *context, const struct ipsec_provider_context *provider_context);
 static enum ipsec_status load_filter(void *context, const struct ipsec_filter *filter);
 static enum ipsec_status load_sa_context(void *context, const struct ipsec_sa_context *sa_context);
 static enum ipsec_status load_session(void *context, const struct ipsec_session_record *session);
@@ -37,12 +40,13 @@ state_init(struct engine_state *state,
 
     /* All of them, so that all may be cleared. */
     bool sa = sa_database_init(&state->sa);
+    bool provider_contexts = provider_context_table_init(&state->provider_contexts);
     bool filters = filter_table_init(&state->filters);
     bool classify = classify_init(&state->classify);
     bool principals = principal_table_init(&state->principals);
     bool sessions = session_table_init(&state->sessions);
     bool replays = replay_index_init(&state->replays, max_replay_records, max_batch);
-    return sa && filters && classify && principals && sessions && replays;
+    return sa && provider_contexts && filters && classify && principals && sessions && replays;
 }
 
 void
@@ -51,6 +55,7 @@ state_clear(struct engine_state *state)
     batch_clear(&state->batch);
     sa_database_clear(state);
     filter_table_clear(&state->filters);
+    provider_context_table_clear(&state->provider_contexts);
     classify_clear(&state->classify);
     principal_table_clear(&state->principals);
     session_table_clear(&state->sessions);
@@ -69,6 +74,7 @@ state_load(struct engine_state *state,
     const struct store_loader loader = {
         .context = &load,
         .principal = load_principal,
+        .provider_context = load_provider_context,
         .filter = load_filter,
         .sa_context = load_sa_context,
         .session = load_session,
@@ -195,6 +201,14 @@ load_principal(void *context, const struct store_principal *principal)
 }
 
 static enum ipsec_status
+load_provider_context(void *context, const struct ipsec_provider_context *provider_context)
+{
+    const struct load *load = context;
+
+    return provider_context_load(load->state, provider_context, load->fault);
+}
+
+static enum ipsec_status
 load_filter(void *context, const struct ipsec_filter *filter)
 {
     const struct load *load = context;
@@ -248,8 +262,8 @@ corrupt(struct ipsec_fault *fault, const char *what, uint64_t number)
 static uint64_t
 highest_id(const struct engine_state *state)
 {
-    const struct id_table *tables[] = { &state->contexts, &state->filters.ids,
-                                        &state->sessions.numbers };
+    const struct id_table *tables[] = { &state->contexts, &state->provider_contexts.ids,
+                                        &state->filters.ids, &state->sessions.numbers };
     uint64_t highest = 0;
 
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

@@ -19,6 +19,7 @@
 #include "engine/luid.h"
 #include "engine/policy_lock.h"
 #include "engine/principal.h"
+#include "engine/provider_context_table.h"
 #include "engine/replay.h"
 #include "engine/sa_database.h"
 #include "engine/session_table.h"
@@ -37,6 +38,7 @@ struct engine_state {
     struct id_table contexts; /* struct ipsec_sa_context */
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     struct sa_database sa; /* what stands beside the contexts */
+    struct provider_context_table provider_contexts;
     struct filter_table filters;
     struct classify classify;
     struct principal_table principals;

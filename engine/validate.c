@@ -30,10 +30,6 @@ static enum ipsec_status check_transport_members(const struct ipsec_traffic *tra
                                                  struct ipsec_fault *fault);
 static enum ipsec_status check_tunnel_members(const struct ipsec_traffic *traffic,
                                               struct ipsec_fault *fault);
-static enum ipsec_status check_address(const struct ipsec_address *address,
-                                       uint8_t ip_version,
-                                       const char *pointer,
-                                       struct ipsec_fault *fault);
 static enum address_flaw flaw_of_v4(const uint8_t bytes[static 16]);
 static enum address_flaw flaw_of_v6(const uint8_t bytes[static 16]);
 static enum ipsec_status check_against_conditions(const struct ipsec_traffic *traffic,
@@ -72,10 +68,12 @@ validate_traffic_meaning(const struct ipsec_traffic *traffic, struct ipsec_fault
                                                            : check_tunnel_members(traffic, fault);
     if (status != IPSEC_OK)
         return status;
-    status = check_address(&traffic->local_address, traffic->ip_version, "/localAddress", fault);
+    status =
+        validate_sa_address(&traffic->local_address, traffic->ip_version, "/localAddress", fault);
     if (status != IPSEC_OK)
         return status;
-    status = check_address(&traffic->remote_address, traffic->ip_version, "/remoteAddress", fault);
+    status =
+        validate_sa_address(&traffic->remote_address, traffic->ip_version, "/remoteAddress", fault);
     if (status != IPSEC_OK)
         return status;
     if (traffic->type == IPSEC_TRAFFIC_TYPE_TUNNEL &&
@@ -104,6 +102,25 @@ validate_traffic_filter(const struct ipsec_traffic *traffic,
 }
 
 enum ipsec_status
+validate_traffic_policy(const struct ipsec_traffic *traffic,
+                        const struct ipsec_provider_context *policy,
+                        struct ipsec_fault *fault)
+{
+    if (traffic->ip_version != policy->ip_version)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/ipVersion",
+                      "is not that of the policy's tunnel endpoints");
+    if (memcmp(&traffic->local_address, &policy->local_endpoint, sizeof policy->local_endpoint) !=
+        0)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/localAddress",
+                      "is not the policy's local tunnel endpoint");
+    if (memcmp(&traffic->remote_address, &policy->remote_endpoint,
+               sizeof policy->remote_endpoint) != 0)
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/remoteAddress",
+                      "is not the policy's remote tunnel endpoint");
+    return IPSEC_OK;
+}
+
+enum ipsec_status
 validate_inbound_filter(const struct ipsec_traffic *traffic,
                         const struct ipsec_filter *filter,
                         const char *pointer,
@@ -125,6 +142,20 @@ validate_inbound_filter(const struct ipsec_traffic *traffic,
         return ipsec_fault_set(fault, status, IPSEC_FAULT_BODY, pointer,
                                "the context's traffic %s: %s", flaw.pointer + 1, flaw.detail);
     return IPSEC_OK;
+}
+
+enum ipsec_status
+validate_sa_address(const struct ipsec_address *address,
+                    uint8_t ip_version,
+                    const char *pointer,
+                    struct ipsec_fault *fault)
+{
+    enum address_flaw flaw =
+        ip_version == IPSEC_IP_VERSION_V4 ? flaw_of_v4(address->bytes) : flaw_of_v6(address->bytes);
+
+    if (flaw == ADDRESS_FINE)
+        return IPSEC_OK;
+    return refuse(fault, IPSEC_INVALID_PARAMETER, pointer, address_flaw_texts[flaw]);
 }
 
 static enum ipsec_status
@@ -152,20 +183,6 @@ check_tunnel_members(const struct ipsec_traffic *traffic, struct ipsec_fault *fa
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/ipProtocol",
                       "the protocol of a tunnel is in its policy");
     return IPSEC_OK;
-}
-
-static enum ipsec_status
-check_address(const struct ipsec_address *address,
-              uint8_t ip_version,
-              const char *pointer,
-              struct ipsec_fault *fault)
-{
-    enum address_flaw flaw =
-        ip_version == IPSEC_IP_VERSION_V4 ? flaw_of_v4(address->bytes) : flaw_of_v6(address->bytes);
-
-    if (flaw == ADDRESS_FINE)
-        return IPSEC_OK;
-    return refuse(fault, IPSEC_INVALID_PARAMETER, pointer, address_flaw_texts[flaw]);
 }
 
 static enum address_flaw

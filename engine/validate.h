@@ -18,6 +18,17 @@ NODISCARD enum ipsec_status validate_traffic_members(const struct ipsec_traffic 
 NODISCARD enum ipsec_status validate_traffic_meaning(const struct ipsec_traffic *traffic,
                                                      struct ipsec_fault *fault);
 
+/* Whether SAs can have this address: not the unspecified, broadcast or a multicast one. */
+NODISCARD enum ipsec_status validate_sa_address(const struct ipsec_address *address,
+                                                uint8_t ip_version,
+                                                const char *pointer,
+                                                struct ipsec_fault *fault);
+
+/* Whether tunnel 'traffic', already valid by itself, is that of its policy: the same endpoints. */
+NODISCARD enum ipsec_status validate_traffic_policy(const struct ipsec_traffic *traffic,
+                                                    const struct ipsec_provider_context *policy,
+                                                    struct ipsec_fault *fault);
+
 /* Whether 'traffic', already valid by itself, is traffic of the transport filter it names: an
  * outbound filter of its IP version with the IPsec transport callout, and no condition that it
  * contradicts. */

@@ -13,7 +13,7 @@ begin(struct ipsec_session *session, bool read_only)
 
 /* As at the end of a batch. */
 static inline void
-settle(struct fixture *fixture)
+end_batch(struct fixture *fixture)
 {
     state_settle(&fixture->state);
 }
@@ -22,14 +22,14 @@ static inline void
 commit(struct fixture *fixture, struct ipsec_session *session)
 {
     assert_int_equal(ipsec_transaction_commit(session), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
 }
 
 static inline void
 roll_back(struct fixture *fixture, struct ipsec_session *session)
 {
     assert_int_equal(ipsec_transaction_abort(session), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
 }
 
 static inline uint64_t

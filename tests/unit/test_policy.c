@@ -32,7 +32,7 @@ what_a_transaction_adds_only_its_session_sees(void **state)
     assert_true(sees_filter(&fixture->session, id));
     assert_int_equal(fixture->state.filters.committed_count, 1);
     assert_int_equal(count_changes(fixture, STORE_PUT_FILTER), 1);
-    settle(fixture);
+    end_batch(fixture);
     assert_true(sees_filter(&fixture->session, id));
 }
 
@@ -43,7 +43,7 @@ what_a_transaction_deletes_only_its_session_misses(void **state)
     uint64_t id = add_transport_filter(fixture, outbound);
     struct ipsec_session writer = open_session(fixture, 0);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, id), IPSEC_OK);
     assert_false(sees_filter(&writer, id));
@@ -55,7 +55,7 @@ what_a_transaction_deletes_only_its_session_misses(void **state)
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     assert_false(sees_filter(&fixture->session, id));
     assert_int_equal(count_changes(fixture, STORE_DELETE_FILTER), 1);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fixture->state.filters.ids.count, 0);
     assert_int_equal(fixture->state.filters.keys.count, 0);
 }
@@ -68,19 +68,19 @@ an_abort_leaves_no_trace(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     const struct ipsec_filter filter = transport_filter(inbound);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
-    settle(fixture);
+    end_batch(fixture);
     for (int i = 0; i < 1000; i++) {
         uint64_t id = add_filter_in(&writer, &filter);
 
         if (i % 3 == 0)
             assert_int_equal(ipsec_filter_delete_by_id(&writer, id), IPSEC_OK);
         if (i % 100 == 0)
-            settle(fixture);
+            end_batch(fixture);
     }
     assert_int_equal(ipsec_filter_delete_by_id(&writer, kept), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     roll_back(fixture, &writer);
     assert_true(sees_filter(&fixture->session, kept));
     assert_int_equal(count_filters(&fixture->session), 1);
@@ -98,10 +98,10 @@ what_a_transaction_adds_and_deletes_was_never_there(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     const struct ipsec_filter filter = transport_filter(inbound);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     uint64_t id = add_filter_in(&writer, &filter);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, id), IPSEC_OK);
     assert_false(sees_filter(&writer, id));
     commit(fixture, &writer);
@@ -120,7 +120,7 @@ a_key_may_be_taken_again_in_the_transaction_that_frees_it(void **state)
 
     filter.key.bytes[0] = 7;
     uint64_t id = add_filter(fixture, &filter);
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     assert_int_equal(ipsec_filter_add(&writer, &filter, &other, &key), IPSEC_ALREADY_EXISTS);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, id), IPSEC_OK);
@@ -134,7 +134,7 @@ a_key_may_be_taken_again_in_the_transaction_that_frees_it(void **state)
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     assert_int_equal(fixture->state.batch.changes[0].kind, STORE_DELETE_FILTER);
     assert_int_equal(fixture->state.batch.changes[1].kind, STORE_PUT_FILTER);
-    settle(fixture);
+    end_batch(fixture);
     assert_true(sees_filter(&fixture->session, successor));
     assert_false(sees_filter(&fixture->session, id));
 }
@@ -149,7 +149,7 @@ others_wait_for_the_writer_and_find_what_they_came_for(void **state)
     uint64_t other = 0;
 
     filter.key.bytes[0] = 9;
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     uint64_t id = add_filter_in(&writer, &filter);
     assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &other, &key), IPSEC_TIMEOUT);
@@ -171,15 +171,15 @@ a_deletion_fails_the_commit_when_its_object_came_into_use(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     const struct ipsec_filter filter = transport_filter(outbound);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     uint64_t added = add_filter_in(&writer, &filter);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, unused), IPSEC_OK);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, id), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     /* It is committed policy until the transaction is. */
     uint64_t context = add_context(fixture, id);
-    settle(fixture);
+    end_batch(fixture);
 
     struct batch_mark mark = batch_mark(&fixture->state.batch);
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_IN_USE);
@@ -191,7 +191,7 @@ a_deletion_fails_the_commit_when_its_object_came_into_use(void **state)
     assert_false(sees_filter(&writer, unused));
 
     assert_int_equal(ipsec_sa_context_delete_by_id(&fixture->session, context), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     commit(fixture, &writer);
     assert_true(sees_filter(&fixture->session, added));
     assert_int_equal(count_filters(&fixture->session), 1);
@@ -208,7 +208,7 @@ an_sa_context_goes_by_committed_policy(void **state)
     uint64_t mirrored = 99;
     uint64_t id;
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     uint64_t added = add_filter_in(&writer, &out);
     uint64_t added_inbound = add_filter_in(&writer, &in);
@@ -237,7 +237,7 @@ the_mirrored_filter_stays_until_its_deletion_is_committed(void **state)
     uint64_t mirrored;
     uint64_t id;
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, in), IPSEC_OK);
     assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
@@ -256,7 +256,7 @@ the_room_for_shapes_is_looked_at_again_when_the_transaction_commits(void **state
     struct ipsec_session writer = open_session(fixture, 0);
     struct ipsec_filter filter = transport_filter(inbound);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     filter.condition_count = 2;
     for (unsigned i = 0; i <= CLASSIFY_SHAPES_MAXIMUM; i++) {
@@ -291,13 +291,13 @@ a_dynamic_filter_ends_with_its_session_and_is_never_stored(void **state)
     assert_int_equal(ipsec_filter_get_by_id(&fixture->session, id, &found), IPSEC_OK);
     assert_int_equal(found->lifetime, IPSEC_LIFETIME_DYNAMIC);
     ipsec_filter_unref(found);
-    settle(fixture);
+    end_batch(fixture);
     const struct ipsec_guid key = dynamic.entry->record.key;
     assert_int_equal(ipsec_session_close(&fixture->session, &key), IPSEC_OK);
     assert_int_equal(count_filters(&fixture->session), 0);
     assert_int_equal(count_changes(fixture, STORE_PUT_FILTER), 0);
     assert_int_equal(count_changes(fixture, STORE_DELETE_FILTER), 0);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fixture->state.filters.ids.count, 0);
     assert_int_equal(fixture->state.classify.cells.count, 0);
 }
@@ -312,7 +312,7 @@ a_close_that_is_undone_brings_the_dynamic_filters_back(void **state)
 
     for (size_t i = 0; i < 3; i++)
         ids[i] = add_filter_in(&dynamic, &filter);
-    settle(fixture);
+    end_batch(fixture);
     const struct ipsec_guid key = dynamic.entry->record.key;
     assert_int_equal(ipsec_session_close(&fixture->session, &key), IPSEC_OK);
     assert_int_equal(count_filters(&fixture->session), 0);
@@ -320,9 +320,9 @@ a_close_that_is_undone_brings_the_dynamic_filters_back(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_true(sees_filter(&fixture->session, ids[i]));
     assert_int_equal(ipsec_filter_delete_by_id(&dynamic, ids[1]), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(ipsec_session_close(&fixture->session, &key), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fixture->state.filters.ids.count, 0);
 }
 
@@ -337,13 +337,13 @@ a_dynamic_session_deletes_only_what_it_added(void **state)
     uint64_t own = add_filter_in(&dynamic, &filter);
     uint64_t foreign = add_filter_in(&other, &filter);
 
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(ipsec_filter_delete_by_id(&dynamic, fixed), IPSEC_DYNAMIC_SESSION_IN_PROGRESS);
     assert_int_equal(ipsec_filter_delete_by_id(&dynamic, foreign), IPSEC_WRONG_SESSION);
     assert_int_equal(ipsec_filter_delete_by_id(&dynamic, own), IPSEC_OK);
     /* A static session may delete anything. */
     assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, foreign), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     assert_null(dynamic.entry->owned);
     assert_null(other.entry->owned);
 }
@@ -356,11 +356,11 @@ a_dynamic_session_may_use_transactions(void **state)
     const struct ipsec_filter filter = transport_filter(outbound);
 
     uint64_t first = add_filter_in(&dynamic, &filter);
-    settle(fixture);
+    end_batch(fixture);
     begin(&dynamic, false);
     uint64_t second = add_filter_in(&dynamic, &filter);
     assert_int_equal(ipsec_filter_delete_by_id(&dynamic, first), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
 
     /* Closing rolls back, then deletes: the one that was there and the one that never was. */
     const struct ipsec_guid key = dynamic.entry->record.key;
@@ -373,7 +373,7 @@ a_dynamic_session_may_use_transactions(void **state)
     assert_true(sees_filter(&fixture->session, second));
     assert_false(sees_filter(&fixture->session, first));
     assert_int_equal(ipsec_session_close(&fixture->session, &key), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fixture->state.filters.ids.count, 0);
 }
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * provider_context.h: what the rest of the engine needs of provider contexts beside their
+ * operations (engine.h) and their table. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "engine/base/attributes.h"
+#include "engine/base/status.h"
+#include "engine/provider_context_table.h"
+#include "engine/types.h"
+
+struct engine_state;
+struct ipsec_fault;
+struct ipsec_session;
+
+extern const struct policy_ops provider_context_policy_ops;
+
+/* As part of committed policy, which SA contexts go by; null when it is not. */
+struct provider_context_entry *provider_context_find_committed(const struct engine_state *state,
+                                                               uint64_t id);
+/* As the session sees it; null when it does not. */
+struct provider_context_entry *provider_context_find_visible(const struct ipsec_session *session,
+                                                             uint64_t id);
+struct provider_context_entry *provider_context_find_key(const struct ipsec_session *session,
+                                                         const struct ipsec_guid *key);
+
+/* The rights that adding it asks for. */
+NODISCARD enum ipsec_status
+provider_context_check_right_to_add(struct ipsec_session *session,
+                                    const struct ipsec_provider_context *provider_context);
+/* Adds one after all checks but those of session and right, which come before. */
+NODISCARD enum ipsec_status
+provider_context_add(struct ipsec_session *session,
+                     const struct ipsec_provider_context *provider_context,
+                     bool is_tunnel,
+                     struct provider_context_entry **entry_out);
+
+/* Takes over what the store has. */
+NODISCARD enum ipsec_status
+provider_context_load(struct engine_state *state,
+                      const struct ipsec_provider_context *provider_context,
+                      struct ipsec_fault *fault);
