@@ -4,8 +4,49 @@
 #include "engine/batch.h"
 
 #include "engine/base/buffer.h"
-#include "tests/unit/sa_fixture.h"
+#include "engine/filter.h"
+#include "engine/provider_context.h"
+#include "engine/transaction.h"
+#include "tests/unit/provider_context_fixture.h"
 #include "tests/unit/test_random.h"
+
+static void
+describe_policy(const struct engine_state *state, struct buffer *text)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->provider_contexts.ids, 0);
+    const struct provider_context_row *context;
+    const struct session_row *session;
+
+    while ((context = id_table_next(&state->provider_contexts.ids, &cursor)) != NULL) {
+        unsigned users = 0;
+        unsigned parts = 0;
+
+        for (const struct filter_entry *user = context->entry->first_user; user != NULL;
+             user = user->user_link.next)
+            users++;
+        for (const struct filter_entry *part = context->entry->first_part; part != NULL;
+             part = part->part_link.next)
+            parts++;
+        buffer_append_format(text, "provider context %llu users %u parts %u phase %u owner %llu\n",
+                             (unsigned long long)context->id, users, parts,
+                             context->entry->object.phase,
+                             (unsigned long long)context->entry->object.owner);
+    }
+    cursor = id_table_seek(&state->sessions.numbers, 0);
+    while ((session = id_table_next(&state->sessions.numbers, &cursor)) != NULL) {
+        buffer_append_format(text, "session %llu transaction %u owns",
+                             (unsigned long long)session->number,
+                             session->entry->record.transaction);
+        for (const struct policy_object *object = session->entry->owned; object != NULL;
+             object = object->next_owned)
+            buffer_append_format(text, " %p", (const void *)object);
+        buffer_append_format(text, "\n");
+    }
+    buffer_append_format(
+        text, "lock: writer %llu readers %u changes %zu, in force %llu, keys %zu\n",
+        (unsigned long long)state->policy.writer, state->policy.readers, state->policy.change_count,
+        (unsigned long long)state->filters.committed_count, state->provider_contexts.keys.count);
+}
 
 /* All that can be seen of a state, as text: objects, references, answers of the classifier. */
 static void
@@ -42,10 +83,13 @@ describe(struct engine_state *state, struct buffer *text)
     while ((filter_id = id_table_next(&state->filters.ids, &cursor)) != NULL) {
         const struct filter_entry *entry = filter_table_find(&state->filters, *filter_id);
 
-        buffer_append_format(text, "filter %llu users %llu\n",
+        buffer_append_format(text, "filter %llu users %llu phase %u owner %llu tunnel %llu\n",
                              (unsigned long long)entry->filter->id,
-                             (unsigned long long)entry->context_count);
+                             (unsigned long long)entry->context_count, entry->object.phase,
+                             (unsigned long long)entry->object.owner,
+                             (unsigned long long)entry->filter->tunnel_id);
     }
+    describe_policy(state, text);
     for (uint8_t i = 0; i < 8; i++) {
         struct classify_flow flow = { .local_address = address("192.0.2.1"),
                                       .remote_address = address("198.51.100.0") };
@@ -74,6 +118,16 @@ random_filter_id(const struct fixture *fixture)
     const uint64_t *id = id_table_next(&fixture->state.filters.ids, &cursor);
 
     return id == NULL ? 1 : *id;
+}
+
+static void
+forget_undone_commits(struct engine_state *state)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->sessions.numbers, 0);
+    const struct session_row *row;
+
+    while ((row = id_table_next(&state->sessions.numbers, &cursor)) != NULL)
+        row->entry->commit_undone = false;
 }
 
 /* The next step in the life of a random context, if that is what its state allows; a failure half
@@ -129,6 +183,91 @@ live(struct fixture *fixture)
     }
 }
 
+/* One of the explicit sessions, as a call that names it would find it. */
+static bool
+random_session(struct fixture *fixture, struct ipsec_session *session_out)
+{
+    const struct id_table *numbers = &fixture->state.sessions.numbers;
+    struct id_table_cursor cursor = id_table_seek(numbers, 0);
+    const struct session_row *row = NULL;
+
+    if (numbers->count == 0)
+        return false;
+    for (unsigned i = random_below((unsigned)numbers->count) + 1; i > 0; i--)
+        row = id_table_next(numbers, &cursor);
+    *session_out = (struct ipsec_session){
+        .state = &fixture->state,
+        .caller = &fixture->caller,
+        .fault = &fixture->fault,
+        .entry = row->entry,
+        .flags = row->entry->record.flags,
+        .transaction = (enum ipsec_transaction_kind)row->entry->record.transaction,
+    };
+    return true;
+}
+
+static uint64_t
+random_tunnel_id(const struct fixture *fixture)
+{
+    struct id_table_cursor cursor =
+        id_table_seek(&fixture->state.provider_contexts.ids, random_id(fixture) - 1);
+    const uint64_t *id = id_table_next(&fixture->state.provider_contexts.ids, &cursor);
+
+    return id == NULL ? 1 : *id;
+}
+
+/* Something done to policy in a random session; in part only, if it fails. */
+static enum ipsec_status
+change_policy(struct fixture *fixture, struct ipsec_session *session)
+{
+    const struct ipsec_provider_context policy = tunnel_policy();
+    struct ipsec_tunnel tunnel = { .tunnel_policy = &policy };
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_INBOUND_TRANSPORT_V4);
+    const struct ipsec_guid session_key = session->entry->record.key;
+    struct ipsec_tunnel_made made;
+    struct ipsec_guid key;
+    uint64_t id;
+
+    switch (random_below(10)) {
+    case 0:
+    case 1:
+        return ipsec_transaction_begin(session, random_below(4) == 0);
+    case 2:
+        return ipsec_transaction_commit(session);
+    case 3:
+        return ipsec_transaction_abort(session);
+    case 4:
+    case 5:
+        return ipsec_filter_add(session, &filter, &id, &key);
+    case 6:
+        return ipsec_filter_delete_by_id(session, random_filter_id(fixture));
+    case 7:
+        tunnel.flags = random_below(2);
+        return ipsec_tunnel_add(session, &tunnel, &made);
+    case 8:
+        return ipsec_tunnel_delete(session, random_tunnel_id(fixture));
+    default:
+        return random_below(3) == 0 ? ipsec_session_close(&fixture->session, &session_key)
+                                    : IPSEC_OK;
+    }
+}
+
+/* As a call: on failure it is undone, and a commit that was undone may be tried again. */
+static void
+live_in_session(struct fixture *fixture)
+{
+    struct engine_state *state = &fixture->state;
+    struct batch_mark mark = batch_mark(&state->batch);
+    struct ipsec_session session;
+
+    if (state->sessions.numbers.count < 4)
+        (void)open_session(fixture, random_below(2));
+    if (!random_session(fixture, &session) || change_policy(fixture, &session) == IPSEC_OK)
+        return;
+    state_undo(state, mark);
+    forget_undone_commits(state);
+}
+
 /* One random operation, which may well fail. */
 static void
 step(struct fixture *fixture)
@@ -145,6 +284,11 @@ step(struct fixture *fixture)
     uint64_t id;
     unsigned choice = random_below(100);
 
+    if (random_below(3) == 0) {
+        fixture->caller.principal = "cn:a"; /* whose the sessions are */
+        live_in_session(fixture);
+        return;
+    }
     fixture->caller.principal = random_below(2) == 0 ? "cn:a" : "cn:b";
     filter.condition_count = (uint8_t)random_below(2);
     filter.conditions[0] = address_condition(IPSEC_CONDITION_IP_REMOTE_ADDRESS, "198.51.100.0",
@@ -199,6 +343,7 @@ undoing_restores_the_state_before(void **state)
                 step(fixture);
             if (random_below(2) == 0) {
                 state_undo(engine_state, savepoint);
+                forget_undone_commits(engine_state);
                 describe(engine_state, &after);
                 assert_string_equal(buffer_text(&before), buffer_text(&after));
             }
@@ -207,6 +352,7 @@ undoing_restores_the_state_before(void **state)
             state_undo(engine_state, (struct batch_mark){ .undo_count = 0 });
             describe(engine_state, &after);
             assert_string_equal(buffer_text(&at_commit), buffer_text(&after));
+            forget_undone_commits(engine_state);
         } else {
             state_settle(engine_state);
             assert_int_equal(engine_state->batch.change_count, 0);
@@ -215,6 +361,7 @@ undoing_restores_the_state_before(void **state)
     assert_true(engine_state->contexts.count > 0);
     assert_true(engine_state->sa.counters.rekeys > 0);
     assert_true(engine_state->filters.ids.count > 0);
+    assert_true(engine_state->sessions.transactions_begun > 100);
     buffer_clear(&at_commit);
     buffer_clear(&before);
     buffer_clear(&after);
