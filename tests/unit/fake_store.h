@@ -17,6 +17,7 @@ struct fake_row {
     uint64_t id;
     struct ipsec_sa_context sa_context;
     struct ipsec_filter filter;
+    struct ipsec_provider_context provider_context;
     struct store_replay replay;
     char *text; /* name, or the answer */
 };
@@ -138,7 +139,13 @@ fake_apply(const struct store_change *change)
         row->replay = *change->replay;
         break;
     case STORE_PUT_PROVIDER_CONTEXT:
+        row = fake_add(change->kind, change->provider_context->id, change->provider_context->name,
+                       strlen(change->provider_context->name));
+        row->provider_context = *change->provider_context;
+        break;
     case STORE_DELETE_PROVIDER_CONTEXT:
+        fake_remove(STORE_PUT_PROVIDER_CONTEXT, change->id);
+        break;
     case STORE_SET_SA_CONTEXT:
     case STORE_PUT_SESSION:
     case STORE_DELETE_SESSION:
@@ -188,8 +195,10 @@ fake_load(struct store *store,
           struct store_marks *marks_out,
           struct ipsec_fault *fault)
 {
-    static const enum store_change_kind order[] = { STORE_PUT_PRINCIPAL, STORE_PUT_FILTER,
-                                                    STORE_PUT_SA_CONTEXT, STORE_PUT_REPLAY };
+    static const enum store_change_kind order[] = {
+        STORE_PUT_PRINCIPAL,  STORE_PUT_PROVIDER_CONTEXT, STORE_PUT_FILTER,
+        STORE_PUT_SA_CONTEXT, STORE_PUT_REPLAY,
+    };
     enum ipsec_status status = fake_fail(fake.load_status, fault);
 
     (void)store;
@@ -202,10 +211,14 @@ fake_load(struct store *store,
                 continue;
             row->filter.name = row->text;
             row->filter.description = NULL;
+            row->provider_context.name = row->text;
+            row->provider_context.description = NULL;
             row->replay.answer = NULL;
             row->replay.answer_size = 0;
             status = row->kind == STORE_PUT_PRINCIPAL
                          ? loader->principal(loader->context, &principal)
+                     : row->kind == STORE_PUT_PROVIDER_CONTEXT
+                         ? loader->provider_context(loader->context, &row->provider_context)
                      : row->kind == STORE_PUT_FILTER ? loader->filter(loader->context, &row->filter)
                      : row->kind == STORE_PUT_SA_CONTEXT
                          ? loader->sa_context(loader->context, &row->sa_context)
