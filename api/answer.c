@@ -15,6 +15,7 @@
 static const char type_json[] = "application/json";
 static const char type_problem[] = "application/problem+json";
 
+static void begin_stream(struct api_call *call);
 static void add_header(struct api_call *call, const char *name, const char *value);
 static void format_location(const struct api_call *call, char *location, size_t size);
 
@@ -40,6 +41,10 @@ answer_success(struct api_call *call)
     if (route->conclude != NULL)
         route->conclude(call);
     answer->status = route->success;
+    if (route->stream) {
+        begin_stream(call);
+        return;
+    }
     if (answer->static_body != NULL)
         answer->content_type = type_json;
     if (route->out != NULL) {
@@ -117,8 +122,22 @@ answer_begin(struct api_call *call)
     answer->static_body = NULL;
     answer->static_body_size = 0;
     answer->header_count = 0;
+    answer->stream = false;
     add_header(call, api_header_names[API_HEADER_REQUEST_ID], call->request_id);
     add_header(call, "Cache-Control", "no-store");
+}
+
+/* Whoever asks for the head alone watches nothing. */
+static void
+begin_stream(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+
+    answer->content_type = answer->lines ? "application/x-ndjson" : "text/event-stream";
+    add_header(call, "X-Accel-Buffering", "no"); /* for proxies that would wait for more */
+    answer->stream = strcmp(call->method, "HEAD") != 0;
+    if (!answer->stream)
+        call->route->clear_out(call->out);
 }
 
 static void

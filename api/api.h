@@ -34,6 +34,7 @@ enum api_header {
     API_HEADER_ENGINE_SESSION,
     API_HEADER_REQUEST_ID, /* X-Request-Id */
     API_HEADER_TRACEPARENT,
+    API_HEADER_LAST_EVENT_ID,
     API_HEADER_COUNT
 };
 extern const char *const api_header_names[API_HEADER_COUNT];
@@ -59,7 +60,9 @@ struct api_answer {
     size_t static_body_size;
     struct api_answer_header headers[6];
     size_t header_count;
-    bool close; /* the connection must not be used further */
+    bool close;  /* the connection must not be used further */
+    bool stream; /* no body but what api_stream_read() brings, on and on */
+    bool lines;  /* as NDJSON, not as server-sent events */
 };
 
 struct api_route;
@@ -103,6 +106,17 @@ enum api_next {
 NODISCARD enum api_next api_call_start(struct api_call *call, bool has_body);
 NODISCARD enum api_next api_call_body(struct api_call *call, const char *body, size_t size);
 void api_call_finish(struct api_call *call);
+
+/* The answer of a watcher, while 'answer.stream': whether there may be something to read, whether
+ * the caller may have it, whose rights are now 'rights', and what it is.  With 'heartbeat'
+ * something is appended even when nothing happened.  False: what was appended is the end.  Never
+ * waits. */
+bool api_stream_has_news(const struct api_call *call);
+bool api_stream_is_allowed(const struct api_call *call, const struct ipsec_rights *rights);
+NODISCARD bool api_stream_read(struct api_call *call,
+                               const struct ipsec_rights *rights,
+                               bool heartbeat,
+                               struct buffer *out);
 
 /* Replaces whatever answer there is by the problem for 'status': for what only the wire can see (a
  * full queue, a body above its maximum, a malformed request).  Needs no api_call_start before. */

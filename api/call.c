@@ -30,6 +30,7 @@ const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_ENGINE_SESSION] = "Engine-Session",
     [API_HEADER_REQUEST_ID] = "X-Request-Id",
     [API_HEADER_TRACEPARENT] = "traceparent",
+    [API_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 };
 
 static void open_call(struct api_call *call);
@@ -40,6 +41,7 @@ static enum ipsec_status read_session_key(struct api_call *call, bool *has_sessi
 static enum ipsec_status check_right(struct api_call *call);
 static enum ipsec_status check_path_id(struct api_call *call, const char *argument);
 static enum ipsec_status check_headers(struct api_call *call, bool has_body);
+static enum ipsec_status check_accept(struct api_call *call);
 static enum ipsec_status refuse_right(struct api_call *call, uint32_t missing);
 static enum ipsec_status reserve_memory(struct api_call *call);
 static enum ipsec_status run_local(struct api_call *call);
@@ -314,11 +316,10 @@ check_headers(struct api_call *call, bool has_body)
 {
     struct ipsec_fault *fault = &call->base.fault;
     const char *const *headers = call->headers;
-    enum api_header about = API_HEADER_ACCEPT;
+    enum api_header about;
 
-    if (!headers_accept_json(headers[about]))
-        return ipsec_fault_set(fault, IPSEC_HTTP_NOT_ACCEPTABLE, IPSEC_FAULT_HEADER,
-                               api_header_names[about], "only application/json is available");
+    if (check_accept(call) != IPSEC_OK)
+        return fault->status;
     if (call->route->body == NULL && has_body)
         return ipsec_fault_set(fault, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_BODY, NULL,
                                "this operation takes no body");
@@ -337,6 +338,28 @@ check_headers(struct api_call *call, bool has_body)
                                api_header_names[about],
                                "must be 1 to 255 visible ASCII characters");
     return IPSEC_OK;
+}
+
+/* A stream comes as lines to those who ask for that by name. */
+static enum ipsec_status
+check_accept(struct api_call *call)
+{
+    const char *accept = call->headers[API_HEADER_ACCEPT];
+    const char *available = "application/json";
+
+    if (call->route->stream) {
+        int lines = headers_accept(accept, "application/x-ndjson");
+        int events = headers_accept(accept, "text/event-stream");
+
+        call->answer.lines = lines > events;
+        if (lines >= 0 || events >= 0)
+            return IPSEC_OK;
+        available = "text/event-stream and application/x-ndjson";
+    } else if (headers_accept(accept, available) >= 0) {
+        return IPSEC_OK;
+    }
+    return ipsec_fault_set(&call->base.fault, IPSEC_HTTP_NOT_ACCEPTABLE, IPSEC_FAULT_HEADER,
+                           api_header_names[API_HEADER_ACCEPT], "only %s is available", available);
 }
 
 static enum ipsec_status

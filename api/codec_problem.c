@@ -52,6 +52,12 @@ static const struct codec_field problem_fields[] = {
                 .summary =
                     "Whether the same request can succeed later although nobody changes it."),
     CODEC_FIELD(problem,
+                oldest_sequence,
+                "oldestSequence",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "When changes were dropped: the lowest sequence to watch from."),
+    CODEC_FIELD(problem,
                 request_id,
                 "requestId",
                 .kind = CODEC_TEXT,

@@ -13,7 +13,7 @@ static const struct codec_name state_rows[] = {
     { "inbound", IPSEC_SA_CONTEXT_INBOUND, NULL },   { "active", IPSEC_SA_CONTEXT_ACTIVE, NULL },
     { "expiring", IPSEC_SA_CONTEXT_EXPIRING, NULL }, { "expired", IPSEC_SA_CONTEXT_EXPIRED, NULL },
 };
-static const struct codec_names state_names = {
+const struct codec_names sa_context_states = {
     .rows = state_rows,
     .count = CODEC_COUNT(state_rows),
 };
@@ -43,7 +43,7 @@ static const struct codec_field sa_context_fields[] = {
                 state,
                 "state",
                 .kind = CODEC_ENUM,
-                .names = &state_names,
+                .names = &sa_context_states,
                 .flags = CODEC_REQUIRED,
                 .summary = "How far the context is keyed."),
     CODEC_FIELD(ipsec_sa_context,
@@ -145,7 +145,7 @@ static const struct codec_field created_fields[] = {
                 state,
                 "state",
                 .kind = CODEC_ENUM,
-                .names = &state_names,
+                .names = &sa_context_states,
                 .flags = CODEC_OMIT_ZERO,
                 .summary = "How far the context is keyed, when it is more than created."),
 };
@@ -184,7 +184,7 @@ static const struct codec_field query_fields[] = {
                 match.state,
                 "state",
                 .kind = CODEC_ENUM,
-                .names = &state_names,
+                .names = &sa_context_states,
                 .given_offset = offsetof(struct sa_context_query, match.state_given),
                 .summary = "Only contexts in this state."),
     CODEC_FIELD(sa_context_query,

@@ -19,6 +19,12 @@ static const char description[] =
     "refused. Every operation that is here as GET answers HEAD, too. Every failure is a Problem; "
     "its codes are at /errors.";
 
+static const char stream_text[] =
+    "Events without a name: data is a line of application/x-ndjson, id its sequence.  Comments "
+    "with "
+    "an id are heartbeats (as NDJSON: {sequence, type: \"heartbeat\"}).  An event named error is "
+    "the last one and carries a Problem (as NDJSON: {type: \"error\", problem}).";
+
 /* What can go wrong in an operation besides its own codes, by what the operation has. */
 static const enum ipsec_status every_codes[] = {
     IPSEC_INVALID_PARAMETER,    IPSEC_INVALID_HANDLE,
@@ -168,6 +174,8 @@ describe_parameters(const struct api_route *route)
     }
     if (route->body != NULL)
         json_array_append_new(parameters, refer("parameters", "IdempotencyKey"));
+    if (route->stream)
+        json_array_append_new(parameters, refer("parameters", "LastEventId"));
     json_array_append_new(parameters, refer("parameters", "EngineSession"));
     json_array_append_new(parameters, refer("parameters", "RequestId"));
     json_array_append_new(parameters, refer("parameters", "Traceparent"));
@@ -262,7 +270,11 @@ describe_success(const struct api_route *route, json_t *schemas)
         schema = json_pack("{s:s}", "type", "object");
     }
     json_object_set_new(response, "content",
-                        json_pack("{s:{s:o}}", "application/json", "schema", schema));
+                        route->stream
+                            ? json_pack("{s:{s:{s:s, s:s}}, s:{s:o}}", "text/event-stream",
+                                        "schema", "type", "string", "description", stream_text,
+                                        "application/x-ndjson", "schema", schema)
+                            : json_pack("{s:{s:o}}", "application/json", "schema", schema));
     return response;
 }
 
@@ -316,6 +328,10 @@ describe_common_parameters(void)
         { "RequestId", API_HEADER_REQUEST_ID,
           "Name of the request in answers and logs; one is made when it is absent or unfit.",
           "^[A-Za-z0-9._-]{1,64}$" },
+        { "LastEventId", API_HEADER_LAST_EVENT_ID,
+          "The id of the last event that came before: changes after it come first.  Wins over "
+          "since.",
+          "^(0|[1-9][0-9]{0,15})?$" },
         { "Traceparent", API_HEADER_TRACEPARENT,
           "W3C Trace Context; its trace id goes into the logs.", NULL },
     };

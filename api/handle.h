@@ -44,6 +44,11 @@ api_handler handle_abort_transaction;
 void handle_conclude_session_list(struct api_call *call);
 void handle_clear_session_list(void *out);
 
+api_handler handle_watch_sa_contexts;
+void handle_clear_watch(void *out);
+api_handler handle_list_subscriptions;
+void handle_clear_subscription_list(void *out);
+
 api_handler handle_get_index;
 api_handler handle_get_openapi;
 api_handler handle_get_whoami;

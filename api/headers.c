@@ -12,21 +12,21 @@
 
 static const char *trim(const char *text, size_t *size);
 static bool equals(const char *text, size_t size, const char *expected);
-static int range_precision(const char *range, size_t size);
+static int range_precision(const char *range, size_t size, const char *type);
 static bool quality_is_zero(const char *parameters, size_t size);
 static bool is_lower_hex(const char *text, size_t size);
 static bool is_all(const char *text, size_t size, char c);
 static void make_request_id(char request_id[API_REQUEST_ID_SIZE]);
 
-/* The most precise range that covers application/json decides. */
-bool
-headers_accept_json(const char *accept)
+/* The most precise range that covers the type decides. */
+int
+headers_accept(const char *accept, const char *type)
 {
     int best = -1;
     bool taken = false;
 
     if (accept == NULL || accept[strspn(accept, " \t,")] == '\0')
-        return true;
+        return 0;
     for (const char *next = accept; next != NULL;) {
         size_t size = strcspn(next, ",");
         const char *element = next;
@@ -36,13 +36,13 @@ headers_accept_json(const char *accept)
         size_t range_size = semicolon == NULL ? size : (size_t)(semicolon - element);
         size_t rest = size - range_size;
         const char *range = trim(element, &range_size);
-        int precision = range_precision(range, range_size);
+        int precision = range_precision(range, range_size, type);
         if (precision > best) {
             best = precision;
             taken = semicolon == NULL || !quality_is_zero(semicolon, rest);
         }
     }
-    return taken;
+    return taken ? best : -1;
 }
 
 bool
@@ -139,11 +139,14 @@ equals(const char *text, size_t size, const char *expected)
 }
 
 static int
-range_precision(const char *range, size_t size)
+range_precision(const char *range, size_t size, const char *type)
 {
-    if (equals(range, size, "application/json"))
+    size_t major_size = strcspn(type, "/") + 1;
+
+    if (equals(range, size, type))
         return 2;
-    if (equals(range, size, "application/*"))
+    if (size == major_size + 1 && range[major_size] == '*' &&
+        strncasecmp(range, type, major_size) == 0)
         return 1;
     return equals(range, size, "*/*") ? 0 : -1;
 }

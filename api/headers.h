@@ -9,8 +9,9 @@
 
 enum { TRACE_ID_SIZE = 33 }; /* with its NUL */
 
-/* Does an Accept header (null: none) take application/json? (RFC 9110 section 12.5.1) */
-bool headers_accept_json(const char *accept);
+/* How an Accept header (null: none) takes the media type: below 0 not at all, the higher the more
+ * precisely it was named. (RFC 9110 section 12.5.1) */
+int headers_accept(const char *accept, const char *type);
 
 /* Is a Content-Type application/json, at most with charset=utf-8?  Null is not. */
 bool headers_is_json(const char *content_type);

@@ -38,6 +38,7 @@ problem_encode(const struct ipsec_fault *fault,
         .detail = fault->detail[0] == '\0' ? NULL : fault->detail,
         .pointer = fault->pointer[0] == '\0' ? NULL : fault->pointer,
         .retryable = problem_rows[fault->status].retryable,
+        .oldest_sequence = fault->oldest_sequence,
         .request_id = request_id,
     };
 

@@ -186,6 +186,20 @@ extern const struct codec_object codec_session_query;     /* struct session_quer
 extern const struct codec_object codec_session_list;      /* struct session_list */
 extern const struct codec_object codec_begin_transaction; /* struct begin_transaction */
 
+/* --- Watching --------------------------------------------------------------------------------- */
+
+struct watch_query {
+    struct ipsec_subscription_options options;
+};
+
+struct sa_context_watch {
+    struct ipsec_subscription *subscription;
+};
+
+extern const struct codec_object codec_watch_query;       /* struct watch_query */
+extern const struct codec_object codec_sa_context_change; /* struct ipsec_event */
+extern const struct codec_object codec_subscription_list; /* struct ipsec_subscription_page */
+
 /* --- The service ------------------------------------------------------------------------------ */
 
 struct service_index {
@@ -238,6 +252,7 @@ struct problem {
     const char *detail;  /* null: none */
     const char *pointer; /* null: none */
     bool retryable;
+    uint64_t oldest_sequence; /* 0: none */
     const char *request_id;
 };
 

@@ -39,6 +39,7 @@ struct api_route {
     bool secret;     /* the body may hold keys: wiped wherever it passed */
     bool large_body; /* up to the service's larger limit */
 
+    bool stream; /* 'out' is of each of the objects that the answer consists of, without end */
     const struct codec_object *out; /* null: nothing, or 'call->answer.static_body' */
     size_t out_size;
     void (*clear_out)(void *out); /* null: nothing to free */

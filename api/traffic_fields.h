@@ -7,6 +7,7 @@
 #include "engine/types.h"
 
 extern const struct codec_names traffic_types;
+extern const struct codec_names sa_context_states;
 
 /* Of 'holder', whose struct ipsec_traffic is at 'place' ("traffic." or nothing). */
 #define TRAFFIC_FIELDS(holder, place)                                                              \

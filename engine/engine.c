@@ -156,6 +156,12 @@ ipsec_engine_read_figures(const struct ipsec_engine *engine,
                    engine->runner.store_ops->name);
 }
 
+uint64_t
+ipsec_engine_event_count(const struct ipsec_engine *engine)
+{
+    return atomic_load_explicit(&engine->state.watch.published, memory_order_relaxed);
+}
+
 bool
 ipsec_engine_reserve(struct ipsec_engine *engine)
 {

@@ -599,11 +599,12 @@ struct ipsec_subscription_options {
 };
 struct ipsec_subscription;
 
-/* Begins to watch.  FWPM_ACTRL_SUBSCRIBE and FWPM_ACTRL_READ on the SA database, not in a
- * transaction.  IPSEC_NOTIFICATION_DROPPED when 'since' lies before what is kept, or was never
- * given out by this store; the fault names the oldest sequence.  IPSEC_RPC_OUT_OF_RESOURCES at the
- * limit.  'completion''s eventfd becomes readable when events may have come.  The subscription is
- * the caller's also when the call fails later, with its batch.  (IPsecSaContextSubscribe0) */
+/* Begins to watch; an explicit session is in use as long as somebody does in it.
+ * FWPM_ACTRL_SUBSCRIBE and FWPM_ACTRL_READ on the SA database, not in a transaction.
+ * IPSEC_NOTIFICATION_DROPPED when 'since' lies before what is kept, or was never given out by this
+ * store; the fault names the oldest sequence.  IPSEC_RPC_OUT_OF_RESOURCES at the limit.
+ * 'completion''s eventfd becomes readable when events may have come.  The subscription is the
+ * caller's also when the call fails later, with its batch.  (IPsecSaContextSubscribe0) */
 NODISCARD enum ipsec_status
 ipsec_sa_context_subscribe(struct ipsec_session *session,
                            const struct ipsec_subscription_options *options,
@@ -619,6 +620,9 @@ NODISCARD enum ipsec_status ipsec_subscription_read(struct ipsec_subscription *s
                                                     struct ipsec_fault *fault);
 /* Whether reading may bring something: false is certain until the eventfd says more. */
 bool ipsec_subscription_has_news(const struct ipsec_subscription *subscription);
+/* How many events were published since the start: a look that spares looking at each subscription.
+ * Any thread. */
+uint64_t ipsec_engine_event_count(const struct ipsec_engine *engine);
 /* The sequence up to which everything was read, also what did not match: whoever goes on from there
  * misses nothing. */
 uint64_t ipsec_subscription_sequence(const struct ipsec_subscription *subscription);

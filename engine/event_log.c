@@ -121,6 +121,14 @@ event_log_find(const struct event_log *log,
     return true;
 }
 
+uint64_t
+event_log_oldest(const struct event_log *log)
+{
+    uint64_t oldest = load(&log->oldest);
+
+    return oldest != 0 ? oldest : log->start;
+}
+
 bool
 event_log_read(const struct event_log *log,
                uint64_t position,

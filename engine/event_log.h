@@ -53,6 +53,9 @@ NODISCARD bool event_log_find(const struct event_log *log,
                               uint64_t last_change,
                               uint64_t *position_out);
 
+/* Any thread: the lowest 'since' that is certain to be found. */
+uint64_t event_log_oldest(const struct event_log *log);
+
 /* Any thread: copies the events at 'position' and behind, and says how many.  False: the first of
  * them is no longer kept. */
 NODISCARD bool event_log_read(const struct event_log *log,

@@ -81,6 +81,20 @@ subscription_publish(struct subscription_table *table,
     atomic_fetch_add_explicit(&table->published, count, memory_order_relaxed);
 }
 
+bool
+subscription_is_in_session(struct subscription_table *table, uint64_t session)
+{
+    bool found = false;
+
+    if (atomic_load_explicit(&table->live, memory_order_relaxed) == 0)
+        return false;
+    mutex_lock(&table->lock);
+    for (const struct ipsec_subscription *each = table->first; each != NULL; each = each->next)
+        found = found || each->session == session;
+    mutex_unlock(&table->lock);
+    return found;
+}
+
 void
 subscription_end_session(struct subscription_table *table, uint64_t session)
 {
@@ -344,7 +358,7 @@ refuse_dropped(const struct subscription_table *table,
                struct ipsec_fault *fault,
                const char *detail)
 {
-    uint64_t oldest = atomic_load_explicit(&table->log.oldest, memory_order_relaxed);
+    uint64_t oldest = event_log_oldest(&table->log);
     enum ipsec_status status =
         ipsec_fault_set(fault, IPSEC_NOTIFICATION_DROPPED, IPSEC_FAULT_SERVICE, NULL,
                         "%s (the oldest sequence to go on from is %" PRIu64

@@ -47,6 +47,8 @@ void subscription_publish(struct subscription_table *table,
                           const struct ipsec_event *events,
                           size_t count,
                           uint64_t last_change);
+/* Whether somebody watches in the explicit session with this number. */
+bool subscription_is_in_session(struct subscription_table *table, uint64_t session);
 /* The explicit session with this number is over. */
 void subscription_end_session(struct subscription_table *table, uint64_t session);
 /* Gives the batch's calls back, and wakes the watchers if there is news: once a thread for both. */

@@ -138,10 +138,18 @@ connection_enter(struct connection *connection, enum connection_phase phase)
         timeout_ms = pool->body_timeout_ms;
         break;
     case CONNECTION_BUSY:
+    case CONNECTION_WATCH:
         break;
     }
     connection->phase = phase;
     connection->deadline_ms = timeout_ms == 0 ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+}
+
+void
+connection_hurry(struct connection *connection, int64_t deadline_ms)
+{
+    if (deadline_ms < connection->deadline_ms)
+        connection->deadline_ms = deadline_ms;
 }
 
 void
@@ -154,7 +162,8 @@ connection_pool_reap(struct connection_pool *pool)
          connection = connection->next) {
         if (connection->cut)
             continue;
-        if (connection->phase == CONNECTION_IDLE && !connection_is_good(connection)) {
+        bool rests = connection->phase == CONNECTION_IDLE || connection->phase == CONNECTION_WATCH;
+        if (rests && !connection_is_good(connection)) {
             connection_cut(connection);
             continue;
         }

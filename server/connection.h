@@ -24,7 +24,7 @@ struct address_limits;
 struct address_slot;
 struct metrics;
 
-/* What a connection is waiting for; every phase but BUSY has a deadline. */
+/* What a connection is waiting for; every phase but BUSY and WATCH has a deadline. */
 enum connection_phase {
     CONNECTION_HANDSHAKE = 0,
     CONNECTION_IDLE,   /* between requests: the idle timeout */
@@ -32,6 +32,7 @@ enum connection_phase {
     CONNECTION_BODY,
     CONNECTION_BUSY, /* the engine has the call */
     CONNECTION_ANSWER,
+    CONNECTION_WATCH, /* of a stream all was sent that there is */
 };
 
 /* What the connections of a worker have in common. */
@@ -89,6 +90,9 @@ void connection_close(struct connection *connection); /* accepts null */
 
 /* Moves to a phase and starts its deadline. */
 void connection_enter(struct connection *connection, enum connection_phase phase);
+
+/* Brings the deadline of its phase forward. */
+void connection_hurry(struct connection *connection, int64_t deadline_ms);
 
 /* Notes which unfinished handshakes have bytes to read; before each run of the library. */
 void connection_pool_look(struct connection_pool *pool);

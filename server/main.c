@@ -278,6 +278,8 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .spi_maximum = options->spi_maximum,
         .allow_weak_transforms = strcmp(options->allow_weak_transforms, "true") == 0,
         .max_replay_records = options->max_replay_records,
+        .kept_events = options->kept_events,
+        .max_watchers = options->max_watchers,
         .probe_interval_ms = PROBE_INTERVAL_MS,
         .abandoned_after_ms = ABANDONED_AFTER_MS,
     };

@@ -35,6 +35,7 @@ static void render_latencies(const struct metrics_source *source, struct buffer 
 static void render_connections(const struct metrics_source *source, struct buffer *text);
 static void render_engine(const struct metrics_source *source, struct buffer *text);
 static void render_sessions(const struct ipsec_engine_figures *figures, struct buffer *text);
+static void render_watchers(const struct ipsec_engine_figures *figures, struct buffer *text);
 static void render_process(const struct metrics_source *source, struct buffer *text);
 static void render_microseconds(struct buffer *text, uint64_t us);
 
@@ -201,6 +202,7 @@ render_engine(const struct metrics_source *source, struct buffer *text)
     render_simple(text, "sa_contextd_replay_records", "gauge",
                   "Answers remembered for Idempotency-Key.", figures.replay_records);
     render_sessions(&figures, text);
+    render_watchers(&figures, text);
     render_head(text, "sa_contextd_contexts", "gauge", "SA contexts by state.");
     for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
         buffer_append_format(text, "sa_contextd_contexts{state=\"%s\"} %" PRIu64 "\n",
@@ -260,6 +262,18 @@ render_sessions(const struct ipsec_engine_figures *figures, struct buffer *text)
                   figures->transactions_rolled_back);
     render_simple(text, "sa_contextd_calls_waiting", "gauge",
                   "Calls that wait for another session's transaction.", figures->calls_waiting);
+}
+
+static void
+render_watchers(const struct ipsec_engine_figures *figures, struct buffer *text)
+{
+    render_simple(text, "sa_contextd_watchers", "gauge", "Event streams that are open.",
+                  figures->subscriptions);
+    render_simple(text, "sa_contextd_watchers_dropped_total", "counter",
+                  "Event streams ended because their reader fell behind.",
+                  figures->subscriptions_dropped);
+    render_simple(text, "sa_contextd_events_published_total", "counter", "Changes of SA contexts.",
+                  figures->events_published);
 }
 
 static void

@@ -76,6 +76,12 @@ static const struct option_row rows[] = {
       "a transaction that is open for longer is rolled back; 0: never" },
     { "max-replay-records", OPTION_NUMBER, AT(max_replay_records), "10000000", 1, 100000000, NULL,
       "N", "answers remembered for Idempotency-Key within 24 hours" },
+    { "max-watchers", OPTION_NUMBER, AT(max_watchers), "1024", 1, 1000000, NULL, "N",
+      "event streams at once; beyond it callers get 503" },
+    { "kept-events", OPTION_NUMBER, AT(kept_events), "65536", 16, 16777216, NULL, "N",
+      "changes that a watcher may go back or fall behind; 64 bytes each" },
+    { "event-heartbeat-seconds", OPTION_NUMBER, AT(event_heartbeat_seconds), "15", 1, 3600, NULL,
+      "S", "an event stream without a change gets a heartbeat after that" },
     { "max-connections", OPTION_NUMBER, AT(max_connections), "16384", 1, 1000000, NULL, "N",
       "connections at once" },
     { "max-connections-per-address", OPTION_NUMBER, AT(max_connections_per_address), "0", 0,
@@ -108,6 +114,7 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
+_Static_assert(sizeof rows / sizeof *rows <= OPTIONS_TEXTS, "a file may set them all");
 
 /* Where a value came from, for messages and for who wins. */
 struct source {

@@ -14,7 +14,7 @@
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 
-enum { OPTIONS_TEXTS = 32 };
+enum { OPTIONS_TEXTS = 64 };
 
 struct options {
     const char *listen;
@@ -44,6 +44,9 @@ struct options {
     uint32_t txn_wait_ms;
     uint32_t txn_hold_seconds;
     uint32_t max_replay_records;
+    uint32_t max_watchers;
+    uint32_t kept_events;
+    uint32_t event_heartbeat_seconds;
     uint32_t max_connections;
     uint32_t max_connections_per_address;
     uint32_t max_body_bytes;

@@ -16,6 +16,7 @@
 #include "server/connection.h"
 #include "server/metrics.h"
 #include "server/options.h"
+#include "server/stream.h"
 #include "server/worker.h"
 
 static int begin(struct request *request, const char *method);
@@ -91,6 +92,8 @@ request_completed(struct request *request)
     if (request == NULL)
         return;
     connection_enter(request->connection, CONNECTION_IDLE);
+    stream_close(request->stream);
+    request->stream = NULL;
     worker_request_free(request->worker, request);
 }
 
@@ -226,7 +229,9 @@ queue_answer(struct request *request)
     request->stage = REQUEST_SENDING;
     connection_enter(request->connection, CONNECTION_ANSWER);
     struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(size, body, keep_body, NULL);
+        answer->stream
+            ? stream_open(request)
+            : MHD_create_response_from_buffer_with_free_callback_cls(size, body, keep_body, NULL);
     if (response == NULL)
         return MHD_NO;
     enum MHD_Result result = MHD_YES;

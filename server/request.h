@@ -15,6 +15,7 @@
 
 struct MHD_Connection;
 struct connection;
+struct stream;
 struct worker;
 
 enum request_stage {
@@ -35,6 +36,7 @@ struct request {
     struct buffer body;
     char *target;
     int64_t started_us;
+    struct stream *stream; /* null: an ordinary answer */
     enum request_stage stage;
     struct request *next_free;
 };

@@ -107,6 +107,7 @@ worker_start(struct worker *worker,
         .header_timeout_ms = (int64_t)options->header_timeout_seconds * 1000,
         .body_timeout_ms = (int64_t)options->body_timeout_seconds * 1000,
     };
+    worker->streams.heartbeat_ms = (int64_t)options->event_heartbeat_seconds * 1000;
     buffer_init(&worker->audit_lines, AUDIT_LINES_MAX);
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->ended_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -252,12 +253,17 @@ serve(void *argument)
     };
     int64_t next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
     unsigned int idle_rounds = 0;
+    bool look_at_streams = false;
 
     library_attach(&worker->metrics);
     while (true) {
         bool sweeping = connection_pool_refresh(&worker->pool);
 
         finish_calls(worker);
+        stream_pool_run(worker,
+                        look_at_streams || sweeping ||
+                            atomic_load_explicit(&worker->common->draining, memory_order_acquire));
+        look_at_streams = false;
         worker->pool.progress = false;
         connection_pool_look(&worker->pool);
         (void)MHD_run(worker->daemon);
@@ -266,6 +272,7 @@ serve(void *argument)
         if (clock_monotonic_ms() >= next_reap_ms) {
             connection_pool_reap(&worker->pool);
             next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
+            look_at_streams = true;
         }
         if (drained(worker)) {
             signal_event(worker->ended_fd);

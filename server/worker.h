@@ -18,6 +18,7 @@
 #include "engine/base/status.h"
 #include "server/connection.h"
 #include "server/metrics.h"
+#include "server/stream.h"
 
 struct MHD_Daemon;
 struct audit;
@@ -41,6 +42,7 @@ struct worker {
     struct ipsec_completion *completion;
     struct connection_pool pool;
     struct metrics metrics;
+    struct stream_pool streams;
     struct buffer audit_lines;
     struct ipsec_call *submit_first; /* calls of this round, linked by 'next' */
     struct ipsec_call *submit_last;

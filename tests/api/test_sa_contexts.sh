@@ -160,7 +160,7 @@ answered "an unknown session" 404 ERROR_INVALID_HANDLE
 
 # --- Objects that are not there -------------------------------------------------------------------
 
-for path in 999 0 -1 x 9007199254740992 99999999999999999999 events; do
+for path in 999 0 -1 x 9007199254740992 99999999999999999999 evens; do
     call GET "/sa-contexts/$path"
     answered "get $path" 404 FWP_E_NOT_FOUND
 done

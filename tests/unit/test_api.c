@@ -535,7 +535,8 @@ the_service_tells_about_itself_without_any_right(void **state)
     assert_string_equal(
         buffer_text(&fixture->call.answer.body),
         "{\"service\":\"sa-contextd\",\"version\":\"1.2.3\",\"links\":{\"listSaContexts\":"
-        "\"/sa-contexts\",\"getStatistics\":\"/statistics\",\"listFilters\":\"/"
+        "\"/sa-contexts\",\"watchSaContexts\":\"/sa-contexts/events\",\"listSubscriptions\":"
+        "\"/subscriptions\",\"getStatistics\":\"/statistics\",\"listFilters\":\"/"
         "filters\",\"listSessions\":\"/"
         "sessions\",\"getIndex\":\"/\",\"whoami\":"
         "\"/whoami\",\"listErrors\":\"/errors\",\"getOpenapi\":\"/openapi.json\"}}");

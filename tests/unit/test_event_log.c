@@ -171,6 +171,7 @@ a_watcher_goes_on_behind_its_last_event(void **state)
         assert_int_equal(event_log_find(&log, rows[i].since, 1011, &position), rows[i].found);
         assert_int_equal(position, rows[i].position);
     }
+    assert_int_equal(event_log_oldest(&log), BASE);
     /* Once something was dropped, the earlier run is too far back. */
     uint64_t position;
     publish(&log, 1012, 12);
@@ -178,6 +179,12 @@ a_watcher_goes_on_behind_its_last_event(void **state)
     assert_false(event_log_find(&log, START, 1034, &position));
     assert_true(event_log_find(&log, 1002, 1034, &position));
     assert_int_equal(position, 1);
+    assert_int_equal(event_log_oldest(&log), 1002);
+    event_log_clear(&log);
+    /* A new store: there was nothing before. */
+    assert_true(event_log_init(&log, 16));
+    event_log_start(&log, 0, START);
+    assert_int_equal(event_log_oldest(&log), START);
     event_log_clear(&log);
 }
 

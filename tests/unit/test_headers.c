@@ -44,7 +44,34 @@ accept_is_judged_by_its_most_precise_range(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         print_message("%s\n", cases[i].accept == NULL ? "(none)" : cases[i].accept);
-        assert_int_equal(headers_accept_json(cases[i].accept), cases[i].taken);
+        assert_int_equal(headers_accept(cases[i].accept, "application/json") >= 0, cases[i].taken);
+    }
+}
+
+static void
+what_is_named_more_precisely_is_preferred(void **state)
+{
+    static const struct {
+        const char *accept;
+        bool lines;
+    } cases[] = {
+        { NULL, false },
+        { "*/*", false },
+        { "text/event-stream", false },
+        { "application/x-ndjson", true },
+        { "Application/X-NDJSON;q=0.5, */*", true },
+        { "text/event-stream, application/x-ndjson", false },
+        { "application/*, text/event-stream", false },
+        { "application/*", true },
+        { "application/x-ndjson;q=0, */*", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        print_message("%s\n", cases[i].accept == NULL ? "(none)" : cases[i].accept);
+        assert_int_equal(headers_accept(cases[i].accept, "application/x-ndjson") >
+                             headers_accept(cases[i].accept, "text/event-stream"),
+                         cases[i].lines);
     }
 }
 
@@ -169,6 +196,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accept_is_judged_by_its_most_precise_range),
+        cmocka_unit_test(what_is_named_more_precisely_is_preferred),
         cmocka_unit_test(only_json_in_utf8_is_json),
         cmocka_unit_test(idempotency_keys_are_visible_ascii),
         cmocka_unit_test(sane_request_ids_are_kept_and_others_replaced),

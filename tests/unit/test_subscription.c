@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "engine/engine_internal.h"
+#include "engine/session_due.h"
 #include "tests/unit/fake_store.h"
 #include "tests/unit/sa_fixture.h"
 
@@ -383,6 +384,33 @@ a_subscription_ends_with_its_session(void **test_state)
 }
 
 static void
+a_session_in_which_somebody_watches_is_in_use(void **test_state)
+{
+    struct watching watching = begin(test_state);
+    struct sa_fixture *sa = &watching.sa;
+    const struct ipsec_subscription_options all = { .since = 0 };
+
+    sa->state->sessions.limits.idle_ms = 1000;
+    struct ipsec_session session = open_session(sa->base, 0);
+    settle(sa);
+    ipsec_sa_context_unsubscribe(watching.subscription);
+    assert_int_equal(
+        ipsec_sa_context_subscribe(&session, &all, watching.completion, &watching.subscription),
+        IPSEC_OK);
+    for (int i = 0; i < 3; i++) {
+        advance(sa, 1000);
+        session_end_due.run(sa->state);
+        assert_false(session.entry->record.aborted);
+    }
+    ipsec_sa_context_unsubscribe(watching.subscription);
+    watching.subscription = NULL;
+    advance(sa, 1000);
+    session_end_due.run(sa->state);
+    assert_true(session.entry->record.aborted);
+    end(&watching);
+}
+
+static void
 subscriptions_are_listed(void **test_state)
 {
     struct watching watching = begin(test_state);
@@ -658,6 +686,7 @@ main(void)
         FIXTURE_TEST(there_is_a_limit),
         FIXTURE_TEST(who_falls_behind_is_told),
         FIXTURE_TEST(a_subscription_ends_with_its_session),
+        FIXTURE_TEST(a_session_in_which_somebody_watches_is_in_use),
         FIXTURE_TEST(subscriptions_are_listed),
         ENGINE_TEST(several_threads_watch_what_several_change),
         ENGINE_TEST(after_a_restart_only_who_missed_nothing_goes_on),

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stream.h: the endless answer to one watcher.
+ *
+ * A stream belongs to its request, and with it to one worker.  It sends what there is, then its
+ * connection is suspended until there is more, or a heartbeat is due; so a watcher costs nothing
+ * meanwhile.  A reader that is slow holds one piece of text here, and what lies in the socket; what
+ * it misses beyond that ends the stream. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/buffer.h"
+
+struct MHD_Response;
+struct request;
+struct worker;
+
+struct stream {
+    struct request *request;
+    struct stream *next; /* of the worker */
+    struct stream *previous;
+    struct buffer text;   /* what is being sent, */
+    size_t sent;          /* and how much of it is */
+    int64_t heartbeat_ms; /* monotonic: when the next one is due */
+    bool suspended;
+    bool last; /* nothing comes after 'text' */
+};
+
+/* What the streams of a worker have in common. */
+struct stream_pool {
+    struct stream *first;
+    uint64_t seen;        /* changes that had been published at the last look */
+    int64_t heartbeat_ms; /* how often */
+};
+
+/* Begins the stream of a request whose answer is one; null: no memory.  The response is the
+ * caller's, the stream the request's. */
+struct MHD_Response *stream_open(struct request *request);
+void stream_close(struct stream *stream); /* accepts null */
+
+/* Once a round of the worker, before the library runs: lets those go on that have something to send
+ * or whose end has come.  'look' makes it look at all of them, as is due a few times a second,
+ * after a reload and while the service drains; otherwise only a new change does. */
+void stream_pool_run(struct worker *worker, bool look);
