@@ -23,12 +23,14 @@ enum {
     TEXT_KEPT = 4096,         /* memory that a waiting stream keeps */
     SEND_BUFFER = 256 * 1024, /* what the kernel holds for a slow reader at most */
     BLOCK_SIZE = 4096,
+    RESUMED_AT_ONCE = 32,
     DRAIN_STALL_MS = 1000, /* while draining, a reader that takes nothing is cut after that */
 };
 
 static ssize_t read_stream(void *closure, uint64_t position, char *data, size_t size);
 static void fill(struct stream *stream);
 static void wait_for_more(struct stream *stream);
+static struct stream *next_to_look_at(struct stream_pool *pool);
 static bool has_to_go_on(const struct stream *stream, int64_t now_ms);
 static bool is_draining(const struct stream *stream);
 
@@ -56,6 +58,7 @@ stream_open(struct request *request)
     if (pool->first != NULL)
         pool->first->previous = stream;
     pool->first = stream;
+    pool->count++;
     request->stream = stream;
     return response;
 }
@@ -73,31 +76,44 @@ stream_close(struct stream *stream)
         pool->first = stream->next;
     if (stream->next != NULL)
         stream->next->previous = stream->previous;
+    if (pool->next == stream)
+        pool->next = stream->next;
+    if (stream->suspended)
+        pool->suspended--;
+    pool->count--;
     buffer_clear(&stream->text);
     free(stream);
 }
 
-void
+bool
 stream_pool_run(struct worker *worker, bool look)
 {
     struct stream_pool *pool = &worker->streams;
+    uint32_t resumed = 0;
 
     if (pool->first == NULL)
-        return;
+        return false;
     uint64_t published = ipsec_engine_event_count(worker->common->engine);
-    if (published == pool->seen && !look)
-        return;
+    if (published != pool->seen || look)
+        pool->unlooked = pool->count;
     pool->seen = published;
+    if (pool->unlooked == 0)
+        return false;
     int64_t now_ms = clock_monotonic_ms();
-    for (struct stream *stream = pool->first; stream != NULL; stream = stream->next) {
+    for (; pool->unlooked > 0 && resumed < RESUMED_AT_ONCE; pool->unlooked--) {
+        struct stream *stream = next_to_look_at(pool);
+
         if (is_draining(stream))
             connection_hurry(stream->request->connection, now_ms + DRAIN_STALL_MS);
         if (!stream->suspended || !has_to_go_on(stream, now_ms))
             continue;
         stream->suspended = false;
+        pool->suspended--;
+        resumed++;
         connection_enter(stream->request->connection, CONNECTION_ANSWER);
         MHD_resume_connection(stream->request->native);
     }
+    return resumed > 0;
 }
 
 /* The library asks for the next bytes once the socket has taken those before: so the reader's time
@@ -163,8 +179,19 @@ wait_for_more(struct stream *stream)
     stream->text.maximum = TEXT_MAX;
     stream->sent = 0;
     stream->suspended = true;
+    stream->request->worker->streams.suspended++;
     connection_enter(stream->request->connection, CONNECTION_WATCH);
     MHD_suspend_connection(stream->request->native);
+}
+
+/* In turn; there is one at least. */
+static struct stream *
+next_to_look_at(struct stream_pool *pool)
+{
+    struct stream *stream = pool->next != NULL ? pool->next : pool->first;
+
+    pool->next = stream->next;
+    return stream;
 }
 
 static bool

@@ -31,7 +31,11 @@ struct stream {
 /* What the streams of a worker have in common. */
 struct stream_pool {
     struct stream *first;
-    uint64_t seen;        /* changes that had been published at the last look */
+    struct stream *next; /* to look at; null: the first */
+    uint32_t count;
+    uint32_t suspended;   /* how many of them are */
+    uint32_t unlooked;    /* how many are still to be looked at for what is new */
+    uint64_t seen;        /* changes that had been published when that was said */
     int64_t heartbeat_ms; /* how often */
 };
 
@@ -40,7 +44,8 @@ struct stream_pool {
 struct MHD_Response *stream_open(struct request *request);
 void stream_close(struct stream *stream); /* accepts null */
 
-/* Once a round of the worker, before the library runs: lets those go on that have something to send
- * or whose end has come.  'look' makes it look at all of them, as is due a few times a second,
+/* Once a round of the worker: lets those go on that have something to send or whose end has come, a
+ * few a round, so that callers do not wait for all watchers.  True: they want the next round at
+ * once.  'look' makes it look at all of them, as is due a few times a second,
  * after a reload and while the service drains; otherwise only a new change does. */
-void stream_pool_run(struct worker *worker, bool look);
+bool stream_pool_run(struct worker *worker, bool look);

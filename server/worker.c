@@ -50,6 +50,7 @@ static void *serve(void *argument);
 static void finish_calls(struct worker *worker);
 static void submit_round(struct worker *worker);
 static int wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds);
+static bool is_draining(const struct worker *worker);
 static bool drained(struct worker *worker);
 static void signal_event(int event_fd);
 static void wait_for_events(struct worker *worker,
@@ -260,15 +261,15 @@ serve(void *argument)
         bool sweeping = connection_pool_refresh(&worker->pool);
 
         finish_calls(worker);
-        stream_pool_run(worker,
-                        look_at_streams || sweeping ||
-                            atomic_load_explicit(&worker->common->draining, memory_order_acquire));
-        look_at_streams = false;
         worker->pool.progress = false;
         connection_pool_look(&worker->pool);
         (void)MHD_run(worker->daemon);
         submit_round(worker);
         worker_flush_audit(worker);
+        /* Behind the callers whose answers were due. */
+        look_at_streams = look_at_streams || sweeping || is_draining(worker);
+        bool streaming = stream_pool_run(worker, look_at_streams);
+        look_at_streams = false;
         if (clock_monotonic_ms() >= next_reap_ms) {
             connection_pool_reap(&worker->pool);
             next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
@@ -283,7 +284,7 @@ serve(void *argument)
          * descriptors: when it woke us for nothing some times, it has to wait its turn. */
         bool was_futile = (descriptors[0].revents & POLLIN) != 0 && !worker->pool.progress;
         worker->futile_rounds = was_futile ? worker->futile_rounds + 1 : 0;
-        int timeout_ms = sweeping ? 0 : wait_ms(worker, next_reap_ms, &idle_rounds);
+        int timeout_ms = sweeping || streaming ? 0 : wait_ms(worker, next_reap_ms, &idle_rounds);
         bool leave_out = worker->futile_rounds > FUTILE_ROUNDS;
         if (leave_out && (timeout_ms < 0 || timeout_ms > BACK_OFF_MAX_MS))
             timeout_ms = BACK_OFF_MAX_MS;
@@ -310,13 +311,19 @@ wait_for_events(struct worker *worker,
         descriptors[0].revents = POLLIN;
 }
 
+static bool
+is_draining(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->common->draining, memory_order_acquire);
+}
+
 /* At the begin of a drain no more is accepted.  True when the thread shall end: nothing is half
  * done any more; close before the deadline whoever is still busy sending or reading is cut, and
  * only calls that the engine has are waited for. */
 static bool
 drained(struct worker *worker)
 {
-    if (!atomic_load_explicit(&worker->common->draining, memory_order_acquire))
+    if (!is_draining(worker))
         return false;
     if (!worker->quiesced) {
         int fd = MHD_quiesce_daemon(worker->daemon);
@@ -324,7 +331,9 @@ drained(struct worker *worker)
             close(fd);
         worker->quiesced = true;
     }
-    if (!atomic_load_explicit(&worker->stop, memory_order_acquire) || worker->in_flight > 0)
+    /* The library must not be stopped while a connection is suspended. */
+    if (!atomic_load_explicit(&worker->stop, memory_order_acquire) || worker->in_flight > 0 ||
+        worker->streams.suspended > 0)
         return false;
     if (clock_monotonic_ms() >= atomic_load(&worker->deadline_ms) - CUT_BEFORE_DEADLINE_MS)
         return true; /* what is left is cut when the library stops */
