@@ -119,15 +119,22 @@ def many(tap, daemon, filter_id):
               wait_for(lambda: metric(daemon, "sa_contextd_watchers") == 0))
 
 
-def slow(tap, daemon, filter_id):
-    """Who does not read falls behind, is told and cut; who reads misses nothing meanwhile."""
+def lazy_watcher(daemon):
+    """A raw connection that asked to watch and reads nothing."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     raw.settimeout(60)
     raw.connect(daemon.address)
     lazy = daemon.context().wrap_socket(raw, server_hostname="localhost")
+    before = metric(daemon, "sa_contextd_watchers")
     lazy.sendall(b"GET /sa-contexts/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    wait_for(lambda: metric(daemon, "sa_contextd_watchers") == 1)
+    assert wait_for(lambda: metric(daemon, "sa_contextd_watchers") == before + 1)
+    return lazy
+
+
+def slow(tap, daemon, filter_id):
+    """Who does not read falls behind, is told and cut; who reads misses nothing meanwhile."""
+    lazy = lazy_watcher(daemon)
     dropped = metric(daemon, "sa_contextd_watchers_dropped_total")
 
     quick = Watcher(daemon, lines=True)
@@ -169,6 +176,49 @@ def quick_is_near(daemon):
     sequences = [s["sequence"] for s in daemon.call("GET", "/subscriptions")[1]["items"]]
     latest = daemon.call("GET", "/sa-contexts?limit=1")[1]["sequence"]
     return max(sequences) >= latest
+
+
+def timeouts(tap, daemon, filter_id):
+    """Heartbeats are further apart than every deadline of requests."""
+    quiet = Watcher(daemon)
+    tap.equal("heartbeats beyond every deadline", [quiet.next()[0] for _ in range(2)],
+              ["heartbeat"] * 2)
+    lazy = lazy_watcher(daemon)
+    seen = []
+    thread = threading.Thread(target=lambda: seen.extend(quiet.changes(8000)))
+    thread.start()
+    connection = daemon.http()
+    ids = []
+    for _ in range(8):
+        ids += [r["id"] for r in create_many(daemon, filter_id, 1000, connection)["items"]]
+    thread.join()
+    tap.check("a quiet stream lives and sees all", [c["id"] for c in seen] == ids,
+              (len(seen), len(ids)))
+    tap.check("a reader that takes nothing is cut",
+              wait_for(lambda: metric(daemon, "sa_contextd_watchers") == 1))
+    tap.equal("for its deadline", metric(daemon, "sa_contextd_watchers_dropped_total"), 0)
+    tap.equal("the quiet one goes on", quiet.next()[0], "heartbeat")
+    quiet.close()
+    lazy.close()
+
+
+def stop_at_once(tap, daemon, filter_id):
+    """A drain waits neither for quiet watchers nor for those that do not read."""
+    quiet, lazy = Watcher(daemon), lazy_watcher(daemon)
+    quiet.next()
+    for _ in range(8):
+        create_many(daemon, filter_id, 1000)
+    tap.equal("SIGTERM with a reader that takes nothing: exit 0", daemon.stop(), 0)
+    quiet.close()
+    lazy.close()
+    daemon.options[daemon.options.index("--drain-seconds") + 1] = "0"
+    daemon.start()
+    quiet = [Watcher(daemon) for _ in range(20)]
+    for watcher in quiet:
+        watcher.next()
+    tap.equal("SIGTERM without any time, and quiet watchers: exit 0", daemon.stop(), 0)
+    for watcher in quiet:
+        watcher.close()
 
 
 def killed(tap, daemon, filter_id):
@@ -244,6 +294,17 @@ def main():
     many(tap, daemon, filter_id)
     slow(tap, daemon, filter_id)
     killed(tap, daemon, filter_id)
+    daemon.stop()
+    daemon.options = ["--event-heartbeat-seconds", "6", "--idle-timeout-seconds", "1",
+                      "--header-timeout-seconds", "1", "--body-timeout-seconds", "5",
+                      "--drain-seconds", "3600"]
+    daemon.start()
+    timeouts(tap, daemon, filter_id)
+    daemon.stop()
+    daemon.options[daemon.options.index("--body-timeout-seconds") + 1] = "3600"
+    daemon.start()
+    stop_at_once(tap, daemon, filter_id)
+    daemon.start()
     return tap.finish(daemon)
 
 

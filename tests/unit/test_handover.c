@@ -188,6 +188,37 @@ submit(void *argument)
 }
 
 static void
+a_touch_wakes_who_has_no_call(void **state)
+{
+    (void)state;
+    struct numbered_call call = { .number = 0 };
+    struct handover_results results = { .touched = NULL };
+    struct ipsec_completion *with_call;
+    struct ipsec_completion *without;
+
+    assert_int_equal(ipsec_completion_open(&with_call), IPSEC_OK);
+    assert_int_equal(ipsec_completion_open(&without), IPSEC_OK);
+    call.base.completion = with_call;
+    handover_collect(&results, &call.base);
+    handover_touch(&results, with_call);
+    handover_touch(&results, without);
+    handover_touch(&results, without);
+    handover_deliver(&results);
+    assert_true(is_readable(with_call));
+    assert_true(is_readable(without));
+    assert_ptr_equal(ipsec_completion_take(with_call), &call.base);
+    assert_null(ipsec_completion_take(without));
+    assert_false(is_readable(without));
+
+    handover_touch(&results, without);
+    handover_deliver(&results);
+    assert_true(is_readable(without));
+    assert_false(is_readable(with_call));
+    ipsec_completion_close(with_call);
+    ipsec_completion_close(without);
+}
+
+static void
 several_threads_get_back_what_is_theirs(void **state)
 {
     (void)state;
@@ -219,6 +250,7 @@ main(void)
         cmocka_unit_test(a_full_queue_gives_no_place),
         cmocka_unit_test(calls_are_taken_in_the_order_submitted),
         cmocka_unit_test(a_delivery_wakes_each_thread_once),
+        cmocka_unit_test(a_touch_wakes_who_has_no_call),
         cmocka_unit_test(several_threads_get_back_what_is_theirs),
     };
 
