@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/idempotency.h"
+#include "api/precondition.h"
 #include "api/problem.h"
 #include "api/router.h"
 #include "api/text.h"
@@ -16,7 +17,9 @@ static const char type_json[] = "application/json";
 static const char type_problem[] = "application/problem+json";
 
 static void begin_stream(struct api_call *call);
+static void mark_dry_run(struct api_call *call);
 static void add_header(struct api_call *call, const char *name, const char *value);
+static void add_entity_tag(struct api_call *call, const char *tag);
 static void format_location(const struct api_call *call, char *location, size_t size);
 
 bool
@@ -25,9 +28,11 @@ answer_encode_remembered(struct ipsec_call *base, struct buffer *answer)
     const struct api_call *call = (const struct api_call *)base;
     struct codec_encoder encoder = { .out = answer, .engine = call->service->engine };
     char location[sizeof call->answer.headers->value];
+    char tag[ENTITY_TAG_SIZE];
 
+    precondition_tag(call, tag);
     format_location(call, location, sizeof location);
-    idempotency_append_head(call->route->success, location, answer);
+    idempotency_append_head(call->route->success, tag, location, answer);
     codec_encode(&encoder, call->route->out, call->out);
     return !answer->failed;
 }
@@ -37,13 +42,24 @@ answer_success(struct api_call *call)
 {
     const struct api_route *route = call->route;
     struct api_answer *answer = &call->answer;
+    char tag[ENTITY_TAG_SIZE];
 
     if (route->conclude != NULL)
         route->conclude(call);
     answer->status = route->success;
+    if (call->options.dry_run)
+        mark_dry_run(call);
     if (route->stream) {
         begin_stream(call);
         return;
+    }
+    precondition_tag(call, tag);
+    if (tag[0] != '\0' && !call->options.dry_run) {
+        add_entity_tag(call, tag);
+        if (precondition_has_tag(call, tag)) {
+            answer->status = 304;
+            return;
+        }
     }
     if (answer->static_body != NULL)
         answer->content_type = type_json;
@@ -57,7 +73,7 @@ answer_success(struct api_call *call)
                       "no memory for the answer");
         return;
     }
-    if (route->location != NULL) {
+    if (route->location != NULL && !call->options.dry_run) {
         char location[sizeof answer->headers->value];
         format_location(call, location, sizeof location);
         add_header(call, "Location", location);
@@ -85,6 +101,8 @@ answer_remembered(struct api_call *call)
     }
     answer->status = record.status;
     answer->content_type = type_json;
+    if (record.tag[0] != '\0')
+        add_entity_tag(call, record.tag);
     if (record.location[0] != '\0')
         add_header(call, "Location", record.location);
     const char *id = strrchr(record.location, '/');
@@ -125,6 +143,14 @@ answer_begin(struct api_call *call)
     answer->stream = false;
     add_header(call, api_header_names[API_HEADER_REQUEST_ID], call->request_id);
     add_header(call, "Cache-Control", "no-store");
+    if (call->options.dry_run)
+        mark_dry_run(call);
+}
+
+static void
+mark_dry_run(struct api_call *call)
+{
+    add_header(call, "Dry-Run", "true");
 }
 
 /* Whoever asks for the head alone watches nothing. */
@@ -152,6 +178,15 @@ add_header(struct api_call *call, const char *name, const char *value)
     header->name = name;
     memcpy(header->value, value, size);
     header->value[size] = '\0';
+}
+
+static void
+add_entity_tag(struct api_call *call, const char *tag)
+{
+    char quoted[ENTITY_TAG_SIZE + 2];
+
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", tag);
+    add_header(call, "ETag", quoted);
 }
 
 static void

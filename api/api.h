@@ -5,7 +5,7 @@
  * A request goes through here in three steps, each of which may already end in an answer:
  *
  *   api_call_start   on the headers alone: route, method, session, right, media type,
- *                    Idempotency-Key, query
+ *                    Idempotency-Key, If-Match, query
  *   api_call_body    decodes the body into the operation's input struct
  *   api_call_finish  after the engine gave the call back: renders the output struct or the problem
  *
@@ -32,6 +32,8 @@ enum api_header {
     API_HEADER_CONTENT_ENCODING,
     API_HEADER_IDEMPOTENCY_KEY,
     API_HEADER_ENGINE_SESSION,
+    API_HEADER_IF_MATCH,
+    API_HEADER_IF_NONE_MATCH,
     API_HEADER_REQUEST_ID, /* X-Request-Id */
     API_HEADER_TRACEPARENT,
     API_HEADER_LAST_EVENT_ID,
@@ -67,6 +69,11 @@ struct api_answer {
 
 struct api_route;
 
+/* The query members that every write has besides its own. */
+struct api_write_options {
+    bool dry_run;
+};
+
 struct api_call {
     struct ipsec_call base; /* first: the engine gives this back */
     const struct api_service *service;
@@ -85,6 +92,7 @@ struct api_call {
     char request_id[API_REQUEST_ID_SIZE]; /* the caller's if sane, else made here; always set */
     char trace_id[33];                    /* of a valid traceparent, else "" */
 
+    struct api_write_options options;
     /* The operation's input and output, zeroed memory of the route's sizes. */
     void *in;
     void *out;

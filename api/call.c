@@ -4,7 +4,7 @@
  *
  * The order of checks on the headers: authenticated, route and method known, session known and fit
  * for the operation, right there, object's id well-formed, answer acceptable, body as the operation
- * wants it, query. */
+ * wants it, conditions, query. */
 #include "api/api.h"
 
 #include <stdlib.h>
@@ -13,8 +13,10 @@
 #include "api/answer.h"
 #include "api/headers.h"
 #include "api/idempotency.h"
+#include "api/precondition.h"
 #include "api/problem.h"
 #include "api/query.h"
+#include "api/resource.h"
 #include "api/router.h"
 #include "api/text.h"
 #include "auth/rights.h"
@@ -28,6 +30,8 @@ const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_CONTENT_ENCODING] = "Content-Encoding",
     [API_HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
     [API_HEADER_ENGINE_SESSION] = "Engine-Session",
+    [API_HEADER_IF_MATCH] = "If-Match",
+    [API_HEADER_IF_NONE_MATCH] = "If-None-Match",
     [API_HEADER_REQUEST_ID] = "X-Request-Id",
     [API_HEADER_TRACEPARENT] = "traceparent",
     [API_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
@@ -44,6 +48,7 @@ static enum ipsec_status check_headers(struct api_call *call, bool has_body);
 static enum ipsec_status check_accept(struct api_call *call);
 static enum ipsec_status refuse_right(struct api_call *call, uint32_t missing);
 static enum ipsec_status reserve_memory(struct api_call *call);
+static enum ipsec_status read_query(struct api_call *call);
 static enum ipsec_status run_local(struct api_call *call);
 static void prepare_engine(struct api_call *call);
 static enum ipsec_status run_handler(struct ipsec_call *base, struct ipsec_session *session);
@@ -69,9 +74,11 @@ api_call_start(struct api_call *call, bool has_body)
     if (status == IPSEC_OK)
         status = check_headers(call, has_body);
     if (status == IPSEC_OK)
+        status = precondition_read(call);
+    if (status == IPSEC_OK)
         status = reserve_memory(call);
     if (status == IPSEC_OK)
-        status = query_decode(call->route->query, call->query, call->in, &call->base.fault);
+        status = read_query(call);
     if (status != IPSEC_OK) {
         answer_fault(call);
         return API_NEXT_ANSWER;
@@ -104,7 +111,8 @@ api_call_body(struct api_call *call, const char *body, size_t size)
                                  "the body may have %zu bytes at most", call->body_maximum);
     if (status == IPSEC_OK)
         status = codec_decode(call->route->body, body, size, call->in, fault);
-    if (status == IPSEC_OK && call->headers[API_HEADER_IDEMPOTENCY_KEY] != NULL)
+    if (status == IPSEC_OK && call->headers[API_HEADER_IDEMPOTENCY_KEY] != NULL &&
+        !call->options.dry_run)
         status = idempotency_want(call, body, size);
     if (status != IPSEC_OK) {
         answer_fault(call);
@@ -395,6 +403,18 @@ reserve_memory(struct api_call *call)
 }
 
 static enum ipsec_status
+read_query(struct api_call *call)
+{
+    const struct api_route *route = call->route;
+    const struct query_part parts[] = {
+        { .object = route->query, .out = call->in },
+        { .object = router_writes(route) ? &codec_write_options : NULL, .out = &call->options },
+    };
+
+    return query_decode(parts, CODEC_COUNT(parts), call->query, &call->base.fault);
+}
+
+static enum ipsec_status
 run_local(struct api_call *call)
 {
     enum ipsec_status status = call->route->handler(call, NULL);
@@ -412,6 +432,7 @@ prepare_engine(struct api_call *call)
     base->caller.principal = call->identity->principal;
     base->caller.rights = call->rights;
     base->run = run_handler;
+    base->dry_run = call->options.dry_run;
     if (base->replay.wanted) {
         base->encode = answer_encode_remembered;
         buffer_init(&base->replay.answer, REPLAY_MAXIMUM);

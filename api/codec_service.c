@@ -219,3 +219,18 @@ describe_rights(const struct codec_field *field)
     return json_pack("{s:s, s:o, s:o}", "type", "object", "required", required, "properties",
                      properties);
 }
+
+static const struct codec_field write_options_fields[] = {
+    CODEC_FIELD(
+        api_write_options,
+        dry_run,
+        "dryRun",
+        .kind = CODEC_BOOLEAN,
+        .summary = "true: all checks and the answer, but no effect.  Identifiers, keys and SPIs in "
+                   "the answer are what the call would get at this moment; they are not reserved."),
+};
+
+const struct codec_object codec_write_options = {
+    .fields = write_options_fields,
+    .field_count = CODEC_COUNT(write_options_fields),
+};

@@ -49,6 +49,9 @@ static const enum ipsec_status query_codes[] = {
     IPSEC_INVALID_ENUMERATOR,
     IPSEC_OK,
 };
+static const enum ipsec_status versioned_codes[] = { IPSEC_HTTP_PRECONDITION_FAILED, IPSEC_OK };
+/* Of the query that every write has; a value that is wrong. */
+static const enum ipsec_status write_codes[] = { IPSEC_TYPE_MISMATCH, IPSEC_OK };
 static const enum ipsec_status body_codes[] = {
     IPSEC_NULL_POINTER,
     IPSEC_TYPE_MISMATCH,
@@ -76,9 +79,11 @@ static json_t *describe_paths(json_t *schemas);
 static json_t *describe_operation(const struct api_route *route, json_t *schemas);
 static json_t *describe_right(const struct api_route *route);
 static json_t *describe_parameters(const struct api_route *route);
+static void describe_query(const struct codec_object *query, json_t *parameters);
 static void describe_path_parameter(const struct api_route *route, json_t *parameters);
 static json_t *describe_responses(const struct api_route *route, json_t *schemas);
 static json_t *describe_success(const struct api_route *route, json_t *schemas);
+static json_t *describe_not_modified(void);
 static void add_codes(const enum ipsec_status *codes, enum ipsec_fault_place place, json_t *found);
 static void add_schema(const struct codec_object *object, json_t *schemas);
 static json_t *describe_common_parameters(void);
@@ -164,22 +169,36 @@ describe_parameters(const struct api_route *route)
     json_t *parameters = json_array();
 
     describe_path_parameter(route, parameters);
-    for (size_t i = 0; route->query != NULL && i < route->query->field_count; i++) {
-        const struct codec_field *field = &route->query->fields[i];
-        json_t *schema = codec_describe_field(field);
-        json_object_del(schema, "description");
-        json_array_append_new(parameters,
-                              json_pack("{s:s, s:s, s:s, s:o}", "name", field->name, "in", "query",
-                                        "description", field->summary, "schema", schema));
-    }
+    if (route->query != NULL)
+        describe_query(route->query, parameters);
+    if (router_writes(route))
+        json_array_append_new(parameters, refer("parameters", "DryRun"));
     if (route->body != NULL)
         json_array_append_new(parameters, refer("parameters", "IdempotencyKey"));
+    if (route->versioned)
+        json_array_append_new(parameters, refer("parameters", "IfMatch"));
+    if (route->versioned && !router_writes(route))
+        json_array_append_new(parameters, refer("parameters", "IfNoneMatch"));
     if (route->stream)
         json_array_append_new(parameters, refer("parameters", "LastEventId"));
     json_array_append_new(parameters, refer("parameters", "EngineSession"));
     json_array_append_new(parameters, refer("parameters", "RequestId"));
     json_array_append_new(parameters, refer("parameters", "Traceparent"));
     return parameters;
+}
+
+static void
+describe_query(const struct codec_object *query, json_t *parameters)
+{
+    for (size_t i = 0; i < query->field_count; i++) {
+        const struct codec_field *field = &query->fields[i];
+        json_t *schema = codec_describe_field(field);
+
+        json_object_del(schema, "description");
+        json_array_append_new(parameters,
+                              json_pack("{s:s, s:s, s:s, s:o}", "name", field->name, "in", "query",
+                                        "description", field->summary, "schema", schema));
+    }
 }
 
 static void
@@ -216,6 +235,10 @@ describe_responses(const struct api_route *route, json_t *schemas)
                   found);
     if (route->query != NULL)
         add_codes(query_codes, IPSEC_FAULT_QUERY, found);
+    if (router_writes(route))
+        add_codes(write_codes, IPSEC_FAULT_QUERY, found);
+    if (route->versioned)
+        add_codes(versioned_codes, IPSEC_FAULT_HEADER, found);
     if (route->body != NULL)
         add_codes(body_codes, IPSEC_FAULT_BODY, found);
     if (!route->local)
@@ -229,6 +252,8 @@ describe_responses(const struct api_route *route, json_t *schemas)
 
     (void)snprintf(status, sizeof status, "%d", route->success);
     json_object_set_new(responses, status, describe_success(route, schemas));
+    if (route->revision_offset != 0 && !router_writes(route))
+        json_object_set_new(responses, "304", describe_not_modified());
     for (int i = 400; i < 600; i++) {
         (void)snprintf(status, sizeof status, "%d", i);
         const json_t *codes = json_object_get(found, status);
@@ -254,6 +279,10 @@ describe_success(const struct api_route *route, json_t *schemas)
 
     if (route->location != NULL)
         json_object_set_new(headers, "Location", refer("headers", "Location"));
+    if (route->revision_offset != 0)
+        json_object_set_new(headers, "ETag", refer("headers", "ETag"));
+    if (router_writes(route))
+        json_object_set_new(headers, "Dry-Run", refer("headers", "DryRun"));
     if (route->body != NULL)
         json_object_set_new(headers, "Idempotent-Replay", refer("headers", "IdempotentReplay"));
     json_object_set_new(response, "description",
@@ -276,6 +305,14 @@ describe_success(const struct api_route *route, json_t *schemas)
                                         "application/x-ndjson", "schema", schema)
                             : json_pack("{s:{s:o}}", "application/json", "schema", schema));
     return response;
+}
+
+static json_t *
+describe_not_modified(void)
+{
+    return json_pack("{s:s, s:{s:o, s:o}}", "description", "The caller has this already.",
+                     "headers", "X-Request-Id", refer("headers", "RequestId"), "ETag",
+                     refer("headers", "ETag"));
 }
 
 /* 'found' maps a status to the names of its codes, "A, B". */
@@ -325,6 +362,11 @@ describe_common_parameters(void)
           "Key of a session of the caller. Left out: the request has a static session of its own, "
           "without a transaction.",
           "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$" },
+        { "IfMatch", API_HEADER_IF_MATCH,
+          "Entity tags, the call is refused unless the object has one of them; at most four, or *.",
+          NULL },
+        { "IfNoneMatch", API_HEADER_IF_NONE_MATCH,
+          "Entity tags, the answer is 304 without a body when the object has one of them.", NULL },
         { "RequestId", API_HEADER_REQUEST_ID,
           "Name of the request in answers and logs; one is made when it is absent or unfit.",
           "^[A-Za-z0-9._-]{1,64}$" },
@@ -336,6 +378,7 @@ describe_common_parameters(void)
           "W3C Trace Context; its trace id goes into the logs.", NULL },
     };
     json_t *parameters = json_object();
+    json_t *options = json_array();
 
     for (size_t i = 0; i < CODEC_COUNT(rows); i++) {
         json_t *schema = json_pack("{s:s}", "type", "string");
@@ -346,6 +389,9 @@ describe_common_parameters(void)
                                       api_header_names[rows[i].header], "in", "header",
                                       "description", rows[i].description, "schema", schema));
     }
+    describe_query(&codec_write_options, options);
+    json_object_set(parameters, "DryRun", json_array_get(options, 0));
+    json_decref(options);
     return parameters;
 }
 
@@ -359,6 +405,8 @@ describe_headers(void)
     } rows[] = {
         { "RequestId", "Name of the request, the caller's if it gave one.", "string" },
         { "Location", "Path of what was made.", "string" },
+        { "ETag", "The object's revision in quotes, for If-Match and If-None-Match.", "string" },
+        { "DryRun", "true: nothing was changed; on problems, too.", "string" },
         { "IdempotentReplay", "true: the answer given to the first request with this key.",
           "string" },
         { "RetryAfter", "Seconds after which a repeat is worth while, on retryable problems.",

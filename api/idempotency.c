@@ -10,7 +10,8 @@
 #include "api/router.h"
 #include "api/text.h"
 
-enum { RECORD_VERSION = 1 };
+/* Version 1 had no entity tag. */
+enum { RECORD_VERSION = 2, OLDEST_RECORD_VERSION = 1 };
 
 /* One stretch of bytes of a digest; each is preceded by its length, so that no two lists of parts
  * are the same bytes. */
@@ -21,6 +22,7 @@ struct part {
 
 static struct part text_part(const char *text);
 static bool digest(const struct part *parts, size_t count, uint8_t digest_out[32]);
+static bool read_tag(const char **text, const char *end, char tag_out[ENTITY_TAG_SIZE]);
 static bool read_number(const char **text, const char *end, char stop, uint64_t *number_out);
 
 enum ipsec_status
@@ -32,15 +34,17 @@ idempotency_want(struct api_call *call, const char *body, size_t size)
         text_part(call->headers[API_HEADER_IDEMPOTENCY_KEY]),
     };
     const char *session = call->headers[API_HEADER_ENGINE_SESSION];
+    const char *if_match = call->headers[API_HEADER_IF_MATCH];
     const struct part request[] = {
         text_part(call->method),
         text_part(call->path),
         text_part(call->query == NULL ? "" : call->query),
         { body, size },
         text_part(session == NULL ? "" : session),
+        text_part(if_match == NULL ? "" : if_match),
     };
-    /* Without a session it is the digest of requests from before there were any. */
-    size_t part_count = CODEC_COUNT(request) - (session == NULL ? 1 : 0);
+    /* What is not there adds nothing, so that digests of requests from before it existed stay. */
+    size_t part_count = CODEC_COUNT(request) - (if_match != NULL ? 0 : session != NULL ? 1 : 2);
     struct ipsec_replay *replay = &call->base.replay;
 
     if (!digest(key, sizeof key / sizeof *key, replay->key_digest) ||
@@ -52,11 +56,13 @@ idempotency_want(struct api_call *call, const char *body, size_t size)
 }
 
 void
-idempotency_append_head(int status, const char *location, struct buffer *answer)
+idempotency_append_head(int status, const char *tag, const char *location, struct buffer *answer)
 {
     text_append_unsigned(answer, RECORD_VERSION);
     buffer_append_char(answer, ' ');
     text_append_unsigned(answer, (uint64_t)status);
+    buffer_append_char(answer, ' ');
+    buffer_append_text(answer, tag);
     buffer_append_char(answer, ' ');
     buffer_append_text(answer, location);
     buffer_append_char(answer, '\n');
@@ -69,19 +75,22 @@ idempotency_read(const struct buffer *answer, struct idempotent_answer *answer_o
     const char *end = answer->size == 0 ? next : memchr(next, '\n', answer->size);
     uint64_t version;
     uint64_t status;
+    struct idempotent_answer read = { .status = 0 };
 
-    if (end == NULL || !read_number(&next, end, ' ', &version) || version != RECORD_VERSION ||
-        !read_number(&next, end, ' ', &status) || status < 200 || status > 299)
+    if (end == NULL || !read_number(&next, end, ' ', &version) || version < OLDEST_RECORD_VERSION ||
+        version > RECORD_VERSION || !read_number(&next, end, ' ', &status) || status < 200 ||
+        status > 299)
+        return false;
+    if (version >= 2 && !read_tag(&next, end, read.tag))
         return false;
     size_t location_size = (size_t)(end - next);
     if (location_size >= sizeof answer_out->location)
         return false;
-    *answer_out = (struct idempotent_answer){
-        .status = (int)status,
-        .body = end + 1,
-        .body_size = answer->size - (size_t)(end + 1 - answer->data),
-    };
-    memcpy(answer_out->location, next, location_size);
+    read.status = (int)status;
+    read.body = end + 1;
+    read.body_size = answer->size - (size_t)(end + 1 - answer->data);
+    memcpy(read.location, next, location_size);
+    *answer_out = read;
     return true;
 }
 
@@ -105,6 +114,19 @@ digest(const struct part *parts, size_t count, uint8_t digest_out[32])
     good = good && EVP_DigestFinal_ex(context, digest_out, NULL) == 1;
     EVP_MD_CTX_free(context);
     return good;
+}
+
+/* Reads up to a space and steps behind it. */
+static bool
+read_tag(const char **text, const char *end, char tag_out[ENTITY_TAG_SIZE])
+{
+    const char *stop = memchr(*text, ' ', (size_t)(end - *text));
+
+    if (stop == NULL || stop - *text >= ENTITY_TAG_SIZE)
+        return false;
+    memcpy(tag_out, *text, (size_t)(stop - *text));
+    *text = stop + 1;
+    return true;
 }
 
 /* Reads digits up to 'stop' and steps behind it. */

@@ -3,26 +3,38 @@
  * query.c: see query.h.  Percent-encoding is RFC 3986's: '+' is a plus sign. */
 #include "api/query.h"
 
+#include <assert.h>
 #include <string.h>
 
-enum { NAME_SIZE = 64, VALUE_SIZE = 256 };
+enum { NAME_SIZE = 64, VALUE_SIZE = 256, QUERY_PARTS_MAX = 2 };
 
-static enum ipsec_status decode_member(struct codec_decoder *decoder,
-                                       const struct codec_object *object,
-                                       const char *name,
-                                       const char *value,
-                                       uint64_t *seen,
-                                       void *object_out);
+/* The parts of a query and which of their members were there. */
+struct query_reader {
+    struct codec_decoder decoder;
+    const struct query_part *parts;
+    size_t part_count;
+    uint64_t seen[QUERY_PARTS_MAX];
+};
+
+static enum ipsec_status
+decode_member(struct query_reader *reader, const char *name, const char *value);
+static enum ipsec_status refuse_unknown(struct query_reader *reader, const char *name);
 static bool percent_decode(const char *text, size_t size, char *decoded, size_t decoded_size);
 
 enum ipsec_status
-query_decode(const struct codec_object *object,
+query_decode(const struct query_part *parts,
+             size_t part_count,
              const char *query,
-             void *object_out,
              struct ipsec_fault *fault)
 {
-    struct codec_decoder decoder = { .fault = fault, .place = IPSEC_FAULT_QUERY, .ip_version = -1 };
-    uint64_t seen = 0;
+    struct query_reader reader = {
+        .decoder = { .fault = fault, .place = IPSEC_FAULT_QUERY, .ip_version = -1 },
+        .parts = parts,
+        .part_count = part_count,
+    };
+    struct codec_decoder *decoder = &reader.decoder;
+
+    assert(part_count <= QUERY_PARTS_MAX);
 
     for (const char *next = query; next != NULL && *query != '\0';) {
         char name[NAME_SIZE];
@@ -32,23 +44,28 @@ query_decode(const struct codec_object *object,
         size_t name_size = equals == NULL ? size : (size_t)(equals - next);
 
         if (!percent_decode(next, name_size, name, sizeof name))
-            return codec_refuse(&decoder, IPSEC_INVALID_PARAMETER,
+            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
                                 "a name in the query is too long or wrongly percent-encoded");
         struct codec_step step = { .member = name };
-        decoder.step = &step;
+        decoder->step = &step;
         if (equals != NULL &&
             !percent_decode(equals + 1, size - name_size - 1, value, sizeof value))
-            return codec_refuse(&decoder, IPSEC_INVALID_PARAMETER,
+            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
                                 "the value is too long or wrongly percent-encoded");
-        enum ipsec_status status = decode_member(&decoder, object, name, value, &seen, object_out);
-        decoder.step = NULL;
+        enum ipsec_status status = decode_member(&reader, name, value);
+        decoder->step = NULL;
         if (status != IPSEC_OK)
             return status;
         next = next[size] == '&' ? next + size + 1 : NULL;
     }
-    if (object == NULL || object->check == NULL)
-        return IPSEC_OK;
-    return object->check(&decoder, object_out);
+    for (size_t i = 0; i < part_count; i++) {
+        if (parts[i].object == NULL || parts[i].object->check == NULL)
+            continue;
+        enum ipsec_status status = parts[i].object->check(decoder, parts[i].out);
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return IPSEC_OK;
 }
 
 enum ipsec_status
@@ -69,23 +86,35 @@ query_check_cursor(struct codec_decoder *decoder,
 }
 
 static enum ipsec_status
-decode_member(struct codec_decoder *decoder,
-              const struct codec_object *object,
-              const char *name,
-              const char *value,
-              uint64_t *seen,
-              void *object_out)
+decode_member(struct query_reader *reader, const char *name, const char *value)
 {
-    for (size_t i = 0; object != NULL && i < object->field_count; i++) {
-        if (strcmp(object->fields[i].name, name) != 0)
-            continue;
-        if ((*seen & UINT64_C(1) << i) != 0)
-            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "%s is there twice", name);
-        *seen |= UINT64_C(1) << i;
-        return codec_decode_text(decoder, &object->fields[i], value, object_out);
+    for (size_t part = 0; part < reader->part_count; part++) {
+        const struct codec_object *object = reader->parts[part].object;
+
+        for (size_t i = 0; object != NULL && i < object->field_count; i++) {
+            if (strcmp(object->fields[i].name, name) != 0)
+                continue;
+            if ((reader->seen[part] & UINT64_C(1) << i) != 0)
+                return codec_refuse(&reader->decoder, IPSEC_INVALID_PARAMETER, "%s is there twice",
+                                    name);
+            reader->seen[part] |= UINT64_C(1) << i;
+            return codec_decode_text(&reader->decoder, &object->fields[i], value,
+                                     reader->parts[part].out);
+        }
     }
-    decoder->step = NULL;
-    return codec_refuse_unknown(decoder, object, name);
+    return refuse_unknown(reader, name);
+}
+
+/* Names the operation's own members; what all have is the last part. */
+static enum ipsec_status
+refuse_unknown(struct query_reader *reader, const char *name)
+{
+    const struct codec_object *object = NULL;
+
+    for (size_t part = 0; part < reader->part_count && object == NULL; part++)
+        object = reader->parts[part].object;
+    reader->decoder.step = NULL;
+    return codec_refuse_unknown(&reader->decoder, object, name);
 }
 
 /* Refuses what is no escape, encoded control bytes and NUL, and what does not fit. */

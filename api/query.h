@@ -6,11 +6,16 @@
 #include "api/codec.h"
 #include "api/cursor.h"
 
-/* Decodes 'query' (raw, null: none) into 'object_out', zeroed memory.  Without 'object' the
- * operation takes no query and every member is refused. */
-NODISCARD enum ipsec_status query_decode(const struct codec_object *object,
+/* A table of members and the struct that they go into, zeroed memory. */
+struct query_part {
+    const struct codec_object *object; /* null: no members */
+    void *out;
+};
+
+/* Decodes 'query' (raw, null: none); a member belongs to the first part that has it. */
+NODISCARD enum ipsec_status query_decode(const struct query_part *parts,
+                                         size_t part_count,
                                          const char *query,
-                                         void *object_out,
                                          struct ipsec_fault *fault);
 
 /* For the checks of list queries: 'text' is the member "cursor", "" when it was not given. */

@@ -257,3 +257,7 @@ struct problem {
 };
 
 extern const struct codec_object codec_problem; /* struct problem */
+
+/* --- What all writes have --------------------------------------------------------------------- */
+
+extern const struct codec_object codec_write_options; /* struct api_write_options, of the query */

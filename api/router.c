@@ -22,6 +22,12 @@ router_match(const char *method, const char *path, const char **argument_out)
 }
 
 bool
+router_writes(const struct api_route *route)
+{
+    return strcmp(route->method, "GET") != 0;
+}
+
+bool
 router_allowed(const char *path, char *methods, size_t methods_size)
 {
     const char *argument;

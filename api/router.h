@@ -31,10 +31,18 @@ struct api_route {
     enum ipsec_session_rule rule;
     bool session_in_path;
 
-    /* The input: a body or a query, not both; 'in_size' bytes. */
+    /* The input: a struct of 'in_size' bytes that the query and then the body fill, each the
+     * members that its table has.  Operations that change something also take the members of
+     * codec_write_options, see router_writes(). */
     const struct codec_object *body;
     const struct codec_object *query;
     size_t in_size;
+
+    /* It is about one object that has revisions: If-Match is for the engine to judge, and 'out', if
+     * it shows the object, has its uint64_t revision at 'revision_offset' (0: not there). */
+    bool versioned;
+    size_t revision_offset;
+    size_t derived_offset; /* of a uint64_t in 'out' that may change without a revision; 0: none */
 
     bool secret;     /* the body may hold keys: wiped wherever it passed */
     bool large_body; /* up to the service's larger limit */
@@ -60,6 +68,9 @@ struct api_route {
 
 size_t router_route_count(void);
 const struct api_route *router_route(size_t index);
+
+/* Whether the operation may change something: all but GET. */
+bool router_writes(const struct api_route *route);
 
 /* The row for 'method' and 'path', or null.  HEAD is GET without its body.  '*argument_out' is
  * where the segment in braces begins; null without one. */

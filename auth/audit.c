@@ -143,6 +143,8 @@ audit_append(struct buffer *lines, const struct audit_record *record)
         append_number(lines, ",\"objectId\":", (int64_t)record->object_id);
     if (record->replayed)
         buffer_append_text(lines, ",\"replayed\":true");
+    if (record->dry_run)
+        buffer_append_text(lines, ",\"dryRun\":true");
     append_number(lines, ",\"us\":", record->duration_us);
     buffer_append_text(lines, "}\n");
 }

@@ -39,6 +39,7 @@ struct audit_record {
     int http_status;
     enum ipsec_status status;
     bool replayed; /* a repeat answered from the record */
+    bool dry_run;  /* nothing was to be changed */
     int64_t duration_us;
 };
 void audit_append(struct buffer *lines, const struct audit_record *record);

@@ -72,8 +72,10 @@ ipsec_filter_get_by_id(struct ipsec_session *session,
     const struct filter_entry *entry = find_visible(session, id);
     if (entry == NULL)
         return not_found(session, id);
-    *filter_out = filter_ref(entry->filter);
-    return IPSEC_OK;
+    status = session_check_revision(session, entry->filter->revision);
+    if (status == IPSEC_OK)
+        *filter_out = filter_ref(entry->filter);
+    return status;
 }
 
 enum ipsec_status
@@ -98,7 +100,8 @@ ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id)
                                "filter %llu is part of tunnel %llu and goes with it",
                                (unsigned long long)id,
                                (unsigned long long)entry->filter->tunnel_id);
-    return policy_delete(session, &entry->object);
+    status = session_check_revision(session, entry->filter->revision);
+    return status == IPSEC_OK ? policy_delete(session, &entry->object) : status;
 }
 
 enum ipsec_status

@@ -288,6 +288,7 @@ conclude(struct request *request)
         .http_status = call->answer.status,
         .status = status,
         .replayed = call->base.replay.replayed,
+        .dry_run = call->options.dry_run,
         .duration_us = duration_us,
     };
     audit_append(&worker->audit_lines, &record);

@@ -22,11 +22,12 @@ BINARY = os.environ.get("SA_CONTEXTD", os.path.join(ROOT, "build/asan/sa-context
 class Daemon:
     """One daemon at a time on one address; the PKI, access policy and store live in 'work'."""
 
-    def __init__(self, store="memory:", options=()):
+    def __init__(self, store="memory:", options=(), audit="off"):
         self.work = tempfile.mkdtemp(prefix="sa-contextd-test.")
         self.pki = os.path.join(self.work, "pki")
         self.store = store.replace("WORK", self.work)
         self.options = list(options)
+        self.audit = audit.replace("WORK", self.work)
         self.log_path = os.path.join(self.work, "daemon.log")
         self.process = None
         self.address = None
@@ -44,7 +45,7 @@ class Daemon:
              "--tls-cert", self.file("server.pem"), "--tls-key", self.file("server.key"),
              "--client-ca", self.file("ca.pem"),
              "--access", os.path.join(self.work, "access.json"),
-             "--store", self.store, "--audit-log", "off", *self.options],
+             "--store", self.store, "--audit-log", self.audit, *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         atexit.register(self.close)
         log.close()

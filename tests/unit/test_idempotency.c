@@ -20,6 +20,8 @@ struct wanted {
     const char *path;
     const char *query;
     const char *body;
+    const char *session;
+    const char *if_match;
 };
 
 static struct ipsec_replay
@@ -31,6 +33,8 @@ digests_of(const struct wanted *wanted)
                              .path = wanted->path,
                              .query = wanted->query,
                              .headers[API_HEADER_IDEMPOTENCY_KEY] = wanted->key,
+                             .headers[API_HEADER_ENGINE_SESSION] = wanted->session,
+                             .headers[API_HEADER_IF_MATCH] = wanted->if_match,
                              .identity = &identity,
                              .route = &route };
 
@@ -48,17 +52,19 @@ each_part_of_key_and_request_counts(void **state)
         bool same_key;
         bool same_request;
     } cases[] = {
-        { { p, "op", "k", "POST", "/a", NULL, "{}" }, true, true },
-        { { p, "op", "k", "POST", "/a", "", "{}" }, true, true },
-        { { q, "op", "k", "POST", "/a", NULL, "{}" }, false, true },
-        { { p, "oq", "k", "POST", "/a", NULL, "{}" }, false, true },
-        { { p, "op", "l", "POST", "/a", NULL, "{}" }, false, true },
-        { { pk, "p", "k", "POST", "/a", NULL, "{}" }, false, true },
-        { { p, "op", "k", "PUT", "/a", NULL, "{}" }, true, false },
-        { { p, "op", "k", "POST", "/b", NULL, "{}" }, true, false },
-        { { p, "op", "k", "POST", "/a", "x", "{}" }, true, false },
-        { { p, "op", "k", "POST", "/a", NULL, "{} " }, true, false },
-        { { p, "op", "k", "POST", "/", "a", "{}" }, true, false },
+        { { p, "op", "k", "POST", "/a", NULL, "{}", NULL, NULL }, true, true },
+        { { p, "op", "k", "POST", "/a", "", "{}", NULL, NULL }, true, true },
+        { { q, "op", "k", "POST", "/a", NULL, "{}", NULL, NULL }, false, true },
+        { { p, "oq", "k", "POST", "/a", NULL, "{}", NULL, NULL }, false, true },
+        { { p, "op", "l", "POST", "/a", NULL, "{}", NULL, NULL }, false, true },
+        { { pk, "p", "k", "POST", "/a", NULL, "{}", NULL, NULL }, false, true },
+        { { p, "op", "k", "PUT", "/a", NULL, "{}", NULL, NULL }, true, false },
+        { { p, "op", "k", "POST", "/b", NULL, "{}", NULL, NULL }, true, false },
+        { { p, "op", "k", "POST", "/a", "x", "{}", NULL, NULL }, true, false },
+        { { p, "op", "k", "POST", "/a", NULL, "{} ", NULL, NULL }, true, false },
+        { { p, "op", "k", "POST", "/", "a", "{}", NULL, NULL }, true, false },
+        { { p, "op", "k", "POST", "/a", NULL, "{}", "s", NULL }, true, false },
+        { { p, "op", "k", "POST", "/a", NULL, "{}", NULL, "s" }, true, false },
     };
     struct ipsec_replay first = digests_of(&cases[0].wanted);
 
@@ -78,13 +84,27 @@ an_answer_is_read_as_it_was_kept(void **state)
     AUTO(buffer) kept = BUFFER(256);
 
     (void)state;
-    idempotency_append_head(201, "/filters/7", &kept);
+    idempotency_append_head(201, "42.7", "/filters/7", &kept);
     buffer_append_text(&kept, "{\n}");
     assert_true(idempotency_read(&kept, &answer));
     assert_int_equal(answer.status, 201);
+    assert_string_equal(answer.tag, "42.7");
     assert_string_equal(answer.location, "/filters/7");
     assert_int_equal(answer.body_size, 3);
     assert_memory_equal(answer.body, "{\n}", 3);
+}
+
+static void
+answers_of_earlier_versions_are_read(void **state)
+{
+    struct idempotent_answer answer;
+    AUTO(buffer) kept = BUFFER(256);
+
+    (void)state;
+    buffer_append_text(&kept, "1 201 /filters/7\n{}");
+    assert_true(idempotency_read(&kept, &answer));
+    assert_string_equal(answer.tag, "");
+    assert_string_equal(answer.location, "/filters/7");
 }
 
 static void
@@ -94,7 +114,10 @@ what_is_no_answer_is_refused(void **state)
         "",
         "\n",
         "1 201 /filters/7",
+        "2 201\n{}",
         "2 201 /filters/7\n{}",
+        "2 201 42.000000000000000000000000000000000000000000 /filters/7\n{}",
+        "3 201 42 /filters/7\n{}",
         "1 201\n{}",
         "1 abc /filters/7\n{}",
         "1 500 /filters/7\n{}",
@@ -117,6 +140,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_part_of_key_and_request_counts),
         cmocka_unit_test(an_answer_is_read_as_it_was_kept),
+        cmocka_unit_test(answers_of_earlier_versions_are_read),
         cmocka_unit_test(what_is_no_answer_is_refused),
     };
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "api/api.h"
 #include "api/resource.h"
 
 #define LONG_300                                                                                   \
@@ -26,7 +27,9 @@ decode(const char *text, struct sa_context_query *query, struct ipsec_fault *fau
 {
     *query = (struct sa_context_query){ 0 };
     *fault = (struct ipsec_fault){ 0 };
-    return query_decode(&codec_sa_context_query, text, query, fault);
+    const struct query_part part = { &codec_sa_context_query, query };
+
+    return query_decode(&part, 1, text, fault);
 }
 
 static void
@@ -132,13 +135,41 @@ a_cursor_belongs_to_its_filters(void **state)
 static void
 operations_without_a_query_refuse_every_member(void **state)
 {
+    static const struct query_part none = { NULL, NULL };
     struct ipsec_fault fault;
 
     (void)state;
-    assert_int_equal(query_decode(NULL, NULL, NULL, &fault), IPSEC_OK);
-    assert_int_equal(query_decode(NULL, "", NULL, &fault), IPSEC_OK);
-    assert_int_equal(query_decode(NULL, "x", NULL, &fault), IPSEC_INVALID_PARAMETER);
+    assert_int_equal(query_decode(&none, 1, NULL, &fault), IPSEC_OK);
+    assert_int_equal(query_decode(&none, 1, "", &fault), IPSEC_OK);
+    assert_int_equal(query_decode(&none, 1, "x", &fault), IPSEC_INVALID_PARAMETER);
     assert_string_equal(fault.pointer, "x");
+}
+
+static void
+members_go_to_the_part_that_has_them(void **state)
+{
+    struct ipsec_fault fault = { 0 };
+    struct sa_context_query query = { 0 };
+    struct api_write_options options = { 0 };
+    const struct query_part parts[] = {
+        { &codec_sa_context_query, &query },
+        { &codec_write_options, &options },
+    };
+
+    (void)state;
+    assert_int_equal(query_decode(parts, 2, "dryRun=true&limit=7", &fault), IPSEC_OK);
+    assert_true(options.dry_run);
+    assert_int_equal(query.limit, 7);
+    assert_int_equal(query_decode(parts, 2, "dryRun=false", &fault), IPSEC_OK);
+    assert_false(options.dry_run);
+    assert_int_equal(query_decode(parts, 2, "dryRun=1", &fault), IPSEC_TYPE_MISMATCH);
+    assert_string_equal(fault.pointer, "dryRun");
+    assert_int_equal(query_decode(parts, 2, "dryRun", &fault), IPSEC_TYPE_MISMATCH);
+    assert_int_equal(query_decode(parts, 2, "dryRun=true&dryRun=true", &fault),
+                     IPSEC_INVALID_PARAMETER);
+    assert_int_equal(query_decode(parts, 2, "limit=7&DryRun=true", &fault),
+                     IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "DryRun");
 }
 
 int
@@ -148,6 +179,7 @@ main(void)
         cmocka_unit_test(each_flaw_is_refused_by_code_and_name),
         cmocka_unit_test(members_arrive_in_the_struct),
         cmocka_unit_test(a_cursor_belongs_to_its_filters),
+        cmocka_unit_test(members_go_to_the_part_that_has_them),
         cmocka_unit_test(operations_without_a_query_refuse_every_member),
     };
 
