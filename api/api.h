@@ -41,12 +41,17 @@ enum api_header {
 };
 extern const char *const api_header_names[API_HEADER_COUNT];
 
+struct access_policy;
+
 /* What the whole service shares; immutable while calls run. */
 struct api_service {
     struct ipsec_engine *engine;
     size_t max_body_bytes;
     size_t max_batch_body_bytes;
     const char *version;
+    /* The access policy in force, a new reference, on any thread; null: no access file. */
+    struct access_policy *(*policy)(void *context);
+    void *policy_context;
 };
 
 struct api_answer_header {

@@ -48,6 +48,10 @@ api_handler handle_watch_sa_contexts;
 void handle_clear_watch(void *out);
 api_handler handle_list_subscriptions;
 void handle_clear_subscription_list(void *out);
+api_handler handle_get_security;
+api_handler handle_set_security;
+api_handler handle_reset_security;
+void handle_clear_security(void *out);
 
 api_handler handle_get_index;
 api_handler handle_get_openapi;

@@ -12,6 +12,7 @@
 
 #include "api/codec.h"
 #include "api/cursor.h"
+#include "auth/descriptor.h"
 #include "auth/identity.h"
 #include "engine/base/access.h"
 #include "engine/engine.h"
@@ -199,6 +200,14 @@ struct sa_context_watch {
 extern const struct codec_object codec_watch_query;       /* struct watch_query */
 extern const struct codec_object codec_sa_context_change; /* struct ipsec_event */
 extern const struct codec_object codec_subscription_list; /* struct ipsec_subscription_page */
+/* --- Security descriptors --------------------------------------------------------------------- */
+
+struct security_reply {
+    struct descriptor descriptor; /* first: the codec's object */
+    uint64_t revision;
+};
+
+extern const struct codec_object codec_security_descriptor; /* struct descriptor */
 
 /* --- The service ------------------------------------------------------------------------------ */
 

@@ -8,17 +8,28 @@
 
 static bool path_matches(const char *pattern, const char *path, const char **argument_out);
 
+/* A path that a row spells out is that row's alone: it is no id. */
 const struct api_route *
 router_match(const char *method, const char *path, const char **argument_out)
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    const struct api_route *found = NULL;
+    bool is_spelled_out = false;
+    const char *argument;
 
     for (size_t i = 0; i < router_route_count(); i++) {
         const struct api_route *route = router_route(i);
-        if (strcmp(route->method, wanted) == 0 && path_matches(route->path, path, argument_out))
-            return route;
+        if (!path_matches(route->path, path, &argument))
+            continue;
+        is_spelled_out = is_spelled_out || argument == NULL;
+        if (strcmp(route->method, wanted) != 0 || (found != NULL && argument != NULL))
+            continue;
+        found = route;
+        *argument_out = argument;
+        if (argument == NULL)
+            break;
     }
-    return NULL;
+    return found != NULL && is_spelled_out && *argument_out != NULL ? NULL : found;
 }
 
 bool
@@ -31,12 +42,15 @@ bool
 router_allowed(const char *path, char *methods, size_t methods_size)
 {
     const char *argument;
+    bool is_spelled_out = false;
     size_t length = 0;
 
+    for (size_t i = 0; i < router_route_count() && !is_spelled_out; i++)
+        is_spelled_out = strcmp(router_route(i)->path, path) == 0;
     methods[0] = '\0';
     for (size_t i = 0; i < router_route_count() && length < methods_size; i++) {
         const struct api_route *route = router_route(i);
-        if (!path_matches(route->path, path, &argument))
+        if (!path_matches(route->path, path, &argument) || (is_spelled_out && argument != NULL))
             continue;
         int added =
             snprintf(methods + length, methods_size - length, "%s%s%s", length == 0 ? "" : ", ",

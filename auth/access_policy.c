@@ -18,9 +18,16 @@
 
 enum { FILE_MAXIMUM = 16 << 20, POINTER_SIZE = 96, SHOWN_MAXIMUM = 48 };
 
+/* Shared by the policies that have it. */
+struct shared_descriptor {
+    _Atomic uint32_t references;
+    struct descriptor descriptor;
+};
+
 struct access_policy {
     _Atomic uint32_t references;
-    struct descriptor descriptors[IPSEC_CONTAINER_COUNT];
+    struct shared_descriptor *from_file[IPSEC_CONTAINER_COUNT];
+    struct shared_descriptor *set[IPSEC_CONTAINER_COUNT]; /* null: the file's is in force */
 };
 
 /* A value of the file and where it stands, for the error that may have to name it. */
@@ -35,6 +42,13 @@ struct member {
     json_t *value; /* out */
 };
 
+static struct access_policy *new_policy(void);
+static struct shared_descriptor *new_descriptor(void);
+static struct shared_descriptor *ref_descriptor(struct shared_descriptor *shared);
+static void unref_descriptor(struct shared_descriptor *shared);
+static const struct descriptor *in_force(const struct access_policy *policy, size_t container);
+static enum ipsec_status
+parse_descriptor(const struct place *place, const char *text, struct descriptor *descriptor);
 static enum ipsec_status
 read_policy(const struct place *place, json_t *json, struct access_policy *policy);
 static enum ipsec_status
@@ -74,13 +88,8 @@ access_policy_load(const char *file, struct ipsec_fault *fault, struct access_po
     if (json == NULL)
         return auth_file_fault(fault, IPSEC_INVALID_PARAMETER, file, NULL, "line %d column %d: %s",
                                error.line, error.column, error.text);
-    struct access_policy *policy = calloc(1, sizeof *policy);
-    if (policy == NULL) {
-        status = no_memory(&whole);
-    } else {
-        atomic_init(&policy->references, 1);
-        status = read_policy(&whole, json, policy);
-    }
+    struct access_policy *policy = new_policy();
+    status = policy == NULL ? no_memory(&whole) : read_policy(&whole, json, policy);
     json_decref(json);
     if (status != IPSEC_OK) {
         access_policy_unref(policy);
@@ -104,9 +113,51 @@ access_policy_unref(struct access_policy *policy)
     if (policy == NULL ||
         atomic_fetch_sub_explicit(&policy->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT; i++)
-        descriptor_clear(&policy->descriptors[i]);
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT; i++) {
+        unref_descriptor(policy->from_file[i]);
+        unref_descriptor(policy->set[i]);
+    }
     free(policy);
+}
+
+enum ipsec_status
+access_policy_replace(const struct access_policy *policy,
+                      enum ipsec_container container,
+                      const char *text,
+                      struct ipsec_fault *fault,
+                      struct access_policy **policy_out)
+{
+    struct place whole = { .file = container_name(container), .fault = fault };
+    struct access_policy *copy = calloc(1, sizeof *copy);
+    enum ipsec_status status = IPSEC_OK;
+
+    *policy_out = NULL;
+    if (copy == NULL)
+        return no_memory(&whole);
+    atomic_init(&copy->references, 1);
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT; i++) {
+        copy->from_file[i] = ref_descriptor(policy->from_file[i]);
+        if (i != container)
+            copy->set[i] = ref_descriptor(policy->set[i]);
+    }
+    if (text != NULL) {
+        copy->set[container] = new_descriptor();
+        status = copy->set[container] == NULL
+                     ? no_memory(&whole)
+                     : parse_descriptor(&whole, text, &copy->set[container]->descriptor);
+    }
+    if (status != IPSEC_OK) {
+        access_policy_unref(copy);
+        return status;
+    }
+    *policy_out = copy;
+    return IPSEC_OK;
+}
+
+const struct descriptor *
+access_policy_file_descriptor(const struct access_policy *policy, enum ipsec_container container)
+{
+    return &policy->from_file[container]->descriptor;
 }
 
 void
@@ -114,14 +165,82 @@ access_policy_rights(const struct access_policy *policy,
                      const struct auth_identity *identity,
                      struct ipsec_rights *rights_out)
 {
-    const struct descriptor *engine = &policy->descriptors[IPSEC_CONTAINER_ENGINE];
+    const struct descriptor *engine = in_force(policy, IPSEC_CONTAINER_ENGINE);
 
     *rights_out = (struct ipsec_rights){ { 0 } };
     if (identity == NULL)
         return;
     rights_out->granted[IPSEC_CONTAINER_ENGINE] = descriptor_rights(engine, NULL, identity);
     for (size_t i = IPSEC_CONTAINER_ENGINE + 1; i < IPSEC_CONTAINER_COUNT; i++)
-        rights_out->granted[i] = descriptor_rights(&policy->descriptors[i], engine, identity);
+        rights_out->granted[i] = descriptor_rights(in_force(policy, i), engine, identity);
+}
+
+/* With an empty descriptor for each container. */
+static struct access_policy *
+new_policy(void)
+{
+    struct access_policy *policy = calloc(1, sizeof *policy);
+
+    if (policy == NULL)
+        return NULL;
+    atomic_init(&policy->references, 1);
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT; i++) {
+        policy->from_file[i] = new_descriptor();
+        if (policy->from_file[i] == NULL) {
+            access_policy_unref(policy);
+            return NULL;
+        }
+    }
+    return policy;
+}
+
+static struct shared_descriptor *
+new_descriptor(void)
+{
+    struct shared_descriptor *shared = calloc(1, sizeof *shared);
+
+    if (shared != NULL)
+        atomic_init(&shared->references, 1);
+    return shared;
+}
+
+static struct shared_descriptor *
+ref_descriptor(struct shared_descriptor *shared)
+{
+    if (shared != NULL)
+        atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
+static void
+unref_descriptor(struct shared_descriptor *shared)
+{
+    if (shared == NULL ||
+        atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) != 1)
+        return;
+    descriptor_clear(&shared->descriptor);
+    free(shared);
+}
+
+static const struct descriptor *
+in_force(const struct access_policy *policy, size_t container)
+{
+    const struct shared_descriptor *set = policy->set[container];
+
+    return set != NULL ? &set->descriptor : &policy->from_file[container]->descriptor;
+}
+
+static enum ipsec_status
+parse_descriptor(const struct place *place, const char *text, struct descriptor *descriptor)
+{
+    json_error_t error;
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+    if (json == NULL)
+        return refuse(place, error.text);
+    enum ipsec_status status = read_descriptor(place, json, descriptor);
+    json_decref(json);
+    return status;
 }
 
 static enum ipsec_status
@@ -139,7 +258,8 @@ read_policy(const struct place *place, json_t *json, struct access_policy *polic
         if (!container_find(name, &container))
             return refuse(&member,
                           "unknown container, use engine, saDatabase, filters or providerContexts");
-        enum ipsec_status status = read_descriptor(&member, value, &policy->descriptors[container]);
+        enum ipsec_status status =
+            read_descriptor(&member, value, &policy->from_file[container]->descriptor);
         if (status != IPSEC_OK)
             return status;
     }

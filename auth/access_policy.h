@@ -30,6 +30,19 @@ access_policy_load(const char *file, struct ipsec_fault *fault, struct access_po
 struct access_policy *access_policy_ref(struct access_policy *policy);
 void access_policy_unref(struct access_policy *policy); /* accepts null */
 
+/* A copy in which 'text', JSON like a container's member of the file, is in force for 'container'
+ * instead of what the file says; null: the file's again. */
+NODISCARD enum ipsec_status access_policy_replace(const struct access_policy *policy,
+                                                  enum ipsec_container container,
+                                                  const char *text,
+                                                  struct ipsec_fault *fault,
+                                                  struct access_policy **policy_out);
+
+/* The container's own entries as the file has them, whether they are in force or not. */
+struct descriptor;
+const struct descriptor *access_policy_file_descriptor(const struct access_policy *policy,
+                                                       enum ipsec_container container);
+
 /* What 'identity' may do.  A null identity (no certificate) may do nothing. */
 void access_policy_rights(const struct access_policy *policy,
                           const struct auth_identity *identity,

@@ -46,6 +46,23 @@ descriptor_add_take(struct descriptor *descriptor, struct descriptor_entry *entr
     return true;
 }
 
+void
+descriptor_sort(struct descriptor *descriptor)
+{
+    struct descriptor_entry *entries = descriptor->entries;
+
+    for (size_t i = descriptor->deny_count; i < descriptor->entry_count; i++) {
+        struct descriptor_entry entry = entries[i];
+        size_t place = descriptor->deny_count;
+
+        if (entry.type != DESCRIPTOR_DENY)
+            continue;
+        memmove(&entries[place + 1], &entries[place], (i - place) * sizeof *entries);
+        entries[place] = entry;
+        descriptor->deny_count++;
+    }
+}
+
 uint32_t
 descriptor_rights(const struct descriptor *own,
                   const struct descriptor *inherited,

@@ -35,6 +35,9 @@ AUTO_DEFINE(descriptor, descriptor_clear)
  * nothing, when there is no memory. */
 NODISCARD bool descriptor_add_take(struct descriptor *descriptor, struct descriptor_entry *entry);
 
+/* Brings entries that were added in any order, those past 'deny_count', into canonical order. */
+void descriptor_sort(struct descriptor *descriptor);
+
 /* What 'identity' may do where 'own' applies and 'inherited', which may be null, comes after it. */
 uint32_t descriptor_rights(const struct descriptor *own,
                            const struct descriptor *inherited,

@@ -56,6 +56,16 @@ principal_clear(struct principal *principal)
     *principal = (struct principal){ .kind = AUTH_NAME_EVERYONE };
 }
 
+void
+principal_append(const struct principal *principal, struct buffer *out)
+{
+    buffer_append_text(out, auth_name_prefix(principal->kind));
+    if (principal->text != NULL)
+        buffer_append_text(out, principal->text);
+    if (principal->below)
+        buffer_append_char(out, '*');
+}
+
 bool
 principal_matches(const struct principal *principal, const struct auth_identity *identity)
 {

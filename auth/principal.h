@@ -8,6 +8,7 @@
 
 #include "auth/identity.h"
 #include "engine/base/attributes.h"
+#include "engine/base/buffer.h"
 
 struct principal {
     enum auth_name_kind kind;
@@ -21,6 +22,9 @@ struct principal {
 NODISCARD bool
 principal_parse(const char *text, struct principal *principal_out, const char **cause_out);
 void principal_clear(struct principal *principal);
+
+/* As principal_parse() takes it. */
+void principal_append(const struct principal *principal, struct buffer *out);
 
 /* For an entry that allows: 'principal' is one of the names of 'identity', or such a name lies
  * below it and would still do so after normalisation. */

@@ -253,6 +253,7 @@ open_state(struct ipsec_engine *engine,
                                 options->max_batch);
     engine->state.clock_ms = clock_monotonic_ms();
     engine->state.now_ms = clock_wall_ms();
+    engine->state.security.listener = options->security;
     engine->state.sessions.limits = (struct session_limits){
         .maximum = options->max_sessions,
         .idle_ms = options->session_idle_ms,

@@ -33,6 +33,18 @@ struct ipsec_completion; /* Where finished calls of one thread arrive. */
 
 /* --- The engine ------------------------------------------------------------------------------- */
 
+/* Told of every security descriptor that was set: of those in the store while the engine opens,
+ * which fails with what is returned; then on the engine thread after the commit and before the call
+ * that set it is given back, where a failure ends the process.  A null 'text': what was set is
+ * gone. */
+struct ipsec_security_listener {
+    enum ipsec_status (*changed)(void *context,
+                                 enum ipsec_container container,
+                                 const char *text,
+                                 struct ipsec_fault *fault);
+    void *context;
+};
+
 struct ipsec_engine_options {
     const char *store_uri;      /* "memory:" or "sqlite:PATH" */
     uint32_t queue_depth;       /* calls waiting at most; beyond it submit says so at once */
@@ -54,6 +66,7 @@ struct ipsec_engine_options {
     uint32_t max_replay_records; /* remembered answers at most, see struct ipsec_replay */
     uint32_t probe_interval_ms;  /* read-only after a store failure: time between probe writes */
     uint32_t abandoned_after_ms; /* a call that waited longer is checked for a caller still there */
+    struct ipsec_security_listener security;
 };
 
 /* Opens the store, loads it and starts the engine thread.  On failure 'fault' says why in one
@@ -648,6 +661,26 @@ NODISCARD enum ipsec_status
 ipsec_sa_context_subscriptions_get(struct ipsec_session *session,
                                    struct ipsec_subscription_page *page_out);
 void ipsec_subscription_page_clear(struct ipsec_subscription_page *page);
+
+/* --- Security descriptors --------------------------------------------------------------------- */
+
+/* The container's, and what it is as long as nobody has set it ('otherwise', the operator's). */
+struct ipsec_security {
+    enum ipsec_container container;
+    const char *otherwise;
+};
+/* What is in force, on the heap for the caller to free.  READ_CONTROL on the container.
+ * (FwpmEngineGetSecurityInfo0, IPsecSaDbGetSecurityInfo0, FwpmFilterGetSecurityInfoByKey0 …) */
+NODISCARD enum ipsec_status ipsec_security_get(struct ipsec_session *session,
+                                               const struct ipsec_security *security,
+                                               char **text_out);
+/* Sets it to 'text', or back to what it is otherwise (null).  WRITE_DAC on the container; in no
+ * transaction and no dynamic session.  (… SetSecurityInfo …) */
+NODISCARD enum ipsec_status ipsec_security_set(struct ipsec_session *session,
+                                               const struct ipsec_security *security,
+                                               const char *text);
+/* The number that 'if_match' is compared with, a digest of the text. */
+uint64_t ipsec_security_revision(const char *text);
 
 /* --- Statistics ------------------------------------------------------------------------------- */
 

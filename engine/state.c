@@ -20,6 +20,7 @@ load_provider_context(void *context, const struct ipsec_provider_context *provid
 static enum ipsec_status load_filter(void *context, const struct ipsec_filter *filter);
 static enum ipsec_status load_sa_context(void *context, const struct ipsec_sa_context *sa_context);
 static enum ipsec_status load_session(void *context, const struct ipsec_session_record *session);
+static enum ipsec_status load_descriptor(void *context, const struct store_descriptor *descriptor);
 static enum ipsec_status load_quarantine(void *context, const struct store_quarantine *quarantine);
 static enum ipsec_status load_replay(void *context, const struct store_replay *replay);
 static enum ipsec_status corrupt(struct ipsec_fault *fault, const char *what, uint64_t number);
@@ -60,6 +61,7 @@ state_clear(struct engine_state *state)
     principal_table_clear(&state->principals);
     session_table_clear(&state->sessions);
     policy_lock_clear(&state->policy);
+    security_table_clear(&state->security);
     replay_index_clear(&state->replays);
     subscription_table_clear(&state->watch);
 }
@@ -79,6 +81,7 @@ state_load(struct engine_state *state,
         .sa_context = load_sa_context,
         .session = load_session,
         .quarantine = load_quarantine,
+        .descriptor = load_descriptor,
         .replay = load_replay,
     };
     struct store_marks marks = { .last_luid = 0 };
@@ -238,6 +241,14 @@ load_quarantine(void *context, const struct store_quarantine *quarantine)
     const struct load *load = context;
 
     return sa_quarantine_load(load->state, quarantine, load->fault);
+}
+
+static enum ipsec_status
+load_descriptor(void *context, const struct store_descriptor *descriptor)
+{
+    const struct load *load = context;
+
+    return security_table_load(load->state, descriptor, load->fault);
 }
 
 static enum ipsec_status

@@ -22,6 +22,7 @@
 #include "engine/provider_context_table.h"
 #include "engine/replay.h"
 #include "engine/sa_database.h"
+#include "engine/security_table.h"
 #include "engine/session_table.h"
 #include "engine/store/store.h"
 #include "engine/subscription.h"
@@ -43,6 +44,7 @@ struct engine_state {
     struct classify classify;
     struct principal_table principals;
     struct session_table sessions;
+    struct security_table security;
     struct policy_lock policy;
     struct replay_index replays;
     bool replays_removed; /* the batch deletes the oldest */

@@ -12,6 +12,7 @@
 
 #include "api/json_memory.h"
 #include "auth/audit.h"
+#include "auth/rights.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/engine.h"
@@ -39,7 +40,7 @@ struct daemon {
     int ops_fd;
     size_t worker_count;
     struct worker *workers[WORKERS_MAX];
-    uint64_t generation;
+    bool resetting; /* the store's security descriptors are about to be forgotten */
 };
 
 static int serve(struct daemon *daemon);
@@ -49,6 +50,13 @@ check_folder(const char *option, const char *file, struct ipsec_fault *fault);
 static bool needs_net_admin(const struct options *options);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status descriptor_changed(void *context,
+                                            enum ipsec_container container,
+                                            const char *text,
+                                            struct ipsec_fault *fault);
+static enum ipsec_status reset_descriptors(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status forget_descriptors(struct ipsec_call *call, struct ipsec_session *session);
+static struct access_policy *current_policy(void *holder);
 static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
 static void wait_for_signals(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
@@ -119,7 +127,7 @@ serve(struct daemon *daemon)
         exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
         goto close_sockets;
     }
-    status = security_load(options, daemon->generation, &fault, &security);
+    status = security_load(options, &fault, &security);
     if (status == IPSEC_OK)
         status = audit_open(options->audit_log, &fault, &common->audit);
     if (status != IPSEC_OK) {
@@ -202,7 +210,7 @@ check(const struct options *options)
     if (status == IPSEC_OK)
         status = harden_check_user(options->user, &fault);
     if (status == IPSEC_OK)
-        status = security_load(options, 0, &fault, &security);
+        status = security_load(options, &fault, &security);
     if (status == IPSEC_OK && security->certificate_expires_ms <= clock_wall_ms())
         status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
                                  "%s: the certificate has expired", options->tls_cert);
@@ -282,16 +290,77 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .max_watchers = options->max_watchers,
         .probe_interval_ms = PROBE_INTERVAL_MS,
         .abandoned_after_ms = ABANDONED_AFTER_MS,
+        .security = { .changed = descriptor_changed, .context = daemon },
     };
 
+    daemon->resetting = strcmp(options->reset_security, "true") == 0;
     enum ipsec_status status = ipsec_engine_open(&engine_options, fault, &daemon->common.engine);
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,
         .max_body_bytes = options->max_body_bytes,
         .max_batch_body_bytes = options->max_batch_body_bytes,
         .version = SAC_VERSION,
+        .policy = current_policy,
+        .policy_context = daemon->common.holder,
     };
+    if (status == IPSEC_OK && daemon->resetting)
+        status = reset_descriptors(daemon, fault);
     return status;
+}
+
+/* The engine's listener. */
+static enum ipsec_status
+descriptor_changed(void *context,
+                   enum ipsec_container container,
+                   const char *text,
+                   struct ipsec_fault *fault)
+{
+    struct daemon *daemon = context;
+
+    if (daemon->resetting)
+        return IPSEC_OK;
+    enum ipsec_status status =
+        security_holder_set_descriptor(daemon->common.holder, container, text, fault);
+    if (status == IPSEC_OK)
+        log_info(text == NULL ? "the access file's security descriptor is in force"
+                              : "a security descriptor set by a caller is in force",
+                 LOG_TEXT("container", container_name(container)));
+    return status;
+}
+
+static enum ipsec_status
+reset_descriptors(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    struct ipsec_call call = { .run = forget_descriptors };
+    enum ipsec_status status = ipsec_engine_call(daemon->common.engine, &call);
+
+    *fault = call.fault;
+    daemon->resetting = false;
+    if (status == IPSEC_OK)
+        log_warning(
+            "security descriptors that callers had set are forgotten, the access file holds",
+            LOG_TEXT("access", daemon->options.access));
+    return status;
+}
+
+static enum ipsec_status
+forget_descriptors(struct ipsec_call *call, struct ipsec_session *session)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    (void)call;
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT && status == IPSEC_OK; i++) {
+        const struct ipsec_security security = { (enum ipsec_container)i, "" };
+
+        status = ipsec_security_set(session, &security, NULL);
+    }
+    return status;
+}
+
+static struct access_policy *
+current_policy(void *holder)
+{
+    return security_holder_policy(holder);
 }
 
 /* Workers and the ops listener take their sockets over. */
@@ -349,15 +418,14 @@ reload(struct daemon *daemon)
     struct security *security = NULL;
 
     notify_reloading();
-    enum ipsec_status status =
-        security_load(&daemon->options, daemon->generation + 1, &fault, &security);
+    enum ipsec_status status = security_load(&daemon->options, &fault, &security);
+    if (status == IPSEC_OK)
+        status = security_holder_swap(daemon->common.holder, security, &fault);
     if (status == IPSEC_OK) {
-        daemon->generation++;
-        security_holder_swap(daemon->common.holder, security);
         for (size_t i = 0; i < daemon->worker_count; i++)
             worker_wake(daemon->workers[i]);
         atomic_fetch_add(&daemon->ops_source.reloads, 1);
-        log_info("reloaded", LOG_NUMBER("generation", daemon->generation));
+        log_info("reloaded", LOG_NUMBER("reloads", atomic_load(&daemon->ops_source.reloads)));
     } else {
         atomic_fetch_add(&daemon->ops_source.reload_failures, 1);
         log_error("reload refused, keeping certificates, CRL and access policy as they were",

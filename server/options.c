@@ -66,6 +66,8 @@ static const struct option_row rows[] = {
       "S", "the SPI of an SA context that ended is not handed out again for so long" },
     { "allow-weak-transforms", OPTION_TEXT, AT(allow_weak_transforms), "false", 0, 0, "false|true",
       "BOOLEAN", "allow MD5, DES, 3DES, and SAs that leave out encryption or integrity" },
+    { "reset-security", OPTION_TEXT, AT(reset_security), "false", 0, 0, "false|true", "BOOLEAN",
+      "forget security descriptors that callers have set: the access file holds again" },
     { "max-sessions", OPTION_NUMBER, AT(max_sessions), "1024", 0, 1000000, NULL, "N",
       "explicit sessions at once; 0: none may be opened" },
     { "session-idle-seconds", OPTION_NUMBER, AT(session_idle_seconds), "600", 0, 4000000, NULL,

@@ -31,6 +31,7 @@ struct options {
     const char *audit_log;
     const char *user;                  /* "" : stay */
     const char *allow_weak_transforms; /* "false", "true" */
+    const char *reset_security;        /* likewise */
     uint32_t workers;                  /* 0: number of cores */
     uint32_t queue_depth;
     uint32_t max_batch;

@@ -15,6 +15,7 @@
 struct security_holder {
     struct mutex mutex;
     struct security *current GUARDED_VAR;
+    GUARDED_VAR char *descriptors[IPSEC_CONTAINER_COUNT]; /* those that were set; null: none */
     _Atomic uint64_t generation;
     gnutls_datum_t ticket_key;
 };
@@ -22,11 +23,17 @@ struct security_holder {
 static enum ipsec_status load_certificate(const struct options *options,
                                           struct security *security,
                                           struct ipsec_fault *fault);
+static struct security *exchange(struct security_holder *holder, struct security *next_take)
+    REQUIRES(holder->mutex);
+static void derive(struct security *from, struct security *next);
+static enum ipsec_status replace_descriptor(struct security *security,
+                                            enum ipsec_container container,
+                                            const char *text,
+                                            struct ipsec_fault *fault);
 static enum ipsec_status refuse_file(struct ipsec_fault *fault, const char *file, int error);
 
 enum ipsec_status
 security_load(const struct options *options,
-              uint64_t generation,
               struct ipsec_fault *fault,
               struct security **security_out)
 {
@@ -38,7 +45,6 @@ security_load(const struct options *options,
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory");
     atomic_init(&security->references, 1);
-    security->generation = generation;
 
     status = load_certificate(options, security, fault);
     if (status == IPSEC_OK)
@@ -68,9 +74,13 @@ security_unref(struct security *security)
     if (security == NULL ||
         atomic_fetch_sub_explicit(&security->references, 1, memory_order_acq_rel) != 1)
         return;
-    if (security->credentials != NULL)
-        gnutls_certificate_free_credentials(security->credentials);
-    auth_trust_unref(security->trust);
+    if (security->base != NULL) {
+        security_unref(security->base);
+    } else {
+        if (security->credentials != NULL)
+            gnutls_certificate_free_credentials(security->credentials);
+        auth_trust_unref(security->trust);
+    }
     access_policy_unref(security->policy);
     free(security);
 }
@@ -105,6 +115,8 @@ security_holder_close(struct security_holder *holder)
         return;
     mutex_lock(&holder->mutex);
     security_unref(holder->current);
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT; i++)
+        free(holder->descriptors[i]);
     mutex_unlock(&holder->mutex);
     gnutls_memset(holder->ticket_key.data, 0, holder->ticket_key.size);
     gnutls_free(holder->ticket_key.data);
@@ -127,21 +139,113 @@ security_holder_is_current(const struct security_holder *holder, uint64_t genera
     return atomic_load_explicit(&holder->generation, memory_order_acquire) == generation;
 }
 
-void
-security_holder_swap(struct security_holder *holder, struct security *next_take)
+enum ipsec_status
+security_holder_swap(struct security_holder *holder,
+                     struct security *next_take,
+                     struct ipsec_fault *fault)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    mutex_lock(&holder->mutex);
+    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT && status == IPSEC_OK; i++) {
+        if (holder->descriptors[i] != NULL)
+            status = replace_descriptor(next_take, (enum ipsec_container)i, holder->descriptors[i],
+                                        fault);
+    }
+    if (status == IPSEC_OK)
+        next_take = exchange(holder, next_take);
+    mutex_unlock(&holder->mutex);
+    security_unref(next_take);
+    return status;
+}
+
+enum ipsec_status
+security_holder_set_descriptor(struct security_holder *holder,
+                               enum ipsec_container container,
+                               const char *text,
+                               struct ipsec_fault *fault)
+{
+    char *copy = text == NULL ? NULL : strdup(text);
+    struct security *next = calloc(1, sizeof *next);
+    enum ipsec_status status = IPSEC_OK;
+
+    if (next == NULL || (text != NULL && copy == NULL)) {
+        free(next);
+        free(copy);
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory");
+    }
+    mutex_lock(&holder->mutex);
+    derive(holder->current, next);
+    status = replace_descriptor(next, container, text, fault);
+    if (status == IPSEC_OK) {
+        char *previous = holder->descriptors[container];
+
+        holder->descriptors[container] = copy;
+        copy = previous;
+        next = exchange(holder, next);
+    }
+    mutex_unlock(&holder->mutex);
+    free(copy);
+    security_unref(next);
+    return status;
+}
+
+struct access_policy *
+security_holder_policy(struct security_holder *holder)
 {
     mutex_lock(&holder->mutex);
-    struct security *previous = holder->current;
-    holder->current = next_take;
-    atomic_store_explicit(&holder->generation, next_take->generation, memory_order_release);
+    struct access_policy *policy = access_policy_ref(holder->current->policy);
     mutex_unlock(&holder->mutex);
-    security_unref(previous);
+    return policy;
 }
 
 const gnutls_datum_t *
 security_holder_ticket_key(const struct security_holder *holder)
 {
     return &holder->ticket_key;
+}
+
+/* Returns what was current before. */
+static struct security *
+exchange(struct security_holder *holder, struct security *next_take)
+{
+    struct security *previous = holder->current;
+
+    next_take->generation = previous->generation + 1;
+    holder->current = next_take;
+    atomic_store_explicit(&holder->generation, next_take->generation, memory_order_release);
+    return previous;
+}
+
+/* Certificates as they are; the policy may then be changed. */
+static void
+derive(struct security *from, struct security *next)
+{
+    atomic_init(&next->references, 1);
+    next->base = security_ref(from->base != NULL ? from->base : from);
+    next->credentials = from->credentials;
+    next->trust = from->trust;
+    next->policy = access_policy_ref(from->policy);
+    next->certificate_expires_ms = from->certificate_expires_ms;
+}
+
+/* 'security' is nobody else's yet. */
+static enum ipsec_status
+replace_descriptor(struct security *security,
+                   enum ipsec_container container,
+                   const char *text,
+                   struct ipsec_fault *fault)
+{
+    struct access_policy *policy;
+    enum ipsec_status status =
+        access_policy_replace(security->policy, container, text, fault, &policy);
+
+    if (status != IPSEC_OK)
+        return status;
+    access_policy_unref(security->policy);
+    security->policy = policy;
+    return IPSEC_OK;
 }
 
 /* Certificate and key are what GnuTLS presents; the CA names go into its request for the client's

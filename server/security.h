@@ -20,7 +20,8 @@ struct options;
 
 struct security {
     _Atomic uint32_t references;
-    uint64_t generation; /* counts up with every reload */
+    uint64_t generation;   /* counts up with every change */
+    struct security *base; /* whose credentials and trust these are; null: its own */
     gnutls_certificate_credentials_t credentials;
     struct auth_trust *trust;
     struct access_policy *policy;
@@ -29,7 +30,6 @@ struct security {
 
 /* Reads all files that 'options' name.  'fault' names the file and the cause. */
 NODISCARD enum ipsec_status security_load(const struct options *options,
-                                          uint64_t generation,
                                           struct ipsec_fault *fault,
                                           struct security **security_out);
 struct security *security_ref(struct security *security);
@@ -46,5 +46,16 @@ void security_holder_close(struct security_holder *holder); /* accepts null */
 struct security *security_holder_get(struct security_holder *holder);
 /* Cheap: whether 'generation' is still the current one. */
 bool security_holder_is_current(const struct security_holder *holder, uint64_t generation);
-void security_holder_swap(struct security_holder *holder, struct security *next_take);
+/* Makes a fresh load the current snapshot; descriptors that were set stay in force.  A failure
+ * changes nothing. */
+NODISCARD enum ipsec_status security_holder_swap(struct security_holder *holder,
+                                                 struct security *next_take,
+                                                 struct ipsec_fault *fault);
+/* Puts a container's security descriptor (null: the access file's) in force. */
+NODISCARD enum ipsec_status security_holder_set_descriptor(struct security_holder *holder,
+                                                           enum ipsec_container container,
+                                                           const char *text,
+                                                           struct ipsec_fault *fault);
+/* The access policy of the current snapshot, a new reference. */
+struct access_policy *security_holder_policy(struct security_holder *holder);
 const gnutls_datum_t *security_holder_ticket_key(const struct security_holder *holder);

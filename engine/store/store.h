@@ -58,6 +58,7 @@ enum store_change_kind {
     STORE_PUT_QUARANTINE,          /* quarantine: new, or in place of the SPI's */
     STORE_DELETE_QUARANTINE,       /* id: the SPI */
     STORE_PUT_DESCRIPTOR,          /* descriptor: new, or in place of the container's */
+    STORE_DELETE_DESCRIPTOR,       /* id: the container's number, from 1 */
     STORE_PUT_REPLAY,              /* replay: new */
     STORE_DELETE_REPLAY,           /* id: its number */
     STORE_DELETE_REPLAYS_BELOW,    /* id: all numbers below it */

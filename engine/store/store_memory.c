@@ -240,6 +240,8 @@ apply(struct store *store, const struct store_change *change, struct notebook *n
                    copy_bytes(change->quarantine, sizeof *change->quarantine));
     case STORE_DELETE_QUARANTINE:
         return replace(notebook, &store->quarantines, change->id, NULL);
+    case STORE_DELETE_DESCRIPTOR:
+        return replace(notebook, &store->descriptors, change->id, NULL);
     case STORE_PUT_DESCRIPTOR:
         return set(notebook, &store->descriptors, change->descriptor->container + UINT64_C(1),
                    copy_descriptor(change->descriptor));

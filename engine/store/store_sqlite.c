@@ -64,6 +64,7 @@ enum statement {
     STATEMENT_DELETE_SESSION,
     STATEMENT_PUT_QUARANTINE,
     STATEMENT_DELETE_QUARANTINE,
+    STATEMENT_DELETE_DESCRIPTOR,
     STATEMENT_PUT_DESCRIPTOR,
     STATEMENT_PUT_REPLAY,
     STATEMENT_DELETE_REPLAY,
@@ -99,6 +100,7 @@ static const char *const queries[STATEMENT_COUNT] = {
     [STATEMENT_PUT_SESSION] = SQLITE_ROWS_PUT_SESSION,
     [STATEMENT_DELETE_SESSION] = "DELETE FROM session WHERE number = ?1",
     [STATEMENT_PUT_QUARANTINE] = SQLITE_ROWS_PUT_QUARANTINE,
+    [STATEMENT_DELETE_DESCRIPTOR] = "DELETE FROM descriptor WHERE id = ?1",
     [STATEMENT_DELETE_QUARANTINE] = "DELETE FROM spi_quarantine WHERE spi = ?1",
     [STATEMENT_PUT_DESCRIPTOR] = SQLITE_ROWS_PUT_DESCRIPTOR,
     [STATEMENT_PUT_REPLAY] = SQLITE_ROWS_PUT_REPLAY,
@@ -626,6 +628,8 @@ write_change(struct store *store, const struct store_change *change)
         return sqlite_rows_delete(statements[STATEMENT_DELETE_QUARANTINE], change->id);
     case STORE_PUT_DESCRIPTOR:
         return sqlite_rows_put_descriptor(statements[STATEMENT_PUT_DESCRIPTOR], change->descriptor);
+    case STORE_DELETE_DESCRIPTOR:
+        return sqlite_rows_delete(statements[STATEMENT_DELETE_DESCRIPTOR], change->id);
     case STORE_PUT_REPLAY:
         return sqlite_rows_put_replay(statements[STATEMENT_PUT_REPLAY], change->replay);
     case STORE_DELETE_REPLAY:

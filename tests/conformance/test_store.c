@@ -229,6 +229,10 @@ parts_follow_their_context(void **state)
     assert_null(strstr(buffer_text(&after), "quarantine 400"));
     assert_non_null(strstr(buffer_text(&after), "descriptor 0 b\n"));
     assert_null(strstr(buffer_text(&after), "descriptor 0 a\n"));
+    COMMIT(fixture, store_text_delete(STORE_DELETE_DESCRIPTOR, IPSEC_CONTAINER_ENGINE + 1));
+    reopen(fixture);
+    render(fixture, &after);
+    assert_null(strstr(buffer_text(&after), "descriptor 0"));
 }
 
 static void

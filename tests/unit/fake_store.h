@@ -152,6 +152,7 @@ fake_apply(const struct store_change *change)
     case STORE_PUT_QUARANTINE:
     case STORE_DELETE_QUARANTINE:
     case STORE_PUT_DESCRIPTOR:
+    case STORE_DELETE_DESCRIPTOR:
         break;
     case STORE_DELETE_REPLAY:
         fake_remove(STORE_PUT_REPLAY, change->id);

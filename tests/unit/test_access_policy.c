@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "auth/descriptor.h"
 #include "tests/lib/scratch.h"
 
 static struct scratch scratch;
@@ -242,6 +243,42 @@ a_policy_lives_until_its_last_reference_ends(void **state)
     access_policy_unref(NULL);
 }
 
+static void
+a_descriptor_that_was_set_stands_in_for_the_files(void **state)
+{
+    static const char file[] =
+        "{\"filters\":{\"dacl\":[{\"type\":\"allow\",\"principal\":\"everyone\",\"rights\":["
+        "\"DELETE\"]}]}}";
+    static const char set[] = "{\"dacl\":[{\"type\":\"allow\",\"principal\":\"everyone\","
+                              "\"rights\":[\"FWPM_ACTRL_READ\"]}]}";
+    struct access_policy *policy, *changed, *back, *none;
+    struct ipsec_rights rights;
+    struct ipsec_fault fault = { 0 };
+
+    (void)state;
+    assert_int_equal(load(file, &fault, &policy), IPSEC_OK);
+    assert_int_equal(access_policy_replace(policy, IPSEC_CONTAINER_FILTERS, set, &fault, &changed),
+                     IPSEC_OK);
+    access_policy_rights(policy, &nobody, &rights);
+    assert_int_equal(rights.granted[IPSEC_CONTAINER_FILTERS], RIGHT_DELETE);
+    access_policy_unref(policy);
+    access_policy_rights(changed, &nobody, &rights);
+    assert_int_equal(rights.granted[IPSEC_CONTAINER_FILTERS], FWPM_ACTRL_READ);
+    assert_int_equal(access_policy_file_descriptor(changed, IPSEC_CONTAINER_FILTERS)->entry_count,
+                     1);
+    assert_int_equal(access_policy_replace(changed, IPSEC_CONTAINER_FILTERS, NULL, &fault, &back),
+                     IPSEC_OK);
+    assert_int_equal(
+        access_policy_replace(changed, IPSEC_CONTAINER_FILTERS, "{\"dacl\":1}", &fault, &none),
+        IPSEC_INVALID_PARAMETER);
+    assert_null(none);
+    assert_non_null(strstr(fault.detail, "/dacl"));
+    access_policy_unref(changed);
+    access_policy_rights(back, &nobody, &rights);
+    assert_int_equal(rights.granted[IPSEC_CONTAINER_FILTERS], RIGHT_DELETE);
+    access_policy_unref(back);
+}
+
 static int
 set_up(void **state)
 {
@@ -269,6 +306,7 @@ main(void)
         cmocka_unit_test(the_engines_entries_are_inherited_by_the_containers),
         cmocka_unit_test(a_containers_own_entries_come_before_the_engines),
         cmocka_unit_test(a_policy_lives_until_its_last_reference_ends),
+        cmocka_unit_test(a_descriptor_that_was_set_stands_in_for_the_files),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -47,6 +47,11 @@ methods_and_paths_find_their_operation(void **state)
         { "PUT", "/sa-contexts", NULL, NULL },
         { "OPTIONS", "/sa-contexts", NULL, NULL },
         { "GET", "/sessions", "listSessions", NULL },
+        { "GET", "/sa-contexts/security", "getSaDatabaseSecurity", NULL },
+        { "DELETE", "/filters/security", "resetFiltersSecurity", NULL },
+        { "PATCH", "/sa-contexts/security", NULL, NULL },
+        { "GET", "/sa-contexts/batch", NULL, NULL },
+        { "GET", "/sa-contexts/securit", "getSaContext", "securit" },
         { "POST", "/sessions/k/transaction", "beginTransaction", "k/transaction" },
         { "POST", "/sessions/k/transaction/commit", "commitTransaction", "k/transaction/commit" },
         { "DELETE", "/sessions/k/transaction", "abortTransaction", "k/transaction" },
@@ -80,6 +85,8 @@ allowed_methods_are_those_of_the_path(void **state)
     } cases[] = {
         { "/sa-contexts", "POST, GET, HEAD" },
         { "/sa-contexts/7", "GET, HEAD, DELETE, PATCH" },
+        { "/sa-contexts/security", "GET, HEAD, PUT, DELETE" },
+        { "/sa-contexts/batch", "POST" },
         { "/whoami", "GET, HEAD" },
         { "/nowhere", "" },
     };
@@ -105,7 +112,8 @@ every_row_is_sound(void **state)
         assert_non_null(route->handler);
         assert_non_null(route->summary);
         assert_true(route->success >= 200 && route->success < 300);
-        assert_true(route->body == NULL || route->query == NULL);
+        assert_true(route->revision_offset == 0 || route->versioned);
+        assert_true(route->derived_offset == 0 || route->revision_offset != 0);
         assert_int_equal(route->body != NULL || route->query != NULL, route->in_size > 0);
         assert_int_equal(route->out != NULL, route->out_size > 0);
         assert_true(route->success != 204 || route->out == NULL);
