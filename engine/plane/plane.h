@@ -42,13 +42,19 @@ struct plane_filter {
 #define PLANE_RANK_MAX UINT32_C(0x7fffffff)
 
 enum plane_action_kind {
-    PLANE_ADD_BUNDLE,    /* install; keys are given this one time */
-    PLANE_DELETE_BUNDLE, /* remove; what is not there is no failure */
-    PLANE_UPDATE_BUNDLE, /* other addresses or UDP ports; the keys stay */
-    PLANE_ADD_FILTER,    /* IPSEC_ALREADY_EXISTS: packets of these conditions are spoken for */
-    PLANE_UPDATE_FILTER, /* another rank */
-    PLANE_DELETE_FILTER, /* what is not there is no failure */
+    PLANE_ADD_BUNDLE,     /* install; keys are given this one time */
+    PLANE_DELETE_BUNDLE,  /* remove; what is not there is no failure */
+    PLANE_UPDATE_BUNDLE,  /* other addresses or UDP ports; the keys stay */
+    PLANE_ADD_FILTER,     /* makes it so, also again after a loss.  IPSEC_ALREADY_EXISTS: packets of
+                             just these conditions are spoken for */
+    PLANE_UPDATE_FILTER,  /* another rank */
+    PLANE_RELEASE_FILTER, /* it is about to go: a filter that is added may take its place, which
+                             happens in one step.  Adding it again takes this back */
+    PLANE_DELETE_FILTER,  /* what is not there is no failure */
 };
+
+/* A filter means so many policies of a plane at most. */
+#define PLANE_FILTER_POLICIES_MAX 2
 
 struct plane_action {
     enum plane_action_kind kind;
@@ -58,7 +64,9 @@ struct plane_action {
     /* The plane's answer.  IPSEC_ALREADY_EXISTS, IPSEC_INVALID_AUTH_TRANSFORM,
      * IPSEC_INVALID_CIPHER_TRANSFORM, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_RPC_DISCONNECTED, ... */
     enum ipsec_status status;
-    const char *reason;      /* static; null: the status says it */
+    const char *reason; /* static; null: the status says it */
+    /* PLANE_ADD_FILTER: the released filters whose place it took; 0: none. */
+    uint64_t replaced[PLANE_FILTER_POLICIES_MAX];
     struct plane_keys *keys; /* what 'auth_keys' and 'cipher_keys' lie in, the queue's own */
 };
 
@@ -142,6 +150,8 @@ struct plane_ops {
                                 uint8_t ip_version,
                                 const struct ipsec_address *address,
                                 uint16_t port);
+    /* So does that of this socket, whatever its address.  Null: nothing is ever cut off. */
+    enum ipsec_status (*bypass)(int fd, uint8_t ip_version);
     /* Takes away all that is of this service.  Null: there is nothing. */
     enum ipsec_status (*flush)(struct plane *plane);
     /* A descriptor that is readable when SAs have ended.  Null: none ever does by itself. */

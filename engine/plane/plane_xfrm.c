@@ -11,6 +11,7 @@
 
 #include "engine/base/log.h"
 #include "engine/plane/xfrm_bundle.h"
+#include "engine/plane/xfrm_bypass.h"
 #include "engine/plane/xfrm_filter.h"
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
@@ -83,8 +84,7 @@ xfrm_apply(struct plane *plane, struct plane_action *actions, size_t action_coun
 
     /* Runs of bundles go together; a filter in between is done in its place. */
     for (size_t i = 0; i < action_count; i++) {
-        if (actions[i].kind != PLANE_ADD_FILTER && actions[i].kind != PLANE_UPDATE_FILTER &&
-            actions[i].kind != PLANE_DELETE_FILTER)
+        if (actions[i].kind < PLANE_ADD_FILTER)
             continue;
         xfrm_states_apply(plane, actions + first, i - first);
         xfrm_policies_apply(plane, &actions[i]);
@@ -157,6 +157,14 @@ xfrm_check_filter(struct plane *plane, const struct plane_filter *filter, struct
     return xfrm_filter_policies(filter, plane->instance, policies, &count, fault);
 }
 
+static enum ipsec_status
+xfrm_bypass_socket(int fd, uint8_t ip_version)
+{
+    const char *reason = NULL;
+
+    return xfrm_status_of(xfrm_bypass(fd, ip_version), NULL, NULL, &reason);
+}
+
 static int
 xfrm_event_fd(const struct plane *plane)
 {
@@ -197,6 +205,7 @@ const struct plane_ops plane_xfrm = {
     .resume_done = xfrm_resume_done,
     .check_filter = xfrm_check_filter,
     .exempt = xfrm_policies_exempt_service,
+    .bypass = xfrm_bypass_socket,
     .flush = xfrm_flush,
     .event_fd = xfrm_event_fd,
     .read_events = xfrm_read_events,

@@ -11,7 +11,7 @@
 #include "engine/plane/xfrm_msg.h"
 
 /* Inbound tunnels take two: what is for this host, and what it forwards. */
-#define XFRM_FILTER_POLICIES_MAX 2
+#define XFRM_FILTER_POLICIES_MAX PLANE_FILTER_POLICIES_MAX
 
 /* Priorities of policies: the lowest decides.  The first are the service's own. */
 #define XFRM_PRIORITY_EXEMPT 1

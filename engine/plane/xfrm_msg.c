@@ -112,6 +112,20 @@ xfrm_msg_delete_policy(void *room,
 }
 
 size_t
+xfrm_msg_get_policy(void *room,
+                    size_t size,
+                    const struct kernel_selector *selector,
+                    enum kernel_policy_direction direction)
+{
+    struct xfrm_userpolicy_id wire = { .dir = (uint8_t)direction };
+    const struct nlmsghdr *message = NULL;
+
+    wire.sel = xfrm_wire_selector(selector);
+    message = start(room, size, XFRM_MSG_GETPOLICY, 0, &wire, sizeof wire);
+    return message == NULL ? 0 : message->nlmsg_len;
+}
+
+size_t
 xfrm_msg_dump_policies(void *room, size_t size)
 {
     const struct xfrm_userpolicy_id none = { .dir = 0 };

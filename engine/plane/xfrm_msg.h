@@ -148,6 +148,10 @@ size_t xfrm_msg_delete_policy(void *room,
                               size_t size,
                               const struct kernel_selector *selector,
                               enum kernel_policy_direction direction);
+size_t xfrm_msg_get_policy(void *room,
+                           size_t size,
+                           const struct kernel_selector *selector,
+                           enum kernel_policy_direction direction);
 size_t xfrm_msg_dump_policies(void *room, size_t size);
 
 /* Makes an SA anew with what may change without a new key: addresses, selector, UDP ports.

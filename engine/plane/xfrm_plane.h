@@ -23,6 +23,9 @@ struct xfrm_found {
     uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
 };
 
+/* A filter that is about to go. */
+#define XFRM_FILTER_RELEASED UINT64_C(0x100)
+
 struct plane {
     struct netlink *requests;
     struct netlink *events;
@@ -30,7 +33,7 @@ struct plane {
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
      * only.  Between a look and resume_done() it has what was asked for or added since the look. */
     struct number_map installed;
-    /* Policies of ours by filter: number of policies. */
+    /* Filters of ours: number of policies, and XFRM_FILTER_RELEASED. */
     struct number_map filters;
     struct xfrm_stat stat;
     char namespace[256]; /* "": the process's own */
@@ -72,6 +75,9 @@ void xfrm_traffic_read(struct plane *plane, struct plane_statistics *statistics)
 
 /* --- xfrm_policies.c: filters --- */
 void xfrm_policies_apply(struct plane *plane, struct plane_action *action);
+/* Deletes the policies of filters that nobody asked for; how many.  0 also when the kernel does not
+ * list them. */
+size_t xfrm_policies_sweep(struct plane *plane);
 /* What the service itself needs to go through, whatever filters say. */
 NODISCARD enum ipsec_status xfrm_policies_exempt(struct plane *plane, struct ipsec_fault *fault);
 NODISCARD enum ipsec_status xfrm_policies_exempt_service(struct plane *plane,

@@ -2,47 +2,40 @@
  *
  * xfrm_policies.c: filters become policies of the kernel, and go. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <netinet/in.h>
 
+#include "engine/base/log.h"
 #include "engine/plane/xfrm_filter.h"
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
-enum policy_change { POLICY_ADD, POLICY_REPLACE, POLICY_REMOVE };
+enum policy_change { POLICY_ADD, POLICY_SET, POLICY_REMOVE };
 
-/* Sends one request for each policy; the first error that counts, or 0. */
+/* 0 or an errno. */
 static int
-change(struct plane *plane,
-       const struct kernel_policy *policies,
-       size_t count,
-       enum policy_change kind,
-       struct netlink_result *results)
+change(struct plane *plane, const struct kernel_policy *policy, enum policy_change kind)
 {
-    for (size_t i = 0; i < count; i++) {
-        void *room = netlink_room(plane->requests);
+    void *room = netlink_room(plane->requests);
+    struct netlink_result result;
 
-        switch (kind) {
-        case POLICY_ADD:
-            (void)xfrm_msg_add_policy(room, XFRM_MSG_MAX_SIZE, &policies[i]);
-            break;
-        case POLICY_REPLACE:
-            (void)xfrm_msg_set_policy(room, XFRM_MSG_MAX_SIZE, &policies[i]);
-            break;
-        case POLICY_REMOVE:
-            (void)xfrm_msg_delete_policy(room, XFRM_MSG_MAX_SIZE, &policies[i].selector,
-                                         (enum kernel_policy_direction)policies[i].direction);
-            break;
-        }
-        netlink_add(plane->requests);
+    switch (kind) {
+    case POLICY_ADD:
+        (void)xfrm_msg_add_policy(room, XFRM_MSG_MAX_SIZE, policy);
+        break;
+    case POLICY_SET:
+        (void)xfrm_msg_set_policy(room, XFRM_MSG_MAX_SIZE, policy);
+        break;
+    case POLICY_REMOVE:
+        (void)xfrm_msg_delete_policy(room, XFRM_MSG_MAX_SIZE, &policy->selector,
+                                     (enum kernel_policy_direction)policy->direction);
+        break;
     }
-    netlink_send(plane->requests, results, NULL, NULL);
-    for (size_t i = 0; i < count; i++) {
-        if (results[i].error != 0 && !(kind == POLICY_REMOVE && results[i].error == ENOENT))
-            return results[i].error;
-    }
-    return 0;
+    netlink_add(plane->requests);
+    netlink_send(plane->requests, &result, NULL, NULL);
+    return kind == POLICY_REMOVE && result.error == ENOENT ? 0 : result.error;
 }
 
 static enum ipsec_status
@@ -58,61 +51,236 @@ status_of(int error, const char **reason_out)
 }
 
 static void
-add(struct plane *plane,
-    struct plane_action *action,
-    const struct kernel_policy *policies,
-    size_t count)
+keep_policy(void *context, const struct nlmsghdr *message, size_t size)
 {
-    struct netlink_result results[XFRM_FILTER_POLICIES_MAX];
-    struct netlink_result ignored[XFRM_FILTER_POLICIES_MAX];
+    struct xfrm_msg read;
+
+    if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_POLICY)
+        *(struct kernel_policy *)context = read.policy;
+}
+
+/* What the kernel has for the packets of 'like'.  0 or an errno. */
+static int
+ask(struct plane *plane, const struct kernel_policy *like, struct kernel_policy *policy_out)
+{
+    *policy_out = (struct kernel_policy){ .priority = 0 };
+    (void)xfrm_msg_get_policy(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &like->selector,
+                              (enum kernel_policy_direction)like->direction);
+    netlink_add(plane->requests);
+    return netlink_ask(plane->requests, keep_policy, policy_out);
+}
+
+/* Whose it is: the filter's id; false: not of this service. */
+static bool
+is_ours(const struct plane *plane, const struct kernel_policy *policy, uint64_t *filter_id_out)
+{
+    struct xfrm_owner owner;
+
+    if (!xfrm_owner_read(policy->owner, &owner) || owner.instance != plane->instance)
+        return false;
+    *filter_id_out = owner.id;
+    return true;
+}
+
+/* --- Filters ---------------------------------------------------------------------------------- */
+
+/* What putting one policy did, to be taken back. */
+struct put {
+    bool has_added;
+    bool has_replaced;
+    struct kernel_policy before;
+    uint64_t released_id; /* of whom 'before' was; 0: of the filter itself, or left over */
+};
+
+static bool
+is_same(const struct kernel_policy *a, const struct kernel_policy *b)
+{
+    return a->priority == b->priority && a->is_block == b->is_block &&
+           a->template_count == b->template_count &&
+           memcmp(a->owner, b->owner, sizeof a->owner) == 0 &&
+           memcmp(a->templates, b->templates, sizeof a->templates) == 0;
+}
+
+/* The policy is there afterwards.  EEXIST: another filter's or somebody else's is. */
+static int
+put(struct plane *plane, const struct kernel_policy *policy, uint64_t id, struct put *put_out)
+{
+    uint64_t owner = 0;
+    uint64_t known = 0;
+    int error = change(plane, policy, POLICY_ADD);
+
+    *put_out = (struct put){ .has_added = error == 0 };
+    if (error != EEXIST)
+        return error;
+    if (ask(plane, policy, &put_out->before) != 0 || !is_ours(plane, &put_out->before, &owner) ||
+        owner == 0)
+        return EEXIST;
+    known = number_map_find(&plane->filters, owner);
+    if (owner != id && known != 0 && (known & XFRM_FILTER_RELEASED) == 0)
+        return EEXIST;
+    if (is_same(policy, &put_out->before))
+        return 0;
+    error = change(plane, policy, POLICY_SET);
+    put_out->has_replaced = error == 0;
+    if (error == 0 && owner != id && known != 0)
+        put_out->released_id = owner;
+    return error;
+}
+
+static void
+take_back(struct plane *plane, const struct kernel_policy *policy, const struct put *put)
+{
+    if (put->has_added)
+        (void)change(plane, policy, POLICY_REMOVE);
+    else if (put->has_replaced)
+        (void)change(plane, &put->before, POLICY_SET);
+}
+
+static void
+note(struct plane *plane, uint64_t id, uint64_t value)
+{
+    uint64_t before = number_map_find(&plane->filters, id);
+
+    if (before != 0)
+        number_map_remove(&plane->filters, id, before);
+    if (value != 0)
+        number_map_add(&plane->filters, id, value);
+}
+
+/* All or nothing. */
+static void
+make(struct plane *plane,
+     struct plane_action *action,
+     const struct kernel_policy *policies,
+     size_t count)
+{
+    struct put puts[XFRM_FILTER_POLICIES_MAX];
+    uint64_t id = action->filter.filter->id;
+    size_t done = 0;
     int error = 0;
 
     if (!number_map_reserve(&plane->filters, 1)) {
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
         return;
     }
-    error = change(plane, policies, count, POLICY_ADD, results);
-    if (error == 0) {
-        number_map_add(&plane->filters, action->filter.filter->id, count);
+    for (; done < count && error == 0; done++)
+        error = put(plane, &policies[done], id, &puts[done]);
+    if (error != 0) {
+        action->status = status_of(error, &action->reason);
+        for (size_t i = 0; i + 1 < done; i++)
+            take_back(plane, &policies[i], &puts[i]);
         return;
     }
-    action->status = status_of(error, &action->reason);
-    /* All or nothing; what was there before is not ours to remove. */
+    for (size_t i = 0; i < count; i++)
+        action->replaced[i] = puts[i].released_id;
+    note(plane, id, count);
+}
+
+/* Only what is still this filter's: another may have taken its place, or somebody else. */
+static void
+unmake(struct plane *plane,
+       struct plane_action *action,
+       const struct kernel_policy *policies,
+       size_t count)
+{
+    uint64_t id = action->filter.filter->id;
+    int first_error = 0;
+
     for (size_t i = 0; i < count; i++) {
-        if (results[i].error == 0)
-            (void)change(plane, &policies[i], 1, POLICY_REMOVE, ignored);
+        struct kernel_policy there;
+        uint64_t owner = 0;
+        int error = ask(plane, &policies[i], &there);
+
+        if (error == 0 && is_ours(plane, &there, &owner) && owner == id)
+            error = change(plane, &policies[i], POLICY_REMOVE);
+        if (error != 0 && error != ENOENT && first_error == 0)
+            first_error = error;
     }
+    if (first_error != 0)
+        action->status = status_of(first_error, &action->reason);
+    else
+        note(plane, id, 0);
 }
 
 void
 xfrm_policies_apply(struct plane *plane, struct plane_action *action)
 {
     struct kernel_policy policies[XFRM_FILTER_POLICIES_MAX];
-    struct netlink_result results[XFRM_FILTER_POLICIES_MAX];
     size_t count = 0;
     uint64_t id = action->filter.filter->id;
     uint64_t installed = number_map_find(&plane->filters, id);
-    int error = 0;
 
     action->reason = NULL;
+    memset(action->replaced, 0, sizeof action->replaced);
     action->status = xfrm_filter_policies(&action->filter, plane->instance, policies, &count, NULL);
     if (action->status != IPSEC_OK || count == 0)
         return;
-    if (action->kind == PLANE_ADD_FILTER && installed == 0) {
-        add(plane, action, policies, count);
+    if (action->kind == PLANE_ADD_FILTER) {
+        make(plane, action, policies, count);
         return;
     }
     /* What was never made there can't be changed; it may be somebody else's. */
     if (installed == 0) {
-        action->status = action->kind == PLANE_DELETE_FILTER ? IPSEC_OK : IPSEC_NOT_FOUND;
+        action->status = action->kind == PLANE_UPDATE_FILTER ? IPSEC_NOT_FOUND : IPSEC_OK;
         return;
     }
-    error = change(plane, policies, count,
-                   action->kind == PLANE_DELETE_FILTER ? POLICY_REMOVE : POLICY_REPLACE, results);
+    if (action->kind == PLANE_UPDATE_FILTER)
+        make(plane, action, policies, count);
+    else if (action->kind == PLANE_RELEASE_FILTER)
+        note(plane, id, installed | XFRM_FILTER_RELEASED);
+    else
+        unmake(plane, action, policies, count);
+}
+
+/* --- What is left over ------------------------------------------------------------------------ */
+
+struct left_over {
+    const struct plane *plane;
+    struct kernel_policy *policies;
+    size_t count;
+    size_t capacity;
+};
+
+static void
+find_left_over(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct left_over *left = context;
+    struct xfrm_msg read;
+    uint64_t id = 0;
+
+    if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_POLICY ||
+        !is_ours(left->plane, &read.policy, &id) || id == 0 ||
+        number_map_find(&left->plane->filters, id) != 0)
+        return;
+    if (left->count == left->capacity) {
+        size_t capacity = left->capacity == 0 ? 16 : left->capacity * 2;
+        struct kernel_policy *policies =
+            reallocarray(left->policies, capacity, sizeof *left->policies);
+
+        if (policies == NULL)
+            return; /* the next look finds it again */
+        left->policies = policies;
+        left->capacity = capacity;
+    }
+    left->policies[left->count++] = read.policy;
+}
+
+size_t
+xfrm_policies_sweep(struct plane *plane)
+{
+    struct left_over left = { .plane = plane };
+    size_t removed = 0;
+    int error = 0;
+
+    (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, find_left_over, &left);
     if (error != 0)
-        action->status = status_of(error, &action->reason);
-    else if (action->kind == PLANE_DELETE_FILTER)
-        number_map_remove(&plane->filters, id, installed);
+        log_error("the kernel does not list its policies", LOG_NUMBER("errno", error));
+    for (size_t i = 0; i < left.count; i++)
+        removed += change(plane, &left.policies[i], POLICY_REMOVE) == 0;
+    free(left.policies);
+    return removed;
 }
 
 /* --- What always passes ----------------------------------------------------------------------- */
@@ -126,7 +294,6 @@ permit(struct plane *plane,
        size_t count)
 {
     struct kernel_policy policy = { .priority = XFRM_PRIORITY_EXEMPT };
-    struct netlink_result result;
     const char *reason = NULL;
 
     for (size_t i = 0; i < count; i++) {
@@ -136,7 +303,7 @@ permit(struct plane *plane,
         policy.selector = selectors[i];
         policy.direction = directions[i];
         xfrm_owner_write(&owner, policy.owner);
-        error = change(plane, &policy, 1, POLICY_ADD, &result);
+        error = change(plane, &policy, POLICY_ADD);
         if (error != 0 && error != EEXIST)
             return status_of(error, &reason);
     }

@@ -56,6 +56,7 @@ xfrm_resume_done(struct plane *plane)
 {
     struct netlink_result results[NETLINK_BATCH_MAX];
     size_t removed = 0;
+    size_t policies = 0;
 
     if (!plane->has_looked)
         look(plane);
@@ -70,8 +71,11 @@ xfrm_resume_done(struct plane *plane)
             netlink_send(plane->requests, results, NULL, NULL);
     }
     netlink_send(plane->requests, results, NULL, NULL);
-    log_info("SAs of before in the kernel", LOG_NUMBER("adopted", plane->found_count - removed),
-             LOG_NUMBER("removed", removed));
+    policies = xfrm_policies_sweep(plane);
+    if (plane->found_count > 0 || policies > 0)
+        log_info("what the kernel has of this service",
+                 LOG_NUMBER("adopted_sas", plane->found_count - removed),
+                 LOG_NUMBER("removed_sas", removed), LOG_NUMBER("removed_policies", policies));
     free(plane->found);
     plane->found = NULL;
     plane->found_count = plane->found_capacity = 0;
@@ -191,7 +195,7 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
         return xfrm_status_of(error, NULL, NULL, &reason);
     comparison.drift.bundles_missing = plane->installed.count - comparison.installed;
     for (size_t i = 0; i < plane->filters.capacity; i++)
-        wanted += plane->filters.entries[i].value;
+        wanted += plane->filters.entries[i].value & ~XFRM_FILTER_RELEASED;
     comparison.drift.filters_missing =
         wanted > comparison.policies ? wanted - comparison.policies : 0;
     *drift_out = comparison.drift;
