@@ -20,6 +20,7 @@
 #include "engine/due.h"
 #include "engine/figures.h"
 #include "engine/handover.h"
+#include "engine/plane_exempt.h"
 #include "engine/refusal.h"
 #include "engine/state.h"
 #include "engine/transaction.h"
@@ -49,6 +50,7 @@ static enum ipsec_status open_state(struct ipsec_engine *engine,
 static enum ipsec_status start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault);
 static void free_engine(struct ipsec_engine *engine);
 static void *engine_thread(void *argument);
+static void flush_plane(const struct sa_database *database);
 static bool is_finished(struct ipsec_engine *engine, bool closed);
 static int64_t next_work_ms(const struct ipsec_engine *engine, int64_t clock_ms);
 static int64_t time_to_wait(const struct ipsec_engine *engine);
@@ -277,6 +279,13 @@ open_state(struct ipsec_engine *engine,
     status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
     if (status != IPSEC_OK)
         return status;
+    status = plane_exempt(&engine->state.sa, options->exempt_fds, options->exempt_fd_count, fault);
+    engine->options.exempt_fds = NULL;
+    if (status != IPSEC_OK)
+        return status;
+    if (filter_plane_install(&engine->state, true) == UINT64_MAX)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory for the ranks of the store's filters");
     figures_publish(&engine->figures, &engine->state);
     return IPSEC_OK;
 }
@@ -329,7 +338,22 @@ engine_thread(void *argument)
         if (engine->waiting != NULL || next_work_ms(engine, clock_ms) <= clock_ms)
             run_batch(engine);
     }
+    if (engine->options.flush_on_close)
+        flush_plane(&engine->state.sa);
     return NULL;
+}
+
+static void
+flush_plane(const struct sa_database *database)
+{
+    enum ipsec_status status = IPSEC_OK;
+
+    if (database->plane_ops->flush != NULL)
+        status = database->plane_ops->flush(database->plane);
+    if (status != IPSEC_OK)
+        log_error("the data plane can't be flushed, what is there stays",
+                  LOG_TEXT("plane", database->plane_ops->name),
+                  LOG_TEXT("code", ipsec_status_name(status)));
 }
 
 /* Calls may have come in behind the ones that were taken. */

@@ -46,10 +46,13 @@ struct ipsec_security_listener {
 };
 
 struct ipsec_engine_options {
-    const char *store_uri;      /* "memory:" or "sqlite:PATH" */
-    uint32_t queue_depth;       /* calls waiting at most; beyond it submit says so at once */
-    uint32_t max_batch;         /* calls a commit */
-    const char *plane_uri;      /* "none"; null means that too */
+    const char *store_uri; /* "memory:" or "sqlite:PATH" */
+    uint32_t queue_depth;  /* calls waiting at most; beyond it submit says so at once */
+    uint32_t max_batch;    /* calls a commit */
+    const char *plane_uri; /* "none", "xfrm", "xfrm:instance=NUMBER"; null: none */
+    bool flush_on_close;   /* nothing of the service stays in the data plane */
+    const int *exempt_fds; /* listening TCP sockets: their traffic passes whatever filters say */
+    size_t exempt_fd_count;
     uint32_t max_contexts;      /* 0: no limit but memory */
     uint32_t max_sessions;      /* explicit ones; 0: none may be opened */
     uint32_t session_idle_ms;   /* an explicit session without a call for so long is cancelled */

@@ -214,9 +214,12 @@ filter_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
 
-    if (!filter_table_insert(&state->filters, entry)) {
+    status = filter_plane_check(session, entry->filter);
+    if (status == IPSEC_OK && !filter_table_insert(&state->filters, entry))
+        status = session_no_memory(session);
+    if (status != IPSEC_OK) {
         filter_entry_free(entry);
-        return session_no_memory(session);
+        return status;
     }
     status = policy_add(session, &entry->object, &filter_policy_ops, relations.lifetime);
     if (status != IPSEC_OK) {

@@ -5,6 +5,7 @@
 
 #include "engine/filter.h"
 #include "engine/filter_check.h"
+#include "engine/filter_plane.h"
 #include "engine/guid.h"
 #include "engine/provider_context.h"
 #include "engine/session.h"
@@ -113,8 +114,13 @@ commit_add(struct ipsec_session *session, struct policy_object *object)
                                "that compare more than these",
                                (unsigned long long)entry->filter->id, CLASSIFY_SHAPES_MAXIMUM,
                                CLASSIFY_INEXACT_MAXIMUM);
-    if (!batch_reserve(&state->batch, 1) || !put_in_force(state, entry))
+    if (!batch_reserve(&state->batch, 2) || !put_in_force(state, entry))
         return session_no_memory(session);
+    enum ipsec_status status = filter_plane_add(session, entry->filter);
+    if (status != IPSEC_OK) {
+        undo_commit_add(state, entry, 0);
+        return status;
+    }
     if ((is_stored &&
          !batch_change(&state->batch, (struct store_change){ .kind = STORE_PUT_FILTER,
                                                              .filter = entry->filter })) ||
@@ -129,7 +135,10 @@ commit_delete(struct ipsec_session *session, struct policy_object *object)
     struct engine_state *state = session->state;
     struct filter_entry *entry = entry_of(object);
     bool is_stored = object->owner == 0;
+    enum ipsec_status status = filter_plane_delete(session, entry->filter);
 
+    if (status != IPSEC_OK)
+        return status;
     if (!batch_reserve(&state->batch, 1) ||
         (is_stored &&
          !batch_change(&state->batch, (struct store_change){ .kind = STORE_DELETE_FILTER,

@@ -15,6 +15,7 @@ static enum ipsec_status delete_in_transaction(struct ipsec_session *session,
                                                struct policy_object *object);
 static enum ipsec_status delete_for_good(struct ipsec_session *session,
                                          struct policy_object *object);
+static enum ipsec_status commit_phase(struct ipsec_session *session, enum policy_phase phase);
 static enum ipsec_status commit_change(struct ipsec_session *session, struct policy_object *object);
 static bool
 note_change(struct engine_state *state, struct policy_object *object, const struct undo_ops *ops);
@@ -179,16 +180,10 @@ policy_take_lock(struct ipsec_session *session, bool writes)
 enum ipsec_status
 policy_commit_changes(struct ipsec_session *session)
 {
-    const struct policy_lock *lock = &session->state->policy;
+    /* What goes first: what comes may take its place in the data plane. */
+    enum ipsec_status status = commit_phase(session, POLICY_DELETED);
 
-    for (size_t i = 0; i < lock->change_count; i++) {
-        if (lock->changes[i] == NULL)
-            continue;
-        enum ipsec_status status = commit_change(session, lock->changes[i]);
-        if (status != IPSEC_OK)
-            return status;
-    }
-    return IPSEC_OK;
+    return status == IPSEC_OK ? commit_phase(session, POLICY_ADDED) : status;
 }
 
 /* The newest first: objects refer to older ones. */
@@ -279,6 +274,21 @@ delete_for_good(struct ipsec_session *session, struct policy_object *object)
         unlink_owned(session->state, object);
     }
     return object->ops->commit_delete(session, object);
+}
+
+static enum ipsec_status
+commit_phase(struct ipsec_session *session, enum policy_phase phase)
+{
+    const struct policy_lock *lock = &session->state->policy;
+
+    for (size_t i = 0; i < lock->change_count; i++) {
+        if (lock->changes[i] == NULL || lock->changes[i]->phase != phase)
+            continue;
+        enum ipsec_status status = commit_change(session, lock->changes[i]);
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return IPSEC_OK;
 }
 
 /* Others may have come to use meanwhile what the transaction deleted. */

@@ -55,6 +55,7 @@ state_clear(struct engine_state *state)
 {
     batch_clear(&state->batch);
     sa_database_clear(state);
+    filter_plane_clear(&state->filter_plane);
     filter_table_clear(&state->filters);
     provider_context_table_clear(&state->provider_contexts);
     classify_clear(&state->classify);

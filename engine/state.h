@@ -15,6 +15,7 @@
 #include "engine/batch.h"
 #include "engine/classify.h"
 #include "engine/filter.h"
+#include "engine/filter_plane.h"
 #include "engine/id_table.h"
 #include "engine/luid.h"
 #include "engine/policy_lock.h"
@@ -41,6 +42,7 @@ struct engine_state {
     struct sa_database sa; /* what stands beside the contexts */
     struct provider_context_table provider_contexts;
     struct filter_table filters;
+    struct filter_plane filter_plane;
     struct classify classify;
     struct principal_table principals;
     struct session_table sessions;

@@ -55,6 +55,17 @@ fake_plane_find(uint64_t context_id, uint8_t direction)
     return NULL;
 }
 
+/* One that must be there. */
+static inline struct fake_sa *
+fake_plane_get(uint64_t context_id, uint8_t direction)
+{
+    struct fake_sa *sa = fake_plane_find(context_id, direction);
+
+    if (sa == NULL)
+        abort();
+    return sa;
+}
+
 static inline void
 fake_plane_set(struct fake_sa *sa, const struct plane_bundle *what)
 {

@@ -75,11 +75,11 @@ the_plane_gets_each_bundle_once_with_its_keys(void **test_state)
     assert_true(queue_has_keys(&sa));
     assert_int_equal(commit(&sa), 0);
     assert_int_equal(fake_plane_state.applied, 2);
-    assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_INBOUND)->first_key_byte, 1);
-    assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_INBOUND)->spi, spi_of(&sa, id));
-    assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_OUTBOUND)->first_key_byte, 101);
-    assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_OUTBOUND)->key_size, 20);
-    assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_OUTBOUND)->spi, PEER_SPI);
+    assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_INBOUND)->first_key_byte, 1);
+    assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_INBOUND)->spi, spi_of(&sa, id));
+    assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_OUTBOUND)->first_key_byte, 101);
+    assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_OUTBOUND)->key_size, 20);
+    assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_OUTBOUND)->spi, PEER_SPI);
     assert_int_equal(commit(&sa), 0);
     assert_int_equal(fake_plane_state.applied, 2);
 
@@ -335,10 +335,9 @@ an_update_reaches_the_plane_or_is_taken_back(void **test_state)
         assert_int_equal(row->outbound_traffic.remote_address.bytes[3], refused ? 7 : 99);
         assert_int_equal(row->inbound->udp_encapsulation.remote_port, refused ? 0 : 40000);
         for (uint8_t direction = 0; direction < 2; direction++)
-            assert_int_equal(fake_plane_find(id, direction)->remote_address.bytes[3],
+            assert_int_equal(fake_plane_get(id, direction)->remote_address.bytes[3],
                              refused ? 7 : 99);
-        assert_int_equal(fake_plane_find(id, IPSEC_DIRECTION_INBOUND)->udp_port,
-                         refused ? 0 : 4500);
+        assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_INBOUND)->udp_port, refused ? 0 : 4500);
     }
     /* Parts that are no business of the plane do not go there. */
     const struct ipsec_sa_context_update quiet = { .inbound_parts = IPSEC_UPDATE_NAP_CONTEXT };

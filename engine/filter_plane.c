@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * filter_plane.c: see filter_plane.h. */
+#include "engine/filter_plane.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "engine/base/log.h"
+#include "engine/engine.h"
+#include "engine/filter_table.h"
+#include "engine/plane/plane.h"
+#include "engine/session.h"
+#include "engine/state.h"
+
+/* One that was added, or one that goes.  Lives as long as the batch, and so does what it points to.
+ */
+struct filter_change {
+    struct plane_filter what;
+    uint64_t replaced[PLANE_FILTER_POLICIES_MAX];
+    struct filter_change *next; /* among those that go */
+};
+
+static bool is_rehearsal(const struct ipsec_session *session);
+static struct plane_filter describe(const struct engine_state *state,
+                                    const struct ipsec_filter *filter);
+static struct filter_change *change_new(struct engine_state *state,
+                                        const struct ipsec_filter *filter);
+static struct plane_action
+apply(struct engine_state *state, enum plane_action_kind kind, const struct plane_filter *what);
+static void apply_or_log(struct engine_state *state,
+                         enum plane_action_kind kind,
+                         const struct plane_filter *what);
+static void renumber(struct engine_state *state);
+static void unlink_going(struct engine_state *state, const struct filter_change *change);
+static void undo_add(struct engine_state *state, void *object, uint64_t number);
+static void undo_delete(struct engine_state *state, void *object, uint64_t number);
+static void settle_delete(struct engine_state *state, void *object, uint64_t number);
+
+static const struct undo_ops add_ops = { .undo = undo_add };
+static const struct undo_ops delete_ops = { .undo = undo_delete, .settle = settle_delete };
+
+void
+filter_plane_clear(struct filter_plane *plane)
+{
+    rank_table_clear(&plane->ranks);
+}
+
+enum ipsec_status
+filter_plane_check(struct ipsec_session *session, const struct ipsec_filter *filter)
+{
+    const struct sa_database *database = &session->state->sa;
+    const struct plane_filter what = describe(session->state, filter);
+
+    if (database->plane_ops->check_filter == NULL)
+        return IPSEC_OK;
+    return database->plane_ops->check_filter(database->plane, &what, session->fault);
+}
+
+enum ipsec_status
+filter_plane_add(struct ipsec_session *session, const struct ipsec_filter *filter)
+{
+    struct engine_state *state = session->state;
+    struct rank_table *ranks = &state->filter_plane.ranks;
+    bool renumbered = false;
+
+    if (is_rehearsal(session))
+        return IPSEC_OK;
+    struct filter_change *change = change_new(state, filter);
+    if (change == NULL ||
+        !rank_table_take(ranks, filter->effective_weight, &change->what.rank, &renumbered))
+        return session_no_memory(session);
+    if (renumbered)
+        renumber(state);
+    struct plane_action action = apply(state, PLANE_ADD_FILTER, &change->what);
+    if (action.status != IPSEC_OK) {
+        rank_table_release(ranks, filter->effective_weight);
+        return ipsec_fault_set(session->fault, action.status, IPSEC_FAULT_BODY,
+                               action.status == IPSEC_ALREADY_EXISTS ? "/conditions" : NULL,
+                               "the data plane refuses the filter: %s",
+                               action.reason != NULL ? action.reason
+                                                     : ipsec_status_text(action.status));
+    }
+    for (size_t i = 0; i < PLANE_FILTER_POLICIES_MAX; i++)
+        change->replaced[i] = action.replaced[i];
+    if (!batch_undo(&state->batch, &add_ops, change, 0))
+        abort(); /* the room was reserved */
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+filter_plane_delete(struct ipsec_session *session, const struct ipsec_filter *filter)
+{
+    struct engine_state *state = session->state;
+
+    if (is_rehearsal(session))
+        return IPSEC_OK;
+    struct filter_change *change = change_new(state, filter);
+    if (change == NULL)
+        return session_no_memory(session);
+    change->what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
+    apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
+    change->next = state->filter_plane.going;
+    state->filter_plane.going = change;
+    if (!batch_undo(&state->batch, &delete_ops, change, 0))
+        abort(); /* the room was reserved */
+    return IPSEC_OK;
+}
+
+uint64_t
+filter_plane_install(struct engine_state *state, bool is_start)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->filters.ids, 0);
+    const struct filter_row *row;
+    uint64_t refused = 0;
+    bool renumbered = false;
+
+    while ((row = id_table_next(&state->filters.ids, &cursor)) != NULL) {
+        const struct ipsec_filter *filter = row->entry->filter;
+        struct plane_filter what = describe(state, filter);
+
+        if (!policy_is_committed(&row->entry->object))
+            continue;
+        if (is_start) {
+            bool moved = false;
+
+            if (!rank_table_take(&state->filter_plane.ranks, filter->effective_weight, &what.rank,
+                                 &moved))
+                return UINT64_MAX;
+            renumbered = renumbered || moved;
+        }
+        what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
+        struct plane_action action = apply(state, PLANE_ADD_FILTER, &what);
+        if (action.status == IPSEC_OK)
+            continue;
+        refused++;
+        log_error("the data plane refuses a filter of the store, whose packets pass unprotected",
+                  LOG_NUMBER("filter", filter->id),
+                  LOG_TEXT("code", ipsec_status_name(action.status)),
+                  LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
+    }
+    if (renumbered)
+        renumber(state);
+    return refused;
+}
+
+/* --- Helpers --- */
+
+/* A dry run says what would be, and leaves the plane alone. */
+static bool
+is_rehearsal(const struct ipsec_session *session)
+{
+    return session->call != NULL && session->call->dry_run;
+}
+
+static struct plane_filter
+describe(const struct engine_state *state, const struct ipsec_filter *filter)
+{
+    const struct provider_context_entry *entry =
+        provider_context_table_find(&state->provider_contexts, filter->provider_context_id);
+
+    return (struct plane_filter){
+        .filter = filter,
+        .policy = entry == NULL ? NULL : entry->provider_context,
+    };
+}
+
+/* With room in the batch for its undo entry; null: no memory. */
+static struct filter_change *
+change_new(struct engine_state *state, const struct ipsec_filter *filter)
+{
+    const struct filter_change change = { .what = describe(state, filter) };
+
+    return batch_reserve(&state->batch, 1) ? batch_copy(&state->batch, &change, sizeof change)
+                                           : NULL;
+}
+
+static struct plane_action
+apply(struct engine_state *state, enum plane_action_kind kind, const struct plane_filter *what)
+{
+    struct plane_action action = { .kind = kind, .filter = *what };
+
+    state->sa.plane_ops->apply(state->sa.plane, &action, 1);
+    return action;
+}
+
+static void
+apply_or_log(struct engine_state *state,
+             enum plane_action_kind kind,
+             const struct plane_filter *what)
+{
+    struct plane_action action = apply(state, kind, what);
+
+    if (action.status != IPSEC_OK)
+        log_error("the data plane can't change a filter, which is left to the next comparison",
+                  LOG_NUMBER("filter", what->filter->id),
+                  LOG_TEXT("code", ipsec_status_name(action.status)),
+                  LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
+}
+
+/* All filters in force, to the ranks that they have now. */
+static void
+renumber(struct engine_state *state)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->filters.ids, 0);
+    const struct filter_row *row;
+
+    while ((row = id_table_next(&state->filters.ids, &cursor)) != NULL) {
+        const struct ipsec_filter *filter = row->entry->filter;
+        struct plane_filter what = describe(state, filter);
+
+        if (!policy_is_committed(&row->entry->object))
+            continue;
+        what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
+        /* One that is just being added is not there yet. */
+        (void)apply(state, PLANE_UPDATE_FILTER, &what);
+    }
+}
+
+static void
+unlink_going(struct engine_state *state, const struct filter_change *change)
+{
+    struct filter_change **link = &state->filter_plane.going;
+
+    while (*link != change)
+        link = &(*link)->next;
+    *link = change->next;
+}
+
+/* --- Undoing --- */
+
+/* Whose place it took gets it back first, in one step. */
+static void
+undo_add(struct engine_state *state, void *object, uint64_t number)
+{
+    const struct filter_change *change = object;
+
+    (void)number;
+    apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
+    for (const struct filter_change *going = state->filter_plane.going; going != NULL;
+         going = going->next) {
+        for (size_t i = 0; i < PLANE_FILTER_POLICIES_MAX; i++) {
+            if (change->replaced[i] == going->what.filter->id) {
+                apply_or_log(state, PLANE_ADD_FILTER, &going->what);
+                apply_or_log(state, PLANE_RELEASE_FILTER, &going->what);
+            }
+        }
+    }
+    apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
+    rank_table_release(&state->filter_plane.ranks, change->what.filter->effective_weight);
+}
+
+static void
+undo_delete(struct engine_state *state, void *object, uint64_t number)
+{
+    struct filter_change *change = object;
+
+    (void)number;
+    unlink_going(state, change);
+    change->what.rank =
+        rank_table_find(&state->filter_plane.ranks, change->what.filter->effective_weight);
+    apply_or_log(state, PLANE_ADD_FILTER, &change->what);
+}
+
+static void
+settle_delete(struct engine_state *state, void *object, uint64_t number)
+{
+    const struct filter_change *change = object;
+
+    (void)number;
+    unlink_going(state, change);
+    apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
+    rank_table_release(&state->filter_plane.ranks, change->what.filter->effective_weight);
+}
