@@ -21,6 +21,7 @@
 #include "server/harden.h"
 #include "server/healthcheck.h"
 #include "server/listen.h"
+#include "server/netns.h"
 #include "server/notify.h"
 #include "server/ops.h"
 #include "server/options.h"
@@ -120,6 +121,8 @@ serve(struct daemon *daemon)
     enum ipsec_status status = harden_process(&fault);
     if (status == IPSEC_OK)
         status = open_sockets(daemon, &fault);
+    if (status == IPSEC_OK && options->netns[0] != '\0')
+        status = netns_enter(options->netns, &fault);
     if (status == IPSEC_OK)
         status = harden_privileges(options->user, needs_net_admin(options), &fault);
     if (status != IPSEC_OK) {
@@ -270,11 +273,27 @@ static enum ipsec_status
 open_engine(struct daemon *daemon, struct ipsec_fault *fault)
 {
     const struct options *options = &daemon->options;
+    int fds[WORKERS_MAX + 1];
+    size_t fd_count = 0;
+    char plane[64];
+
+    /* In another network namespace no filter reaches these sockets. */
+    if (options->netns[0] == '\0') {
+        for (size_t i = 0; i < daemon->worker_count; i++)
+            fds[fd_count++] = daemon->listen_fds[i];
+        if (daemon->ops_fd >= 0)
+            fds[fd_count++] = daemon->ops_fd;
+    }
+    (void)snprintf(plane, sizeof plane, needs_net_admin(options) ? "%s:instance=%u" : "%s",
+                   options->plane, options->plane_instance);
     const struct ipsec_engine_options engine_options = {
         .store_uri = options->store,
         .queue_depth = options->queue_depth,
         .max_batch = options->max_batch,
-        .plane_uri = options->plane,
+        .plane_uri = plane,
+        .flush_on_close = strcmp(options->on_shutdown, "flush") == 0,
+        .exempt_fds = fds,
+        .exempt_fd_count = fd_count,
         .max_contexts = options->max_contexts,
         .max_sessions = options->max_sessions,
         .session_idle_ms = options->session_idle_seconds * 1000,

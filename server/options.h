@@ -25,6 +25,9 @@ struct options {
     const char *access;
     const char *store;
     const char *plane;
+    const char *netns;
+    const char *on_shutdown;
+    uint32_t plane_instance;
     const char *ops_listen;
     const char *log_level;
     const char *log_format;

@@ -141,26 +141,22 @@ keyed_context() {
     context_id=$(member .id)
 }
 
-# policies HOST SPI… -- until the daemon makes policies of its filters: those for its SAs with these
-# SPIs in transport mode, as their numbers tell.
-policies() {
-    local host=$1 spi line direction source destination templates protocol reqid local_addresses
-    shift
-    local_addresses=" $(ip -n "$host" -o addr show dev wire | awk '{sub("/.*", "", $4); print $4}' |
-        tr '\n' ' ')"
-    for spi in "$@"; do
-        templates=()
-        while read -r source destination protocol reqid; do
-            templates+=(tmpl proto "$protocol" mode transport reqid "$reqid")
-            line="$source $destination"
-        done < <("$host" ip xfrm state list spi "$spi" |
-            sed -n 's/^src \([^ ]*\) dst \([^ ]*\)$/\1 \2/p;
-                s/^[[:space:]]*proto \([^ ]*\) .* reqid \([0-9]*\).* mode .*/\1 \2/p' |
-            paste -d ' ' - - | sort -k 3,3r)
-        read -r source destination <<<"$line"
-        direction=in
-        case $local_addresses in *" $source "*) direction=out ;; esac
-        "$host" ip xfrm policy add src "$source" dst "$destination" dir "$direction" \
-            "${templates[@]}"
-    done
+# wipe HOST: all contexts and filters go.
+wipe() {
+    local host=$1 id
+    must "$host" GET '/sa-contexts?limit=1000' 200
+    for id in $(member '.items[].id'); do must "$host" DELETE "/sa-contexts/$id" 204; done
+    must "$host" GET '/filters?limit=1000' 200
+    for id in $(member '.items[].id'); do must "$host" DELETE "/filters/$id" 204; done
+}
+
+# policies_of HOST: the kernel's policies but for those that the service makes for itself, as
+# ip(8) shows them.
+policies_of() {
+    "$1" ip xfrm policy list | awk '
+        function flush() { if (text != "" && !own) printf "%s", text; text = ""; own = 0 }
+        /^src / { flush() }
+        /priority 1 / || /socket (in|out)/ { own = 1 }
+        { text = text $0 "\n" }
+        END { flush() }'
 }

@@ -46,8 +46,6 @@ keyed_right
 
 begin "an SA whose packets are used up ends its context's direction"
 keyed_left 4097 ',"lifetime":{"packets":5}'
-policies left 4097 4098
-policies right 4097 4098
 left ping -c 12 -i 0.05 -W 1 -q 192.0.2.2 >/dev/null || true
 wait_for "the end of the outbound SA" state_is "$context_id" expiring
 api left DELETE "/sa-contexts/$context_id"
