@@ -42,7 +42,7 @@ ipsec_filter_add(struct ipsec_session *session,
                  uint64_t *id_out,
                  struct ipsec_guid *key_out)
 {
-    const struct filter_entry *entry;
+    const struct filter_entry *entry = NULL;
     enum ipsec_status status;
 
     status = policy_begin_change(session);

@@ -12,7 +12,16 @@
 
 #include "engine/plane/plane.h"
 
-enum { FAKE_PLANE_SAS = 4096 };
+enum { FAKE_PLANE_SAS = 4096, FAKE_PLANE_FILTERS = 256 };
+
+struct fake_filter {
+    uint64_t id;
+    uint32_t rank;
+    uint8_t layer;
+    uint8_t condition_count;
+    struct ipsec_condition conditions[IPSEC_CONDITION_FIELD_COUNT];
+    bool is_released;
+};
 
 struct fake_sa {
     uint64_t context_id;
@@ -35,10 +44,15 @@ static struct {
     struct plane_event ended[8]; /* told once */
     size_t ended_count;
     bool has_lost_ends;
+    enum ipsec_status filter_refusal; /* of an added filter; IPSEC_OK: none is refused */
     /* What the test reads. */
     struct fake_sa sas[FAKE_PLANE_SAS];
     size_t sa_count;
-    size_t applied; /* actions */
+    size_t applied; /* actions on SAs */
+    struct fake_filter filters[FAKE_PLANE_FILTERS];
+    size_t filter_count;
+    size_t least_filters; /* after any action since the test set it */
+    bool flushed;
     size_t resumed;
     bool resume_done;
 } fake_plane_state;
@@ -109,6 +123,80 @@ fake_plane_do(const struct plane_action *action)
     return IPSEC_OK;
 }
 
+static inline struct fake_filter *
+fake_plane_filter(uint64_t id)
+{
+    for (size_t i = 0; i < fake_plane_state.filter_count; i++) {
+        if (fake_plane_state.filters[i].id == id)
+            return &fake_plane_state.filters[i];
+    }
+    return NULL;
+}
+
+/* One with the same conditions, the filter itself first. */
+static inline struct fake_filter *
+fake_plane_alike(const struct ipsec_filter *filter)
+{
+    struct fake_filter *found = fake_plane_filter(filter->id);
+
+    for (size_t i = 0; found == NULL && i < fake_plane_state.filter_count; i++) {
+        struct fake_filter *there = &fake_plane_state.filters[i];
+
+        if (there->layer == filter->layer && there->condition_count == filter->condition_count &&
+            memcmp(there->conditions, filter->conditions, sizeof there->conditions) == 0)
+            found = there;
+    }
+    return found;
+}
+
+static inline enum ipsec_status
+fake_plane_add_filter(struct plane_action *action)
+{
+    const struct ipsec_filter *filter = action->filter.filter;
+    struct fake_filter *place = fake_plane_alike(filter);
+
+    if (fake_plane_state.filter_refusal != IPSEC_OK)
+        return fake_plane_state.filter_refusal;
+    if (place != NULL && place->id != filter->id) {
+        if (!place->is_released)
+            return IPSEC_ALREADY_EXISTS;
+        action->replaced[0] = place->id;
+    }
+    if (place == NULL) {
+        if (fake_plane_state.filter_count == FAKE_PLANE_FILTERS)
+            abort();
+        place = &fake_plane_state.filters[fake_plane_state.filter_count++];
+    }
+    *place = (struct fake_filter){
+        .id = filter->id,
+        .rank = action->filter.rank,
+        .layer = filter->layer,
+        .condition_count = filter->condition_count,
+    };
+    memcpy(place->conditions, filter->conditions, sizeof place->conditions);
+    return IPSEC_OK;
+}
+
+static inline enum ipsec_status
+fake_plane_do_filter(struct plane_action *action)
+{
+    struct fake_filter *there = fake_plane_filter(action->filter.filter->id);
+
+    if (action->kind == PLANE_ADD_FILTER)
+        return fake_plane_add_filter(action);
+    if (there == NULL)
+        return action->kind == PLANE_UPDATE_FILTER ? IPSEC_NOT_FOUND : IPSEC_OK;
+    if (action->kind == PLANE_UPDATE_FILTER)
+        there->rank = action->filter.rank;
+    else if (action->kind == PLANE_RELEASE_FILTER)
+        there->is_released = true;
+    else
+        *there = fake_plane_state.filters[--fake_plane_state.filter_count];
+    if (fake_plane_state.filter_count < fake_plane_state.least_filters)
+        fake_plane_state.least_filters = fake_plane_state.filter_count;
+    return IPSEC_OK;
+}
+
 static inline enum ipsec_status
 fake_plane_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
 {
@@ -129,7 +217,8 @@ fake_plane_apply(struct plane *plane, struct plane_action *actions, size_t actio
 {
     (void)plane;
     for (size_t i = 0; i < action_count; i++) {
-        actions[i].status = fake_plane_do(&actions[i]);
+        actions[i].status = actions[i].kind >= PLANE_ADD_FILTER ? fake_plane_do_filter(&actions[i])
+                                                                : fake_plane_do(&actions[i]);
         actions[i].reason = actions[i].status == IPSEC_OK ? NULL : "the test wants it";
     }
 }
@@ -167,6 +256,26 @@ fake_plane_resume_done(struct plane *plane)
     fake_plane_state.resume_done = true;
 }
 
+static inline enum ipsec_status
+fake_plane_check_filter(struct plane *plane,
+                        const struct plane_filter *filter,
+                        struct ipsec_fault *fault)
+{
+    (void)plane;
+    if (filter->filter->condition_count < 3)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_CALLOUT_NOTIFICATION_FAILED, IPSEC_FAULT_BODY,
+                           "/conditions/2", "the fake plane knows two conditions");
+}
+
+static inline enum ipsec_status
+fake_plane_flush(struct plane *plane)
+{
+    (void)plane;
+    fake_plane_state.flushed = true;
+    return IPSEC_OK;
+}
+
 static inline bool
 fake_plane_read_events(struct plane *plane, plane_event_sink *sink, void *context)
 {
@@ -190,4 +299,6 @@ static const struct plane_ops fake_plane = {
     .resume = fake_plane_resume,
     .resume_done = fake_plane_resume_done,
     .read_events = fake_plane_read_events,
+    .check_filter = fake_plane_check_filter,
+    .flush = fake_plane_flush,
 };
