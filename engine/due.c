@@ -5,14 +5,13 @@
 
 #include <stddef.h>
 
+#include "engine/plane_check.h"
 #include "engine/sa_context.h"
 #include "engine/session_due.h"
 
 static const struct due_source *const sources[] = {
-    &session_end_due,
-    &session_forget_due,
-    &sa_context_due_source,
-    &sa_plane_events_source,
+    &session_end_due,        &session_forget_due, &sa_context_due_source,
+    &sa_plane_events_source, &plane_check_source,
 };
 
 int64_t

@@ -156,6 +156,35 @@ ipsec_engine_read_figures(const struct ipsec_engine *engine,
     figures_out->events_published = atomic_load_explicit(&watch->published, memory_order_relaxed);
     (void)snprintf(figures_out->store_name, sizeof figures_out->store_name, "%s",
                    engine->runner.store_ops->name);
+    (void)snprintf(figures_out->plane_name, sizeof figures_out->plane_name, "%s",
+                   engine->state.sa.plane_ops->name);
+}
+
+bool
+ipsec_engine_capability(const struct ipsec_engine *engine,
+                        size_t index,
+                        struct ipsec_capability *capability_out)
+{
+    const struct sa_database *database = &engine->state.sa;
+    const struct plane_capability *capability = NULL;
+
+    /* Found at the start and never changed. */
+    if (database->plane_ops->capability != NULL)
+        capability = database->plane_ops->capability(database->plane, index);
+    if (capability == NULL)
+        return false;
+    *capability_out = (struct ipsec_capability){
+        .transform = capability->transform,
+        .is_supported = capability->is_supported,
+        .reason = capability->reason,
+    };
+    return true;
+}
+
+const char *
+ipsec_engine_plane_name(const struct ipsec_engine *engine)
+{
+    return engine->state.sa.plane_ops->name;
 }
 
 uint64_t

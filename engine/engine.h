@@ -87,6 +87,15 @@ void ipsec_engine_drain(struct ipsec_engine *engine);
  * more.  Accepts null. */
 void ipsec_engine_close(struct ipsec_engine *engine);
 
+/* What the data plane has against what it should have. */
+struct ipsec_drift {
+    uint64_t sas_missing;
+    uint64_t sas_left_over;
+    uint64_t policies_missing;
+    uint64_t policies_left_over;
+    uint64_t foreign; /* SAs and policies of others: never touched */
+};
+
 /* What metrics and readiness show.  Filled from atomics; may be called from any thread. */
 #define IPSEC_BATCH_BUCKETS 14   /* batch sizes up to 1, 2, 4, … 4096, and all */
 #define IPSEC_LATENCY_BUCKETS 16 /* commit times up to 50 us, 100 us, 200 us, … and all */
@@ -118,7 +127,13 @@ struct ipsec_engine_figures {
     uint64_t events_published;
     uint64_t last_luid;
     uint64_t revision;
-    char store_name[16]; /* "memory", "sqlite" */
+    uint64_t plane_failures; /* actions that the data plane refused or failed */
+    uint64_t plane_checks;
+    uint64_t plane_check_failures;
+    uint64_t plane_repairs;
+    struct ipsec_drift drift; /* as the last check found it */
+    char store_name[16];      /* "memory", "sqlite" */
+    char plane_name[16];      /* "none", "xfrm" */
 };
 void ipsec_engine_read_figures(const struct ipsec_engine *engine,
                                struct ipsec_engine_figures *figures_out);
@@ -684,6 +699,47 @@ NODISCARD enum ipsec_status ipsec_security_set(struct ipsec_session *session,
                                                const char *text);
 /* The number that 'if_match' is compared with, a digest of the text. */
 uint64_t ipsec_security_revision(const char *text);
+
+/* --- The data plane --------------------------------------------------------------------------- */
+
+/* A transform of SAs that the data plane was tried for at the start. */
+struct ipsec_capability {
+    struct ipsec_sa_transform transform;
+    bool is_supported;
+    const char *reason; /* static: why not; null when it is */
+};
+/* The 'index'-th; false behind the last.  A plane that tries none takes all.  Any thread. */
+bool ipsec_engine_capability(const struct ipsec_engine *engine,
+                             size_t index,
+                             struct ipsec_capability *capability_out);
+/* "none", "xfrm".  Any thread. */
+const char *ipsec_engine_plane_name(const struct ipsec_engine *engine);
+
+/* Compares.  FWPM_ACTRL_READ_STATS on the SA database.  IPSEC_RPC_SERVERCALL_RETRYLATER while a
+ * comparison is under way. */
+NODISCARD enum ipsec_status ipsec_get_drift(struct ipsec_session *session,
+                                            struct ipsec_drift *drift_out);
+/* Compares and mends: policies of filters are installed again, what is left over goes, and contexts
+ * whose SAs are gone expire, the latter two right after this call.  '*found_out' is how it was.
+ * FWPM_ACTRL_WRITE on the engine. */
+NODISCARD enum ipsec_status ipsec_reconcile(struct ipsec_session *session,
+                                            struct ipsec_drift *found_out);
+
+/* What the SAs of a direction carried. */
+struct ipsec_sa_usage {
+    bool is_known; /* false: there is no SA, or the data plane has lost it */
+    uint64_t bytes;
+    uint64_t packets;
+    int64_t last_used_at_ms; /* wall clock; 0: never */
+};
+/* A context with what it carried, by direction.  As ipsec_sa_context_get_by_id. */
+struct ipsec_sa_context_usage {
+    struct ipsec_sa_context context;
+    struct ipsec_sa_usage usage[2]; /* by enum ipsec_direction */
+};
+NODISCARD enum ipsec_status ipsec_sa_context_get_usage(struct ipsec_session *session,
+                                                       uint64_t id,
+                                                       struct ipsec_sa_context_usage *usage_out);
 
 /* --- Statistics ------------------------------------------------------------------------------- */
 

@@ -64,6 +64,15 @@ figures_publish(struct figures *figures, const struct engine_state *state)
     set(&figures->transactions_reading, state->policy.readers);
     set(&figures->transactions_writing, state->policy.writer != 0);
     set(&figures->calls_waiting, state->policy.waiting);
+    set(&figures->plane_failures, state->plane_check.plane_failures);
+    set(&figures->plane_checks, state->plane_check.checks);
+    set(&figures->plane_check_failures, state->plane_check.failures);
+    set(&figures->plane_repairs, state->plane_check.repairs);
+    set(&figures->drift[0], state->plane_check.drift.bundles_missing);
+    set(&figures->drift[1], state->plane_check.drift.bundles_left_over);
+    set(&figures->drift[2], state->plane_check.drift.filters_missing);
+    set(&figures->drift[3], state->plane_check.drift.filters_left_over);
+    set(&figures->drift[4], state->plane_check.drift.foreign);
     set(&figures->last_luid, state->luids.last);
     set(&figures->revision, state->revision);
 }
@@ -92,6 +101,15 @@ figures_read(const struct figures *figures, struct ipsec_engine_figures *figures
         .transactions_reading = get(&figures->transactions_reading),
         .transactions_writing = get(&figures->transactions_writing),
         .calls_waiting = get(&figures->calls_waiting),
+        .plane_failures = get(&figures->plane_failures),
+        .plane_checks = get(&figures->plane_checks),
+        .plane_check_failures = get(&figures->plane_check_failures),
+        .plane_repairs = get(&figures->plane_repairs),
+        .drift = { .sas_missing = get(&figures->drift[0]),
+                   .sas_left_over = get(&figures->drift[1]),
+                   .policies_missing = get(&figures->drift[2]),
+                   .policies_left_over = get(&figures->drift[3]),
+                   .foreign = get(&figures->drift[4]) },
         .last_luid = get(&figures->last_luid),
         .revision = get(&figures->revision),
     };

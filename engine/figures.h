@@ -33,6 +33,11 @@ struct figures {
     _Atomic uint64_t transactions_reading;
     _Atomic uint64_t transactions_writing;
     _Atomic uint64_t calls_waiting;
+    _Atomic uint64_t plane_failures;
+    _Atomic uint64_t plane_checks;
+    _Atomic uint64_t plane_check_failures;
+    _Atomic uint64_t plane_repairs;
+    _Atomic uint64_t drift[5]; /* in the order of struct ipsec_drift */
     _Atomic uint64_t last_luid;
     _Atomic uint64_t revision;
 };

@@ -181,6 +181,8 @@ apply(struct engine_state *state, enum plane_action_kind kind, const struct plan
     struct plane_action action = { .kind = kind, .filter = *what };
 
     state->sa.plane_ops->apply(state->sa.plane, &action, 1);
+    if (action.status != IPSEC_OK && kind != PLANE_UPDATE_FILTER)
+        state->plane_check.plane_failures++;
     return action;
 }
 

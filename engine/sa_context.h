@@ -101,6 +101,8 @@ extern const struct due_source sa_context_due_source;
 
 /* What the data plane ended by itself. */
 extern const struct due_source sa_plane_events_source;
+/* From the next batch on the data plane is asked for all it should have, as after a start. */
+void sa_plane_ask_for_all(struct engine_state *state);
 
 /* --- The store -------------------------------------------------------------------------------- */
 

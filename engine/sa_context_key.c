@@ -45,6 +45,9 @@ ipsec_sa_context_add_outbound(struct ipsec_session *session,
     return add(session, id, IPSEC_DIRECTION_OUTBOUND, bundle, context_out);
 }
 
+static enum ipsec_status check_capability(struct ipsec_session *session,
+                                          const struct ipsec_sa_bundle_input *input);
+
 enum ipsec_status
 sa_context_check_bundle(struct ipsec_session *session,
                         const struct ipsec_sa_context *context,
@@ -62,9 +65,39 @@ sa_context_check_bundle(struct ipsec_session *session,
     };
     enum ipsec_status status = sa_bundle_check_meaning(input, &place, session->fault);
 
+    if (status == IPSEC_OK)
+        status = check_capability(session, input);
     if (status == IPSEC_OK && direction == IPSEC_DIRECTION_OUTBOUND && context->inbound != NULL)
         status = check_own_key(session, context, input);
     return status;
+}
+
+/* What the data plane was found not to do at the start.  One that it was not tried for it may. */
+static enum ipsec_status
+check_capability(struct ipsec_session *session, const struct ipsec_sa_bundle_input *input)
+{
+    const struct sa_database *database = &session->state->sa;
+    const struct plane_capability *capability;
+
+    if (database->plane_ops->capability == NULL)
+        return IPSEC_OK;
+    for (size_t i = 0; (capability = database->plane_ops->capability(database->plane, i)) != NULL;
+         i++) {
+        for (size_t j = 0; !capability->is_supported && j < input->bundle.sa_count; j++) {
+            const struct ipsec_sa_transform *transform = &input->bundle.sas[j].transform;
+
+            if (memcmp(transform, &capability->transform, sizeof *transform) != 0)
+                continue;
+            return ipsec_fault_set(
+                session->fault,
+                transform->cipher == IPSEC_CIPHER_NONE ? IPSEC_INVALID_AUTH_TRANSFORM
+                                                       : IPSEC_INVALID_CIPHER_TRANSFORM,
+                IPSEC_FAULT_BODY,
+                j == 0 ? "/saList/0/saTransformType" : "/saList/1/saTransformType",
+                "the data plane has no %s: %s", capability->name, capability->reason);
+        }
+    }
+    return IPSEC_OK;
 }
 
 enum ipsec_status

@@ -151,6 +151,8 @@ apply_kind(struct engine_state *state,
     if (count == 0)
         return;
     state->sa.plane_ops->apply(state->sa.plane, scratch, count);
+    for (size_t i = 0; i < count; i++)
+        state->plane_check.plane_failures += scratch[i].status != IPSEC_OK;
     if (deletes) {
         log_failed_deletes(scratch, count);
         return;

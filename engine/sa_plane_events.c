@@ -17,7 +17,6 @@ enum { LOOK_MS = 100 };
 static int64_t next_look(const struct engine_state *state);
 static void look(struct engine_state *state);
 static void end_sa(void *context, const struct plane_event *event);
-static void ask_for_all(struct engine_state *state);
 static void undo_ends(struct engine_state *state, void *object, uint64_t number);
 
 static const struct undo_ops ends_ops = { .undo = undo_ends };
@@ -43,7 +42,7 @@ look(struct engine_state *state)
     if (!database->plane_ops->read_events(database->plane, end_sa, state)) {
         log_warning("the data plane told too fast what has ended, comparing",
                     LOG_NUMBER("contexts", state->contexts.count));
-        ask_for_all(state);
+        sa_plane_ask_for_all(state);
     }
 }
 
@@ -61,11 +60,11 @@ end_sa(void *context, const struct plane_event *event)
         return;
     state_undo(state, mark);
     state->revision = revision;
-    ask_for_all(state);
+    sa_plane_ask_for_all(state);
 }
 
-static void
-ask_for_all(struct engine_state *state)
+void
+sa_plane_ask_for_all(struct engine_state *state)
 {
     state->sa.resuming = state->sa.plane_ops->resume != NULL;
     state->sa.resumed = 0;
@@ -76,5 +75,5 @@ undo_ends(struct engine_state *state, void *object, uint64_t number)
 {
     (void)object;
     (void)number;
-    ask_for_all(state);
+    sa_plane_ask_for_all(state);
 }

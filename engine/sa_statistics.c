@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sa_statistics.c: IPsecGetStatistics1: the engine counts SAs, the data plane counts packets. */
+ * sa_statistics.c: IPsecGetStatistics1: the engine counts SAs, the data plane counts packets,
+ * of all SAs or of one context. */
 #include "engine/engine.h"
 #include "engine/plane/plane.h"
+#include "engine/sa_context.h"
 #include "engine/session.h"
 #include "engine/state.h"
+
+static struct ipsec_sa_usage read_usage(const struct engine_state *state,
+                                        const struct ipsec_sa_context *context,
+                                        enum ipsec_direction direction);
 
 enum ipsec_status
 ipsec_get_statistics(struct ipsec_session *session, struct ipsec_statistics *statistics_out)
@@ -44,4 +50,50 @@ ipsec_get_statistics(struct ipsec_session *session, struct ipsec_statistics *sta
         .outbound_traffic = plane.outbound_traffic,
     };
     return IPSEC_OK;
+}
+
+enum ipsec_status
+ipsec_sa_context_get_usage(struct ipsec_session *session,
+                           uint64_t id,
+                           struct ipsec_sa_context_usage *usage_out)
+{
+    const struct ipsec_sa_context *context;
+    enum ipsec_status status;
+
+    *usage_out = (struct ipsec_sa_context_usage){ .context = { .id = 0 } };
+    status = ipsec_sa_context_get_by_id(session, id, &usage_out->context);
+    if (status != IPSEC_OK)
+        return status;
+    context = sa_find(session->state, id);
+    if (context->state == IPSEC_SA_CONTEXT_EXPIRED)
+        return IPSEC_OK;
+    if (context->inbound != NULL)
+        usage_out->usage[IPSEC_DIRECTION_INBOUND] =
+            read_usage(session->state, context, IPSEC_DIRECTION_INBOUND);
+    if (context->outbound != NULL)
+        usage_out->usage[IPSEC_DIRECTION_OUTBOUND] =
+            read_usage(session->state, context, IPSEC_DIRECTION_OUTBOUND);
+    return IPSEC_OK;
+}
+
+/* One that was added in the same batch is not in the plane yet: it has carried nothing. */
+static struct ipsec_sa_usage
+read_usage(const struct engine_state *state,
+           const struct ipsec_sa_context *context,
+           enum ipsec_direction direction)
+{
+    const struct plane_bundle what = sa_context_plane_bundle(context, direction);
+    struct plane_counters counters = { .bytes = 0 };
+    struct ipsec_sa_usage usage = { .is_known = false };
+
+    if (state->sa.plane_ops->read_counters(state->sa.plane, &what, &counters) != IPSEC_OK)
+        return usage;
+    usage = (struct ipsec_sa_usage){
+        .is_known = true,
+        .bytes = counters.bytes,
+        .packets = counters.packets,
+    };
+    if (counters.last_used_ms != 0)
+        usage.last_used_at_ms = sa_wall_ms(state, counters.last_used_ms);
+    return usage;
 }

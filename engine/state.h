@@ -18,6 +18,7 @@
 #include "engine/filter_plane.h"
 #include "engine/id_table.h"
 #include "engine/luid.h"
+#include "engine/plane_check.h"
 #include "engine/policy_lock.h"
 #include "engine/principal.h"
 #include "engine/provider_context_table.h"
@@ -43,6 +44,7 @@ struct engine_state {
     struct provider_context_table provider_contexts;
     struct filter_table filters;
     struct filter_plane filter_plane;
+    struct plane_check plane_check;
     struct classify classify;
     struct principal_table principals;
     struct session_table sessions;

@@ -103,6 +103,7 @@ typedef void plane_event_sink(void *context, const struct plane_event *event);
 /* A transform (or something else) that the plane can do or not. */
 struct plane_capability {
     const char *name; /* static: "ESP_AUTH_AND_CIPHER GCM_AES_128" */
+    struct ipsec_sa_transform transform;
     bool is_supported;
     const char *reason; /* static: why not; null when it is */
 };

@@ -23,8 +23,11 @@ struct xfrm_found {
     uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
 };
 
-/* A filter that is about to go. */
-#define XFRM_FILTER_RELEASED UINT64_C(0x100)
+/* What the plane knows of a filter: the number of its policies, and bits. */
+#define XFRM_FILTER_COUNT UINT64_C(0xf)
+#define XFRM_FILTER_ESP UINT64_C(0x10) /* its templates */
+#define XFRM_FILTER_AH UINT64_C(0x20)
+#define XFRM_FILTER_RELEASED UINT64_C(0x100) /* it is about to go */
 
 struct plane {
     struct netlink *requests;
@@ -33,7 +36,7 @@ struct plane {
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
      * only.  Between a look and resume_done() it has what was asked for or added since the look. */
     struct number_map installed;
-    /* Filters of ours: number of policies, and XFRM_FILTER_RELEASED. */
+    /* Filters of ours: XFRM_FILTER_*. */
     struct number_map filters;
     struct xfrm_stat stat;
     char namespace[256]; /* "": the process's own */
@@ -75,6 +78,10 @@ void xfrm_traffic_read(struct plane *plane, struct plane_statistics *statistics)
 
 /* --- xfrm_policies.c: filters --- */
 void xfrm_policies_apply(struct plane *plane, struct plane_action *action);
+/* A filter without a quick-mode policy does not say by what its packets are protected: its
+ * templates follow its latest SAs.  For a bundle that is about to be added, or was found. */
+bool xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what);
+void xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what);
 /* Deletes the policies of filters that nobody asked for; how many.  0 also when the kernel does not
  * list them. */
 size_t xfrm_policies_sweep(struct plane *plane);

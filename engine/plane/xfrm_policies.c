@@ -103,8 +103,13 @@ is_same(const struct kernel_policy *a, const struct kernel_policy *b)
 
 /* The policy is there afterwards.  EEXIST: another filter's or somebody else's is. */
 static int
-put(struct plane *plane, const struct kernel_policy *policy, uint64_t id, struct put *put_out)
+put(struct plane *plane,
+    const struct kernel_policy *policy,
+    uint64_t id,
+    bool follows,
+    struct put *put_out)
 {
+    struct kernel_policy wanted;
     uint64_t owner = 0;
     uint64_t known = 0;
     int error = change(plane, policy, POLICY_ADD);
@@ -120,7 +125,12 @@ put(struct plane *plane, const struct kernel_policy *policy, uint64_t id, struct
         return EEXIST;
     if (is_same(policy, &put_out->before))
         return 0;
-    error = change(plane, policy, POLICY_SET);
+    wanted = *policy;
+    if (owner == id && follows) {
+        wanted.template_count = put_out->before.template_count;
+        memcpy(wanted.templates, put_out->before.templates, sizeof wanted.templates);
+    }
+    error = change(plane, &wanted, POLICY_SET);
     put_out->has_replaced = error == 0;
     if (error == 0 && owner != id && known != 0)
         put_out->released_id = owner;
@@ -156,6 +166,8 @@ make(struct plane *plane,
 {
     struct put puts[XFRM_FILTER_POLICIES_MAX];
     uint64_t id = action->filter.filter->id;
+    bool follows = policies[0].template_count > 0 &&
+                   (action->filter.policy == NULL || action->filter.policy->proposal_count == 0);
     size_t done = 0;
     int error = 0;
 
@@ -164,7 +176,7 @@ make(struct plane *plane,
         return;
     }
     for (; done < count && error == 0; done++)
-        error = put(plane, &policies[done], id, &puts[done]);
+        error = put(plane, &policies[done], id, follows, &puts[done]);
     if (error != 0) {
         action->status = status_of(error, &action->reason);
         for (size_t i = 0; i + 1 < done; i++)
@@ -173,7 +185,8 @@ make(struct plane *plane,
     }
     for (size_t i = 0; i < count; i++)
         action->replaced[i] = puts[i].released_id;
-    note(plane, id, count);
+    /* Found again, they may be what they became by following; the next SA that is found tells. */
+    note(plane, id, count | (follows ? XFRM_FILTER_ESP : 0));
 }
 
 /* Only what is still this filter's: another may have taken its place, or somebody else. */
@@ -230,6 +243,80 @@ xfrm_policies_apply(struct plane *plane, struct plane_action *action)
         note(plane, id, installed | XFRM_FILTER_RELEASED);
     else
         unmake(plane, action, policies, count);
+}
+
+/* --- Following the SAs ------------------------------------------------------------------------ */
+
+/* Policies of one filter, found by a look at all: a filter does not follow often. */
+struct followed {
+    const struct plane *plane;
+    uint64_t filter_id;
+    struct kernel_policy policies[XFRM_FILTER_POLICIES_MAX];
+    size_t count;
+};
+
+static uint64_t
+protocols_of(const struct ipsec_sa_bundle *bundle)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < bundle->sa_count; i++)
+        bits |=
+            bundle->sas[i].transform.type == IPSEC_TRANSFORM_AH ? XFRM_FILTER_AH : XFRM_FILTER_ESP;
+    return bits;
+}
+
+bool
+xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what)
+{
+    const uint64_t both = XFRM_FILTER_ESP | XFRM_FILTER_AH;
+    uint64_t known = number_map_find(&plane->filters, what->filter_id) & both;
+
+    return known != 0 && known != protocols_of(what->bundle);
+}
+
+static void
+find_followed(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct followed *followed = context;
+    struct xfrm_msg read;
+    uint64_t id = 0;
+
+    if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_POLICY &&
+        is_ours(followed->plane, &read.policy, &id) && id == followed->filter_id &&
+        read.policy.template_count > 0 && followed->count < XFRM_FILTER_POLICIES_MAX)
+        followed->policies[followed->count++] = read.policy;
+}
+
+void
+xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
+{
+    struct followed followed = { .plane = plane, .filter_id = what->filter_id };
+    uint64_t protocols = protocols_of(what->bundle);
+    uint64_t known = number_map_find(&plane->filters, what->filter_id);
+    int error = 0;
+
+    if (!xfrm_policies_differ(plane, what))
+        return;
+    (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, find_followed, &followed);
+    for (size_t i = 0; i < followed.count && error == 0; i++) {
+        struct kernel_policy *policy = &followed.policies[i];
+
+        /* ESP inside, AH around it. */
+        policy->templates[1] = policy->templates[0];
+        policy->templates[1].protocol = IPPROTO_AH;
+        policy->templates[0].protocol = protocols == XFRM_FILTER_AH ? IPPROTO_AH : IPPROTO_ESP;
+        policy->template_count = protocols == (XFRM_FILTER_ESP | XFRM_FILTER_AH) ? 2 : 1;
+        error = change(plane, policy, POLICY_SET);
+    }
+    if (error != 0) {
+        log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filter", what->filter_id),
+                  LOG_NUMBER("errno", error));
+        return;
+    }
+    note(plane, what->filter_id, (known & ~(XFRM_FILTER_ESP | XFRM_FILTER_AH)) | protocols);
 }
 
 /* --- What is left over ------------------------------------------------------------------------ */

@@ -94,6 +94,7 @@ xfrm_probe(struct plane *plane, struct ipsec_fault *fault)
         }
         plane->capabilities[plane->capability_count++] = (struct plane_capability){
             .name = transform->name,
+            .transform = transform->transform,
             .is_supported = error == 0,
             .reason = reason_of(error),
         };

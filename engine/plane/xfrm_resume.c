@@ -35,6 +35,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
         if (xfrm_state_find(plane, keys[i]) != value)
             return IPSEC_NOT_FOUND;
     }
+    xfrm_policies_follow(plane, what);
     /* Its socket ended with the process; without one the SA stays, and is deaf. */
     (void)!xfrm_states_listen(plane, what, &reason);
     if (!number_map_reserve(&plane->installed, what->bundle->sa_count))
@@ -195,7 +196,7 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
         return xfrm_status_of(error, NULL, NULL, &reason);
     comparison.drift.bundles_missing = plane->installed.count - comparison.installed;
     for (size_t i = 0; i < plane->filters.capacity; i++)
-        wanted += plane->filters.entries[i].value & ~XFRM_FILTER_RELEASED;
+        wanted += plane->filters.entries[i].value & XFRM_FILTER_COUNT;
     comparison.drift.filters_missing =
         wanted > comparison.policies ? wanted - comparison.policies : 0;
     *drift_out = comparison.drift;

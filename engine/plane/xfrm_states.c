@@ -201,6 +201,10 @@ enqueue(struct plane *plane, struct round *round, struct plane_action *action)
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
     if (action->status != IPSEC_OK)
         return;
+    if (is_add && xfrm_policies_differ(plane, &action->what)) {
+        flush(plane, round);
+        xfrm_policies_follow(plane, &action->what);
+    }
     for (size_t i = 0; i < action->what.bundle->sa_count; i++) {
         const struct kernel_sa_id id = xfrm_msg_id_of(&states[i]);
 

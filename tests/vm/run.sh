@@ -135,7 +135,7 @@ boot() {
     rm -f "$work/pipe"
     mkfifo "$work/pipe"
     # The machine's lines between its two marks are the command's.
-    tr -d '\r' <"$work/pipe" | tee "$console" |
+    sed -u 's/\r//g' <"$work/pipe" | tee "$console" |
         awk '/^@@vm-end /{p=0} p{print; fflush()} /^@@vm-begin$/{p=1}' &
     filter=$!
     TMPDIR=/dev/shm timeout --signal=TERM --kill-after=5 "$seconds" "${start[@]}" \

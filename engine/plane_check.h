@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plane_check.h: comparing what the data plane has with what it should have, and mending it.
+ *
+ * From time to time, and when a caller asks.  Each comparison walks all that the plane has, so they
+ * come seldom while none finds a difference, and never take more than a thousandth of the time. */
+#pragma once
+
+#include <stdint.h>
+
+#include "engine/due.h"
+#include "engine/plane/plane.h"
+
+struct plane_check {
+    int64_t next_ms; /* CLOCK_BOOTTIME; 0: not decided yet */
+    int64_t interval_ms;
+    uint64_t plane_failures; /* actions that the plane refused or failed, whoever wanted them */
+    uint64_t checks;
+    uint64_t failures;        /* checks that the plane did not answer */
+    uint64_t repairs;         /* checks that found a difference, and calls that asked */
+    struct plane_drift drift; /* what the last one found */
+};
+
+extern const struct due_source plane_check_source;
