@@ -31,6 +31,59 @@ static const struct codec_custom labels_codec = {
     .describe = sa_labels_describe,
 };
 
+static const struct codec_field usage_fields[] = {
+    CODEC_FIELD(ipsec_sa_usage,
+                bytes,
+                "bytes",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Of packets that were protected or accepted."),
+    CODEC_FIELD(ipsec_sa_usage,
+                packets,
+                "packets",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "How many these were."),
+    CODEC_FIELD(ipsec_sa_usage,
+                last_used_at_ms,
+                "lastUsedAt",
+                .kind = CODEC_TIME,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "When the last of them passed; absent: none did."),
+};
+static const struct codec_object codec_usage = {
+    .name = "SaUsage",
+    .summary = "What the SAs of one direction have carried.",
+    .fields = usage_fields,
+    .field_count = CODEC_COUNT(usage_fields),
+};
+/* As ipsec_sa_context_usage has them. */
+struct usages {
+    struct ipsec_sa_usage by_direction[2];
+};
+static const struct codec_field usages_fields[] = {
+    CODEC_FIELD(usages,
+                by_direction[IPSEC_DIRECTION_INBOUND],
+                "inbound",
+                .kind = CODEC_OBJECT,
+                .object = &codec_usage,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "Received."),
+    CODEC_FIELD(usages,
+                by_direction[IPSEC_DIRECTION_OUTBOUND],
+                "outbound",
+                .kind = CODEC_OBJECT,
+                .object = &codec_usage,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "Sent."),
+};
+static const struct codec_object codec_usages = {
+    .name = "SaUsages",
+    .summary = "What the SAs have carried, by direction.",
+    .fields = usages_fields,
+    .field_count = CODEC_COUNT(usages_fields),
+};
+
 static const struct codec_field sa_context_fields[] = {
     CODEC_FIELD(ipsec_sa_context,
                 id,
@@ -110,14 +163,31 @@ static const struct codec_field sa_context_fields[] = {
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "Number of the change that last touched the context."),
+    /* The last row is not one of SaContext. */
+    CODEC_FIELD(ipsec_sa_context_usage,
+                usage,
+                "usage",
+                .kind = CODEC_OBJECT,
+                .object = &codec_usages,
+                .flags = CODEC_REQUIRED,
+                .summary = "What the SAs of each direction have carried so far; absent for a "
+                           "direction without SAs."),
 };
 
 const struct codec_object codec_sa_context = {
     .name = "SaContext",
     .summary = "An SA context (IPSEC_SA_CONTEXT).",
     .fields = sa_context_fields,
+    .field_count = CODEC_COUNT(sa_context_fields) - 1,
+};
+
+const struct codec_object codec_sa_context_usage = {
+    .name = "SaContextUsage",
+    .summary = "An SA context, and what it has carried.",
+    .fields = sa_context_fields,
     .field_count = CODEC_COUNT(sa_context_fields),
 };
+_Static_assert(offsetof(struct ipsec_sa_context_usage, context) == 0, "rows are shared");
 
 static const struct codec_field created_fields[] = {
     CODEC_FIELD(sa_context_created,

@@ -64,7 +64,7 @@ handle_clear_sa_context_results(void *out)
 enum ipsec_status
 handle_get_sa_context(struct api_call *call, struct ipsec_session *session)
 {
-    return ipsec_sa_context_get_by_id(session, call->path_id, call->out);
+    return ipsec_sa_context_get_usage(session, call->path_id, call->out);
 }
 
 enum ipsec_status

@@ -244,6 +244,20 @@ struct error_list {
     size_t entry_count;
 };
 
+/* --- The data plane ----------------------------------------------------------------------------
+ */
+
+#define CAPABILITIES_MAXIMUM 32
+struct capability_list {
+    const char *plane;
+    struct ipsec_capability items[CAPABILITIES_MAXIMUM];
+    size_t count;
+};
+
+extern const struct codec_object codec_capability_list;  /* struct capability_list */
+extern const struct codec_object codec_drift;            /* struct ipsec_drift */
+extern const struct codec_object codec_sa_context_usage; /* struct ipsec_sa_context_usage */
+
 extern const struct codec_object codec_index;       /* struct service_index */
 extern const struct codec_object codec_whoami;      /* struct whoami */
 extern const struct codec_object codec_error_entry; /* struct error_entry */

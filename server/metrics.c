@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "api/api.h"
 #include "auth/audit.h"
@@ -36,6 +38,8 @@ static void render_connections(const struct metrics_source *source, struct buffe
 static void render_engine(const struct metrics_source *source, struct buffer *text);
 static void render_sessions(const struct ipsec_engine_figures *figures, struct buffer *text);
 static void render_watchers(const struct ipsec_engine_figures *figures, struct buffer *text);
+static void render_plane(const struct ipsec_engine_figures *figures, struct buffer *text);
+static void render_kernel_counters(struct buffer *text);
 static void render_process(const struct metrics_source *source, struct buffer *text);
 static void render_microseconds(struct buffer *text, uint64_t us);
 
@@ -203,6 +207,7 @@ render_engine(const struct metrics_source *source, struct buffer *text)
                   "Answers remembered for Idempotency-Key.", figures.replay_records);
     render_sessions(&figures, text);
     render_watchers(&figures, text);
+    render_plane(&figures, text);
     render_head(text, "sa_contextd_contexts", "gauge", "SA contexts by state.");
     for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
         buffer_append_format(text, "sa_contextd_contexts{state=\"%s\"} %" PRIu64 "\n",
@@ -274,6 +279,52 @@ render_watchers(const struct ipsec_engine_figures *figures, struct buffer *text)
                   figures->subscriptions_dropped);
     render_simple(text, "sa_contextd_events_published_total", "counter", "Changes of SA contexts.",
                   figures->events_published);
+}
+
+static void
+render_plane(const struct ipsec_engine_figures *figures, struct buffer *text)
+{
+    const struct ipsec_drift *drift = &figures->drift;
+
+    render_simple(text, "sa_contextd_plane_failures_total", "counter",
+                  "Changes that the data plane refused or failed.", figures->plane_failures);
+    render_simple(text, "sa_contextd_plane_checks_total", "counter",
+                  "Comparisons with the data plane.", figures->plane_checks);
+    render_simple(text, "sa_contextd_plane_check_failures_total", "counter",
+                  "Comparisons that the data plane did not answer.", figures->plane_check_failures);
+    render_simple(text, "sa_contextd_plane_repairs_total", "counter",
+                  "Comparisons after which the data plane was mended.", figures->plane_repairs);
+    render_head(text, "sa_contextd_plane_drift", "gauge",
+                "What the last comparison with the data plane found.");
+    buffer_append_format(text,
+                         "sa_contextd_plane_drift{kind=\"sasMissing\"} %" PRIu64
+                         "\nsa_contextd_plane_drift{kind=\"sasLeftOver\"} %" PRIu64
+                         "\nsa_contextd_plane_drift{kind=\"policiesMissing\"} %" PRIu64
+                         "\nsa_contextd_plane_drift{kind=\"policiesLeftOver\"} %" PRIu64
+                         "\nsa_contextd_plane_drift{kind=\"foreign\"} %" PRIu64 "\n",
+                         drift->sas_missing, drift->sas_left_over, drift->policies_missing,
+                         drift->policies_left_over, drift->foreign);
+    if (strcmp(figures->plane_name, "xfrm") == 0)
+        render_kernel_counters(text);
+}
+
+/* /proc/net/xfrm_stat of the network namespace that the process works in: a name and a number a
+ * line. */
+static void
+render_kernel_counters(struct buffer *text)
+{
+    FILE *file = fopen("/proc/thread-self/net/xfrm_stat", "re");
+    char name[64];
+    uint64_t value;
+
+    if (file == NULL)
+        return;
+    render_head(text, "sa_contextd_xfrm_stat_total", "counter",
+                "The kernel's own counters of packets that IPsec dropped.");
+    while (fscanf(file, "%63s %" SCNu64, name, &value) == 2)
+        buffer_append_format(text, "sa_contextd_xfrm_stat_total{counter=\"%s\"} %" PRIu64 "\n",
+                             name, value);
+    (void)fclose(file);
 }
 
 static void

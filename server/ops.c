@@ -35,6 +35,7 @@ static enum MHD_Result handle(void *closure,
                               size_t *upload_size,
                               void **context);
 static unsigned int render_ready(const struct ops *ops, struct buffer *text);
+static void render_capabilities(const struct ipsec_engine *engine, struct buffer *text);
 static void render_metrics(const struct ops *ops, struct buffer *text);
 
 enum ipsec_status
@@ -142,10 +143,28 @@ render_ready(const struct ops *ops, struct buffer *text)
     bool draining = atomic_load(&ops->source->common->draining);
 
     ipsec_engine_read_figures(ops->source->common->engine, &figures);
-    buffer_append_format(text, "engine ok\nstore %s %s\nlistener %s\n", figures.store_name,
+    buffer_append_format(text, "engine ok\nstore %s %s\nlistener %s\nplane %s", figures.store_name,
                          figures.writable ? "ok" : ipsec_status_name(figures.store_status),
-                         draining ? "draining" : "ok");
+                         draining ? "draining" : "ok", figures.plane_name);
+    render_capabilities(ops->source->common->engine, text);
     return figures.writable && !draining ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* How many transforms the data plane has of those it was tried for; which, GET /capabilities tells.
+ */
+static void
+render_capabilities(const struct ipsec_engine *engine, struct buffer *text)
+{
+    struct ipsec_capability capability;
+    size_t tried = 0;
+    size_t supported = 0;
+
+    for (; ipsec_engine_capability(engine, tried, &capability); tried++)
+        supported += capability.is_supported;
+    if (tried > 0)
+        buffer_append_format(text, " ok, %zu of %zu transforms\n", supported, tried);
+    else
+        buffer_append_text(text, " ok\n");
 }
 
 static void

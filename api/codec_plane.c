@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * codec_plane.c: what the data plane can do, and has, as JSON. */
+#include "api/resource.h"
+#include "api/sa_names.h"
+
+static const struct codec_field capability_fields[] = {
+    CODEC_FIELD(ipsec_capability,
+                transform.type,
+                "saTransformType",
+                .kind = CODEC_ENUM,
+                .names = &sa_transform_types,
+                .flags = CODEC_REQUIRED,
+                .summary = "What the SA does."),
+    CODEC_FIELD(ipsec_capability,
+                transform.auth,
+                "authTransform",
+                .kind = CODEC_ENUM,
+                .names = &sa_auth_transforms,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "How it authenticates."),
+    CODEC_FIELD(ipsec_capability,
+                transform.cipher,
+                "cipherTransform",
+                .kind = CODEC_ENUM,
+                .names = &sa_cipher_transforms,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "How it encrypts."),
+    CODEC_FIELD(ipsec_capability,
+                is_supported,
+                "supported",
+                .kind = CODEC_BOOLEAN,
+                .flags = CODEC_REQUIRED,
+                .summary = "Whether the data plane made such an SA when the service started."),
+    CODEC_FIELD(ipsec_capability, reason, "reason", .kind = CODEC_TEXT, .summary = "Why not."),
+};
+static const struct codec_object codec_capability = {
+    .name = "Capability",
+    .summary = "A transform that the data plane was tried for.",
+    .fields = capability_fields,
+    .field_count = CODEC_COUNT(capability_fields),
+};
+
+static const struct codec_field capability_list_fields[] = {
+    CODEC_FIELD(capability_list,
+                plane,
+                "plane",
+                .kind = CODEC_TEXT,
+                .flags = CODEC_REQUIRED,
+                .summary = "Name of the data plane: none, xfrm."),
+    CODEC_FIELD(capability_list,
+                items,
+                "items",
+                .kind = CODEC_ARRAY,
+                .object = &codec_capability,
+                .stride = sizeof(struct ipsec_capability),
+                .count_offset = offsetof(struct capability_list, count),
+                .count_size = sizeof(size_t),
+                .flags = CODEC_REQUIRED,
+                .summary = "Empty for a plane that touches no packets: it takes every transform."),
+};
+const struct codec_object codec_capability_list = {
+    .name = "CapabilityList",
+    .summary = "What the data plane can do.",
+    .fields = capability_list_fields,
+    .field_count = CODEC_COUNT(capability_list_fields),
+};
+
+static const struct codec_field drift_fields[] = {
+    CODEC_FIELD(ipsec_drift,
+                sas_missing,
+                "sasMissing",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "SAs of contexts that the data plane does not have."),
+    CODEC_FIELD(ipsec_drift,
+                sas_left_over,
+                "sasLeftOver",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "SAs of this service that no context has."),
+    CODEC_FIELD(ipsec_drift,
+                policies_missing,
+                "policiesMissing",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Policies of filters that the data plane does not have."),
+    CODEC_FIELD(ipsec_drift,
+                policies_left_over,
+                "policiesLeftOver",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Policies of this service that no filter has."),
+    CODEC_FIELD(ipsec_drift,
+                foreign,
+                "foreign",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "SAs and policies of others, which are never touched."),
+};
+const struct codec_object codec_drift = {
+    .name = "Drift",
+    .summary = "What the data plane has against what it should have.",
+    .fields = drift_fields,
+    .field_count = CODEC_COUNT(drift_fields),
+};
