@@ -12,11 +12,13 @@
 #include "engine/sa_database.h"
 
 static enum ipsec_status exempt_socket(const struct sa_database *database, int fd);
-static enum ipsec_status exempt_version(const struct sa_database *database,
-                                        int fd,
-                                        uint8_t ip_version,
-                                        const struct ipsec_address *address,
-                                        uint16_t port);
+static enum ipsec_status exempt_port(const struct sa_database *database,
+                                     uint8_t ip_version,
+                                     const void *address,
+                                     size_t size,
+                                     uint16_t port);
+static enum ipsec_status bypass(const struct sa_database *database, int fd, uint8_t ip_version);
+static bool takes_v4_too(int fd, const struct sockaddr_in6 *name);
 
 enum ipsec_status
 plane_exempt(const struct sa_database *database,
@@ -35,52 +37,62 @@ plane_exempt(const struct sa_database *database,
     return IPSEC_OK;
 }
 
-/* A socket for any address of IPv6 takes callers over IPv4 too. */
 static enum ipsec_status
 exempt_socket(const struct sa_database *database, int fd)
 {
-    static const struct ipsec_address any;
-    struct ipsec_address address = any;
     struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof name;
-    int v6_only = 0;
-    socklen_t flag_size = sizeof v6_only;
+    enum ipsec_status status;
 
     if (getsockname(fd, (struct sockaddr *)&name, &size) != 0)
         return IPSEC_RPC_SYS_CALL_FAILED;
     if (name.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&name;
 
-        memcpy(address.bytes, &v4->sin_addr, sizeof v4->sin_addr);
-        return exempt_version(database, fd, IPSEC_IP_VERSION_V4, &address, ntohs(v4->sin_port));
+        status = exempt_port(database, IPSEC_IP_VERSION_V4, &v4->sin_addr, sizeof v4->sin_addr,
+                             v4->sin_port);
+        return status == IPSEC_OK ? bypass(database, fd, IPSEC_IP_VERSION_V4) : status;
     }
     if (name.ss_family != AF_INET6)
         return IPSEC_OK; /* no filter knows its packets */
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&name;
-    uint16_t port = ntohs(v6->sin6_port);
+    status = exempt_port(database, IPSEC_IP_VERSION_V6, &v6->sin6_addr, sizeof v6->sin6_addr,
+                         v6->sin6_port);
+    if (status == IPSEC_OK && takes_v4_too(fd, v6))
+        status = exempt_port(database, IPSEC_IP_VERSION_V4, NULL, 0, v6->sin6_port);
+    return status == IPSEC_OK ? bypass(database, fd, IPSEC_IP_VERSION_V6) : status;
+}
 
-    memcpy(address.bytes, &v6->sin6_addr, sizeof v6->sin6_addr);
-    enum ipsec_status status = exempt_version(database, fd, IPSEC_IP_VERSION_V6, &address, port);
-    if (status != IPSEC_OK || memcmp(&address, &any, sizeof any) != 0)
-        return status;
-    if (getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &flag_size) != 0 || v6_only)
+/* 'size' 0: any address. */
+static enum ipsec_status
+exempt_port(const struct sa_database *database,
+            uint8_t ip_version,
+            const void *address,
+            size_t size,
+            uint16_t port)
+{
+    struct ipsec_address copy = { .bytes = { 0 } };
+
+    if (size > 0)
+        memcpy(copy.bytes, address, size);
+    if (database->plane_ops->exempt == NULL)
         return IPSEC_OK;
-    return exempt_version(database, fd, IPSEC_IP_VERSION_V4, &any, port);
+    return database->plane_ops->exempt(database->plane, ip_version, &copy, ntohs(port));
 }
 
 static enum ipsec_status
-exempt_version(const struct sa_database *database,
-               int fd,
-               uint8_t ip_version,
-               const struct ipsec_address *address,
-               uint16_t port)
+bypass(const struct sa_database *database, int fd, uint8_t ip_version)
 {
-    const struct plane_ops *ops = database->plane_ops;
-    enum ipsec_status status = IPSEC_OK;
+    return database->plane_ops->bypass == NULL ? IPSEC_OK
+                                               : database->plane_ops->bypass(fd, ip_version);
+}
 
-    if (ops->exempt != NULL)
-        status = ops->exempt(database->plane, ip_version, address, port);
-    if (status == IPSEC_OK && ops->bypass != NULL)
-        status = ops->bypass(fd, ip_version);
-    return status;
+static bool
+takes_v4_too(int fd, const struct sockaddr_in6 *name)
+{
+    int v6_only = 0;
+    socklen_t size = sizeof v6_only;
+
+    return IN6_IS_ADDR_UNSPECIFIED(&name->sin6_addr) &&
+           getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size) == 0 && !v6_only;
 }

@@ -151,7 +151,8 @@ struct plane_ops {
                                 uint8_t ip_version,
                                 const struct ipsec_address *address,
                                 uint16_t port);
-    /* So does that of this socket, whatever its address.  Null: nothing is ever cut off. */
+    /* So does that of this socket, of that IP version, whatever its address.  Null: nothing is
+     * ever cut off. */
     enum ipsec_status (*bypass)(int fd, uint8_t ip_version);
     /* Takes away all that is of this service.  Null: there is nothing. */
     enum ipsec_status (*flush)(struct plane *plane);

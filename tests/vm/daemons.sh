@@ -3,8 +3,8 @@
 #
 # daemons.sh: a daemon on each host of lib.sh, driven through HTTPS with curl.
 #
-# Each listens on its own host's loopback and has the kernel as its data plane.  $store says where
-# they keep their state ("memory:" unless set before start_daemon).
+# Each listens on its own host's loopback, or on $listen, and has the kernel as its data plane.
+# $store says where they keep their state ("memory:" unless set before start_daemon).
 
 work=/tmp/daemons
 declare -A daemon_pids=()
@@ -22,7 +22,7 @@ start_daemon() {
     local host=$1
     shift
     : >>"$work/$host.log"
-    ip netns exec "$host" sa-contextd --listen 127.0.0.1:8443 --ops-listen 127.0.0.1:9180 \
+    ip netns exec "$host" sa-contextd --listen "${listen:-127.0.0.1:8443}" --ops-listen 127.0.0.1:9180 \
         --tls-cert "$work/pki/server.pem" --tls-key "$work/pki/server.key" \
         --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
         --store "${store:-memory:}" --audit-log off --plane xfrm "$@" 2>>"$work/$host.log" &
@@ -49,6 +49,7 @@ stop_daemon() {
 
 stop_daemons() {
     local host
+    for host in "${!followers[@]}"; do kill "${followers[$host]}" 2>/dev/null || true; done
     for host in "${!daemon_pids[@]}"; do stop_daemon "$host"; done
 }
 
@@ -56,7 +57,8 @@ stop_daemons() {
 api() {
     local host=$1 method=$2 path=$3
     local -a body=()
-    [ -z "${4-}" ] || body=(-H 'Content-Type: application/json' --data-binary "$4")
+    [ -z "${in_session-}" ] || body=(-H "Engine-Session: $in_session")
+    [ -z "${4-}" ] || body+=(-H 'Content-Type: application/json' --data-binary "$4")
     STATUS=$("$host" curl -s --max-time 20 --cacert "$work/pki/ca.pem" \
         --cert "$work/pki/orchestrator.pem" --key "$work/pki/orchestrator.key" -X "$method" \
         "${body[@]}" -o "$work/body" -w '%{http_code}' "https://127.0.0.1:8443$path") || STATUS=000
@@ -72,8 +74,60 @@ must() {
     }
 }
 
+# must_in SESSION HOST METHOD PATH STATUS [BODY]
+must_in() {
+    local in_session=$1
+    shift
+    must "$@"
+}
+
+# follow HOST: the host's events, a line each, in $work/HOST.events from now on.
+declare -A followers=()
+follow() {
+    local host=$1
+    : >"$work/$host.events"
+    "$host" curl -sN --cacert "$work/pki/ca.pem" --cert "$work/pki/orchestrator.pem" \
+        --key "$work/pki/orchestrator.key" -H 'Accept: application/x-ndjson' \
+        https://127.0.0.1:8443/sa-contexts/events >"$work/$host.events" &
+    followers[$host]=$!
+    wait_for "the stream of events" sh -c "ip netns exec $host curl -s http://127.0.0.1:9180/metrics |
+        grep -q '^sa_contextd_watchers [1-9]'"
+}
+
+# told HOST ID REASON: an event says so.
+told() {
+    jq -e --argjson id "$2" --arg reason "$3" 'select(.id == $id and .reason == $reason)' \
+        "$work/$1.events" >/dev/null
+}
+
 # What the last answer has there: member .id
 member() { jq -r "$1" <<<"$BODY"; }
+
+# refused HOST METHOD PATH CODE [BODY]
+refused() {
+    api "$1" "$2" "$3" "${5-}"
+    [ "$(member .code)" = "$4" ] || fail "$2 $3 on $1: not refused with $4 but $STATUS $BODY"
+}
+
+# add_filter HOST LAYER ACTION CONDITIONS [MORE-MEMBERS]: the id is in filter_id; ACTION is block,
+# permit or the name of a callout.
+add_filter() {
+    must "$1" POST /filters 201 "$(filter_body "$2" "$3" "$4" "${5-}")"
+    # shellcheck disable=SC2034
+    filter_id=$(member .id)
+}
+
+filter_body() {
+    local action="{\"type\":\"$2\"}"
+    case $2 in block | permit) ;; *) action="{\"type\":\"calloutTerminating\",\"callout\":\"$2\"}" ;; esac
+    printf '{"displayData":{"name":"%s %s"},"layer":"%s","conditions":[%s],"action":%s%s}' \
+        "$1" "$2" "$1" "$3" "$action" "${4:+,$4}"
+}
+
+# condition FIELD VALUE, a number or an address
+condition() {
+    case $2 in *[.:]*) printf '{"field":"%s","match":"equal","value":"%s"}' "$1" "$2" ;; *) printf '{"field":"%s","match":"equal","value":%s}' "$1" "$2" ;; esac
+}
 
 # filter_pair HOST v4|v6 LOCAL REMOTE: adds filters for what is between the two, in both directions;
 # their ids are in out_filter and in_filter.
@@ -123,14 +177,15 @@ sa() {
 }
 
 # keyed_context HOST v4|v6 LOCAL REMOTE SPI-IN SPI-OUT KIND [MORE-OF-BUNDLES]: a context with both
-# bundles; the id is in context_id.  KIND names one SA or two with a plus: gcm128+ah.
+# bundles; the id is in context_id.  KIND names one SA or two with a plus: gcm128+ah.  With $wrong set
+# the inbound keys are not those that the peer sends with.
 keyed_context() {
     local host=$1 version=$2 local=$3 remote=$4 spi_in=$5 spi_out=$6 kind=$7 more=${8-}
     local inbound outbound one
 
     inbound='' outbound=''
     for one in ${kind//+/ }; do
-        inbound+=${inbound:+,}$(sa "$one" "$spi_in" "to $local $spi_in")
+        inbound+=${inbound:+,}$(sa "$one" "$spi_in" "to $local $spi_in${wrong-}")
         outbound+=${outbound:+,}$(sa "$one" "$spi_out" "to $remote $spi_out")
     done
     must "$host" POST /sa-contexts 201 "{\"ipVersion\":\"$version\",
