@@ -40,13 +40,14 @@ begin "the heavier filter decides, whichever came first"
 add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.0/24)" '"weight":{"range":1}'
 block=$filter_id
 ! passes 192.0.2.2 || fail "the block does not hold"
-add_filter left outboundTransportV4 permit "$(condition ipProtocol 1)" '"weight":{"range":3}'
+add_filter left outboundTransportV4 permit "$(condition ipRemoteAddress 192.0.2.2)" '"weight":{"range":3}'
 passes 192.0.2.2 || fail "the heavier permit does not decide"
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.2)" '"weight":{"range":2}'
+add_filter left outboundTransportV4 block "$(condition ipProtocol 1)" '"weight":{"range":2}'
 passes 192.0.2.2 || fail "a lighter block decides"
 must left DELETE "/filters/$filter_id" 204
 must left DELETE "/filters/$block" 204
 passes 192.0.2.2 || fail "the block holds although it is gone"
+add_filter left outboundTransportV4 block "$(condition ipProtocol 1)"
 
 begin "of many close weights the order holds"
 for i in 1 2 3 4 5 6; do

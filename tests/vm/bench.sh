@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# bench.sh [--kernel KERNEL] [CONTEXTS]: keyed contexts a second into a real kernel, in one boot:
+# raw netlink, the data plane alone, ip -batch, and the daemon's batch request over HTTPS.  Prints the
+# ratios; exit status 1 when one is below what is wanted.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+kernel=uml
+if [ "${1-}" = --kernel ]; then
+    kernel=$2
+    shift 2
+fi
+exec "$root/tests/vm/run.sh" --kernel "$kernel" --memory 2560 --limit 1200 \
+    --program "$root/build/release/tests/plane_bench" "$root/tests/vm/bench/measure.sh" "$@"

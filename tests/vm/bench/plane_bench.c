@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plane_bench.c: how fast SAs get into the kernel.
+ *
+ *   plane_bench raw COUNT      netlink alone: messages made before, 64 a send, an ack for the last
+ *   plane_bench plane COUNT    the data plane "xfrm", 4096 bundles an apply
+ *   plane_bench ip COUNT       writes the same states as lines for "ip -batch"
+ *
+ * Two states for each of COUNT contexts, each with a peer of its own.  Prints microseconds a state
+ * while the table grows to 1,000, 10,000, ... states. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "engine/base/clock.h"
+#include "engine/plane/plane.h"
+#include "engine/plane/xfrm_algorithm.h"
+#include "engine/plane/xfrm_bundle.h"
+#include "engine/plane/xfrm_msg.h"
+
+enum { SEND = 64, APPLY = 4096, KEY_SIZE = 20 };
+
+/* One direction of one context, with what it borrows. */
+struct item {
+    struct ipsec_sa_bundle bundle;
+    struct plane_bundle what;
+    struct secret key;
+};
+
+static uint8_t key_bytes[KEY_SIZE] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+static const struct secret no_key;
+
+static void
+die(const char *what)
+{
+    fprintf(stderr, "plane_bench: %s: %s\n", what, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+/* Different numbers for different numbers, in no order. */
+static uint32_t
+mix(uint32_t number)
+{
+    number ^= number >> 16;
+    number *= UINT32_C(0x7feb352d);
+    number ^= number >> 15;
+    number *= UINT32_C(0x846ca68b);
+    return number ^ number >> 16;
+}
+
+static void
+item_init(struct item *item, size_t index)
+{
+    uint32_t context = (uint32_t)(index / 2);
+    uint32_t local = htonl(UINT32_C(0x0a000001));
+    uint32_t remote = htonl(UINT32_C(0x0b000000) + context);
+
+    *item = (struct item){
+        .bundle = { .sa_count = 1,
+                    .sas = { { .spi = mix((uint32_t)index + 1) | UINT32_C(0x10000),
+                               .transform = xfrm_algorithm_list(0)->transform,
+                               .cipher_key_length = KEY_SIZE } } },
+        .key = { .bytes = key_bytes, .size = KEY_SIZE },
+        .what = { .context_id = context + 1, .direction = (uint8_t)(index % 2), .filter_id = 7 },
+    };
+    memcpy(item->what.traffic.local_address.bytes, &local, sizeof local);
+    memcpy(item->what.traffic.remote_address.bytes, &remote, sizeof remote);
+    item->what.bundle = &item->bundle;
+    item->what.auth_keys = &no_key;
+    item->what.cipher_keys = &item->key;
+}
+
+static struct kernel_sa
+state_of(const struct item *item)
+{
+    struct kernel_sa states[IPSEC_SA_MAX];
+    const char *reason = NULL;
+
+    if (xfrm_bundle_states(&item->what, 0, true, states, &reason) != IPSEC_OK)
+        die(reason);
+    return states[0];
+}
+
+/* The time of the states since the last report, at each power of ten. */
+static void
+report(const char *mode, size_t done, int64_t *started_us, size_t *first)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    printf("%s: %zu to %zu states: %.2f us each\n", mode, *first, done,
+           (double)(now_us - *started_us) / (double)(done - *first));
+    (void)fflush(stdout);
+    *first = done;
+    *started_us = clock_monotonic_us();
+}
+
+/* --- Netlink alone ---------------------------------------------------------------------------- */
+
+static void
+send_and_wait(int fd, const uint8_t *bytes, size_t size)
+{
+    static _Alignas(8) uint8_t answer[65536];
+    const struct nlmsghdr *header = (const void *)answer;
+    const struct nlmsgerr *error = (const void *)(answer + sizeof *header);
+
+    if (send(fd, bytes, size, 0) != (ssize_t)size || recv(fd, answer, sizeof answer, 0) <= 0)
+        die("netlink");
+    if (header->nlmsg_type != NLMSG_ERROR || error->error != 0) {
+        errno = -error->error;
+        die("the kernel refuses a state");
+    }
+}
+
+static void
+run_raw(size_t state_count)
+{
+    /* All that is not netlink is done before. */
+    struct sends {
+        uint8_t *bytes;
+        size_t size;
+    } *sends = calloc(state_count / SEND + 1, sizeof *sends);
+    size_t send_count = 0;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+    size_t first = 0;
+    size_t next_report = 1000;
+
+    if (sends == NULL || fd < 0)
+        die("setup");
+    for (size_t i = 0; i < state_count; i += SEND) {
+        uint8_t *bytes = malloc(SEND * XFRM_MSG_MAX_SIZE);
+        size_t size = 0;
+        size_t count = state_count - i < SEND ? state_count - i : SEND;
+
+        if (bytes == NULL)
+            die("memory");
+        for (size_t j = 0; j < count; j++) {
+            struct item item;
+            struct nlmsghdr *header = (void *)(bytes + size);
+
+            item_init(&item, i + j);
+            const struct kernel_sa state = state_of(&item);
+            size += (xfrm_msg_add_sa(header, XFRM_MSG_MAX_SIZE, &state) + 3) / 4 * 4;
+            header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+            if (j + 1 == count)
+                header->nlmsg_flags |= NLM_F_ACK;
+        }
+        sends[send_count].bytes = bytes;
+        sends[send_count++].size = size;
+    }
+    int64_t started_us = clock_monotonic_us();
+    for (size_t i = 0; i < send_count; i++) {
+        send_and_wait(fd, sends[i].bytes, sends[i].size);
+        size_t done = (i + 1) * SEND < state_count ? (i + 1) * SEND : state_count;
+        if (done >= next_report || done == state_count) {
+            report("raw", done, &started_us, &first);
+            next_report *= 10;
+        }
+    }
+}
+
+/* --- The data plane --------------------------------------------------------------------------- */
+
+static void
+run_plane(size_t state_count)
+{
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+    struct plane *plane = NULL;
+    struct item *items = calloc(APPLY, sizeof *items);
+    struct plane_action *actions = calloc(APPLY, sizeof *actions);
+    size_t first = 0;
+    size_t next_report = 1000;
+
+    if (items == NULL || actions == NULL)
+        die("memory");
+    if (plane_xfrm.open("", &fault, &plane) != IPSEC_OK) {
+        fprintf(stderr, "plane_bench: %s\n", fault.detail);
+        exit(EXIT_FAILURE);
+    }
+    int64_t started_us = clock_monotonic_us();
+    for (size_t done = 0; done < state_count;) {
+        size_t count = state_count - done < APPLY ? state_count - done : APPLY;
+
+        if (done < next_report && count > next_report - done)
+            count = next_report - done;
+        for (size_t i = 0; i < count; i++) {
+            item_init(&items[i], done + i);
+            actions[i] = (struct plane_action){ .kind = PLANE_ADD_BUNDLE, .what = items[i].what };
+        }
+        plane_xfrm.apply(plane, actions, count);
+        for (size_t i = 0; i < count; i++) {
+            if (actions[i].status != IPSEC_OK)
+                die(ipsec_status_name(actions[i].status));
+        }
+        done += count;
+        if (done >= next_report || done == state_count) {
+            report("plane", done, &started_us, &first);
+            next_report *= 10;
+        }
+    }
+    plane_xfrm.close(plane);
+}
+
+/* --- ip(8) ------------------------------------------------------------------------------------ */
+
+static void
+print_lines(size_t state_count)
+{
+    for (size_t i = 0; i < state_count; i++) {
+        struct item item;
+        char source[INET_ADDRSTRLEN];
+        char destination[INET_ADDRSTRLEN];
+
+        item_init(&item, i);
+        const struct kernel_sa state = state_of(&item);
+        printf("xfrm state add src %s dst %s proto esp spi %u reqid %u mode transport "
+               "replay-window %u aead rfc4106(gcm(aes)) 0x",
+               inet_ntop(AF_INET, state.source.bytes, source, sizeof source),
+               inet_ntop(AF_INET, state.destination.bytes, destination, sizeof destination),
+               state.spi, state.reqid, state.replay_window);
+        for (size_t j = 0; j < KEY_SIZE; j++)
+            printf("%02x", key_bytes[j]);
+        puts(" 128");
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+
+    if (count > 0 && strcmp(argv[1], "raw") == 0) {
+        run_raw(2 * count);
+    } else if (count > 0 && strcmp(argv[1], "plane") == 0) {
+        run_plane(2 * count);
+    } else if (count > 0 && strcmp(argv[1], "ip") == 0) {
+        print_lines(2 * count);
+    } else {
+        fputs("usage: plane_bench raw|plane|ip COUNT\n", stderr);
+        return 2;
+    }
+    return EXIT_SUCCESS;
+}
