@@ -77,6 +77,8 @@ operation "create" saDatabase POST /sa-contexts "$TRAFFIC" 201 FWPM_ACTRL_ADD
 operation "create v6" saDatabase POST /sa-contexts "$TRAFFIC6" 201 FWPM_ACTRL_ADD
 operation "get" saDatabase GET "/sa-contexts/$CONTEXT" '' 200 FWPM_ACTRL_READ
 operation "list" saDatabase GET /sa-contexts '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+operation "drift" saDatabase GET /drift '' 200 FWPM_ACTRL_READ_STATS
+operation "reconcile" engine POST /reconcile '' 200 FWPM_ACTRL_WRITE
 operation "delete" saDatabase DELETE "/sa-contexts/$CONTEXT" '' 204 DELETE
 operation "add filter" filters POST /filters "$FILTER" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
 operation "get filter" filters GET "/filters/$IN4" '' 200 FWPM_ACTRL_READ

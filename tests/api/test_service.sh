@@ -71,6 +71,16 @@ is "FWP_E codes" "$(member '[.items[] | select(.code | startswith("FWP_E_"))] | 
 is "RPC codes" "$(member '[.items[] | select(.code | test("^RPC_[ES]_"))] | length')" \
     "$(grep -cE '^RPC_[ES]_' "$ROOT/tests/contract/rpc_errors.tsv")"
 
+# --- The data plane -------------------------------------------------------------------------------
+
+call GET /capabilities
+answered "what the data plane can do is for any caller" 200
+is "this one touches no packets" "$(jq -c . <<<"$BODY")" '{"plane":"none","items":[]}'
+call GET /drift
+answered "drift takes a right" 403 ERROR_ACCESS_DENIED
+call POST /reconcile
+answered "reconcile takes a right" 403 ERROR_ACCESS_DENIED
+
 # --- whoami ---------------------------------------------------------------------------------------
 
 CLIENT=orchestrator

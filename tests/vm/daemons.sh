@@ -14,7 +14,13 @@ STATUS=
 make_pki() {
     mkdir -p "$work"
     [ -d "$work/pki" ] || /src/deploy/pki.sh "$work/pki" >/dev/null
-    cp /src/deploy/access.example.json "$work/access.json"
+    cat >"$work/access.json" <<'JSON'
+{"engine": {"dacl": [{"type": "allow", "principal": "uri:spiffe://example.org/orchestrator/*", "rights": [
+    "FWPM_ACTRL_ADD", "FWPM_ACTRL_ADD_LINK", "FWPM_ACTRL_BEGIN_READ_TXN", "FWPM_ACTRL_BEGIN_WRITE_TXN",
+    "FWPM_ACTRL_ENUM", "FWPM_ACTRL_OPEN", "FWPM_ACTRL_READ", "FWPM_ACTRL_READ_STATS",
+    "FWPM_ACTRL_SUBSCRIBE", "FWPM_ACTRL_WRITE", "DELETE"]}]},
+ "saDatabase": {"dacl": []}, "filters": {"dacl": []}, "providerContexts": {"dacl": []}}
+JSON
 }
 
 # start_daemon HOST [OPTION]…
