@@ -44,6 +44,9 @@ static struct {
     struct plane_event ended[8]; /* told once */
     size_t ended_count;
     bool has_lost_ends;
+    struct plane_drift drift;
+    enum ipsec_status drift_status;
+    bool lacks_gcm;                   /* as the start found */
     enum ipsec_status filter_refusal; /* of an added filter; IPSEC_OK: none is refused */
     /* What the test reads. */
     struct fake_sa sas[FAKE_PLANE_SAS];
@@ -269,6 +272,29 @@ fake_plane_check_filter(struct plane *plane,
 }
 
 static inline enum ipsec_status
+fake_plane_find_drift(struct plane *plane, struct plane_drift *drift_out)
+{
+    (void)plane;
+    *drift_out = fake_plane_state.drift;
+    return fake_plane_state.drift_status;
+}
+
+static inline const struct plane_capability *
+fake_plane_capability(const struct plane *plane, size_t index)
+{
+    static const struct plane_capability lacking = {
+        .name = "ESP_AUTH_AND_CIPHER GCM_AES_128",
+        .transform = { .type = IPSEC_TRANSFORM_ESP_AUTH_AND_CIPHER,
+                       .auth = IPSEC_AUTH_GCM_AES_128,
+                       .cipher = IPSEC_CIPHER_GCM_AES_128 },
+        .reason = "the test wants it",
+    };
+
+    (void)plane;
+    return index == 0 && fake_plane_state.lacks_gcm ? &lacking : NULL;
+}
+
+static inline enum ipsec_status
 fake_plane_flush(struct plane *plane)
 {
     (void)plane;
@@ -301,4 +327,6 @@ static const struct plane_ops fake_plane = {
     .read_events = fake_plane_read_events,
     .check_filter = fake_plane_check_filter,
     .flush = fake_plane_flush,
+    .find_drift = fake_plane_find_drift,
+    .capability = fake_plane_capability,
 };

@@ -88,17 +88,41 @@ state_of(const struct item *item)
     return states[0];
 }
 
-/* The time of the states since the last report, at each power of ten. */
+/* The clock runs while states are added, and is read at each power of ten. */
+struct watch {
+    const char *mode;
+    size_t first;
+    size_t next;
+    int64_t started_us;
+    int64_t spent_us;
+    int64_t total_us;
+};
+
+static struct watch
+watch_start(const char *mode)
+{
+    return (struct watch){ .mode = mode, .next = 1000, .started_us = clock_monotonic_us() };
+}
+
 static void
-report(const char *mode, size_t done, int64_t *started_us, size_t *first)
+watch_report(struct watch *watch, size_t done, bool is_end)
 {
     int64_t now_us = clock_monotonic_us();
 
-    printf("%s: %zu to %zu states: %.2f us each\n", mode, *first, done,
-           (double)(now_us - *started_us) / (double)(done - *first));
+    watch->spent_us += now_us - watch->started_us;
+    watch->total_us += now_us - watch->started_us;
+    if (done >= watch->next || is_end) {
+        printf("%s: %zu to %zu states: %.2f us each\n", watch->mode, watch->first, done,
+               (double)watch->spent_us / (double)(done - watch->first));
+        watch->first = done;
+        watch->next *= 10;
+        watch->spent_us = 0;
+    }
+    if (is_end)
+        printf("%s: all %zu states: %.2f us each\n", watch->mode, done,
+               (double)watch->total_us / (double)done);
     (void)fflush(stdout);
-    *first = done;
-    *started_us = clock_monotonic_us();
+    watch->started_us = clock_monotonic_us();
 }
 
 /* --- Netlink alone ---------------------------------------------------------------------------- */
@@ -128,8 +152,6 @@ run_raw(size_t state_count)
     } *sends = calloc(state_count / SEND + 1, sizeof *sends);
     size_t send_count = 0;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
-    size_t first = 0;
-    size_t next_report = 1000;
 
     if (sends == NULL || fd < 0)
         die("setup");
@@ -154,14 +176,12 @@ run_raw(size_t state_count)
         sends[send_count].bytes = bytes;
         sends[send_count++].size = size;
     }
-    int64_t started_us = clock_monotonic_us();
+    struct watch watch = watch_start("raw");
     for (size_t i = 0; i < send_count; i++) {
         send_and_wait(fd, sends[i].bytes, sends[i].size);
-        size_t done = (i + 1) * SEND < state_count ? (i + 1) * SEND : state_count;
-        if (done >= next_report || done == state_count) {
-            report("raw", done, &started_us, &first);
-            next_report *= 10;
-        }
+        if ((i + 1) * SEND >= watch.next || i + 1 == send_count)
+            watch_report(&watch, i + 1 == send_count ? state_count : (i + 1) * SEND,
+                         i + 1 == send_count);
     }
 }
 
@@ -174,8 +194,6 @@ run_plane(size_t state_count)
     struct plane *plane = NULL;
     struct item *items = calloc(APPLY, sizeof *items);
     struct plane_action *actions = calloc(APPLY, sizeof *actions);
-    size_t first = 0;
-    size_t next_report = 1000;
 
     if (items == NULL || actions == NULL)
         die("memory");
@@ -183,12 +201,12 @@ run_plane(size_t state_count)
         fprintf(stderr, "plane_bench: %s\n", fault.detail);
         exit(EXIT_FAILURE);
     }
-    int64_t started_us = clock_monotonic_us();
+    struct watch watch = watch_start("plane");
     for (size_t done = 0; done < state_count;) {
         size_t count = state_count - done < APPLY ? state_count - done : APPLY;
 
-        if (done < next_report && count > next_report - done)
-            count = next_report - done;
+        if (done < watch.next && count > watch.next - done)
+            count = watch.next - done;
         for (size_t i = 0; i < count; i++) {
             item_init(&items[i], done + i);
             actions[i] = (struct plane_action){ .kind = PLANE_ADD_BUNDLE, .what = items[i].what };
@@ -199,10 +217,7 @@ run_plane(size_t state_count)
                 die(ipsec_status_name(actions[i].status));
         }
         done += count;
-        if (done >= next_report || done == state_count) {
-            report("plane", done, &started_us, &first);
-            next_report *= 10;
-        }
+        watch_report(&watch, done, done == state_count);
     }
     plane_xfrm.close(plane);
 }

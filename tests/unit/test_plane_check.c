@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_plane_check.c: comparing with the data plane, what it counts of a context, and what it can't
+ * do. */
+#include "engine/plane_check.h"
+
+#include "engine/sa_plane.h"
+
+#include "tests/unit/fake_plane.h"
+#include "tests/unit/sa_fixture.h"
+
+static struct sa_fixture
+start(void **state)
+{
+    struct sa_fixture sa = sa_begin(state);
+
+    memset(&fake_plane_state, 0, sizeof fake_plane_state);
+    sa.state->sa.plane_ops = &fake_plane;
+    return sa;
+}
+
+/* Up to the next check, and runs it. */
+static void
+check(const struct sa_fixture *sa)
+{
+    int64_t next_ms = plane_check_source.next(sa->state);
+
+    if (next_ms > sa->state->clock_ms)
+        advance(sa, next_ms - sa->state->clock_ms);
+    plane_check_source.run(sa->state);
+}
+
+static void
+checks_come_less_often_while_there_is_nothing_to_find(void **state)
+{
+    struct sa_fixture sa = start(state);
+    struct plane_check *checks = &sa.state->plane_check;
+    int64_t before_ms = 0;
+
+    check(&sa); /* decides when the first one is */
+    assert_int_equal(checks->checks, 0);
+    for (int i = 0; i < 10; i++) {
+        check(&sa);
+        assert_true(checks->interval_ms > before_ms || checks->interval_ms == 900000);
+        before_ms = checks->interval_ms;
+    }
+    assert_int_equal(checks->checks, 10);
+    assert_int_equal(checks->interval_ms, 900000);
+    assert_int_equal(checks->repairs, 0);
+}
+
+static void
+a_difference_is_mended_and_looked_for_again_soon(void **state)
+{
+    struct sa_fixture sa = start(state);
+    struct plane_check *checks = &sa.state->plane_check;
+
+    check(&sa);
+    check(&sa);
+    check(&sa);
+    fake_plane_state.drift.filters_missing = 2;
+    check(&sa);
+    assert_int_equal(checks->repairs, 1);
+    assert_int_equal(checks->interval_ms, 30000);
+    /* The filters of the fixture were added to another plane: here they are missing. */
+    assert_non_null(fake_plane_filter(sa.outbound_filter));
+    assert_true(sa.state->sa.resuming);
+}
+
+static void
+what_others_have_is_no_difference(void **state)
+{
+    struct sa_fixture sa = start(state);
+
+    fake_plane_state.drift.foreign = 7;
+    check(&sa);
+    check(&sa);
+    assert_int_equal(sa.state->plane_check.repairs, 0);
+    assert_int_equal(sa.state->plane_check.drift.foreign, 7);
+}
+
+static void
+a_plane_that_does_not_answer_is_counted(void **state)
+{
+    struct sa_fixture sa = start(state);
+    struct ipsec_drift drift;
+
+    fake_plane_state.drift_status = IPSEC_RPC_DISCONNECTED;
+    check(&sa);
+    check(&sa);
+    assert_int_equal(sa.state->plane_check.failures, 1);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
+    assert_int_equal(sa.state->plane_check.repairs, 0);
+}
+
+static void
+callers_may_ask_and_mend_with_the_right(void **state)
+{
+    struct sa_fixture sa = start(state);
+    struct ipsec_drift drift;
+    struct ipsec_call dry = { .dry_run = true };
+
+    fake_plane_state.drift.bundles_missing = 3;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.sas_missing, 3);
+    assert_int_equal(sa.state->plane_check.repairs, 0);
+    sa.session->call = &dry;
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    sa.session->call = NULL;
+    assert_int_equal(sa.state->plane_check.repairs, 0);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.sas_missing, 3);
+    assert_int_equal(sa.state->plane_check.repairs, 1);
+    /* Contexts are asked for from the next batch on. */
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_SERVERCALL_RETRYLATER);
+    run_due(&sa);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+
+    sa.base->caller.rights.granted[IPSEC_CONTAINER_SA_DATABASE] = ~(uint32_t)FWPM_ACTRL_READ_STATS;
+    sa.base->caller.rights.granted[IPSEC_CONTAINER_ENGINE] = ~(uint32_t)FWPM_ACTRL_WRITE;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_ACCESS_DENIED);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_ACCESS_DENIED);
+}
+
+static void
+what_a_context_has_carried_is_told_by_direction(void **state)
+{
+    struct sa_fixture sa = start(state);
+    uint64_t id = context_in(&sa, IPSEC_SA_CONTEXT_SPI_SET);
+    struct ipsec_sa_context_usage usage;
+
+    assert_int_equal(ipsec_sa_context_get_usage(sa.session, id, &usage), IPSEC_OK);
+    assert_false(usage.usage[IPSEC_DIRECTION_INBOUND].is_known);
+    ipsec_sa_context_unref(&usage.context);
+
+    add_inbound(&sa, id, spi_of(&sa, id));
+    sa_plane_apply(sa.state, NULL, NULL);
+    settle(&sa);
+    fake_plane_state.counters = (struct plane_counters){ .bytes = 840,
+                                                         .packets = 10,
+                                                         .last_used_ms = sa.state->clock_ms - 200 };
+    assert_int_equal(ipsec_sa_context_get_usage(sa.session, id, &usage), IPSEC_OK);
+    assert_true(usage.usage[IPSEC_DIRECTION_INBOUND].is_known);
+    assert_int_equal(usage.usage[IPSEC_DIRECTION_INBOUND].bytes, 840);
+    assert_int_equal(usage.usage[IPSEC_DIRECTION_INBOUND].packets, 10);
+    assert_int_equal(usage.usage[IPSEC_DIRECTION_INBOUND].last_used_at_ms, sa.state->now_ms - 200);
+    assert_false(usage.usage[IPSEC_DIRECTION_OUTBOUND].is_known);
+    ipsec_sa_context_unref(&usage.context);
+    assert_int_equal(ipsec_sa_context_get_usage(sa.session, id + 1000, &usage), IPSEC_NOT_FOUND);
+}
+
+static void
+a_transform_that_the_plane_lacks_is_refused_before_anything_is_stored(void **state)
+{
+    struct sa_fixture sa = start(state);
+    uint64_t id = context_in(&sa, IPSEC_SA_CONTEXT_SPI_SET);
+    struct ipsec_sa_bundle_input input = gcm_bundle(spi_of(&sa, id), 1);
+    size_t changes = sa.state->batch.change_count;
+
+    fake_plane_state.lacks_gcm = true;
+    assert_int_equal(try_inbound(&sa, id, &input), IPSEC_INVALID_CIPHER_TRANSFORM);
+    assert_string_equal(sa.base->fault.pointer, "/saList/0/saTransformType");
+    assert_int_equal(sa.state->batch.change_count, changes);
+    assert_int_equal(sa.state->batch.plane.action_count, 0);
+    bundle_clear(&input);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(checks_come_less_often_while_there_is_nothing_to_find),
+        FIXTURE_TEST(a_difference_is_mended_and_looked_for_again_soon),
+        FIXTURE_TEST(what_others_have_is_no_difference),
+        FIXTURE_TEST(a_plane_that_does_not_answer_is_counted),
+        FIXTURE_TEST(callers_may_ask_and_mend_with_the_right),
+        FIXTURE_TEST(what_a_context_has_carried_is_told_by_direction),
+        FIXTURE_TEST(a_transform_that_the_plane_lacks_is_refused_before_anything_is_stored),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
