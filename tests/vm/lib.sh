@@ -37,6 +37,8 @@ make_hosts() {
         ip netns exec "$host" sysctl -qw net.ipv6.conf.wire.accept_dad=0 \
             net.ipv6.conf.wire.autoconf=0 net.ipv6.conf.wire.router_solicitations=0
         ip netns exec middle sysctl -qw "net.ipv6.conf.to-$host.disable_ipv6=1"
+        # Nobody behind the wire would fill in the checksums that an interface leaves to its device.
+        ip netns exec "$host" python3 "$(dirname "${BASH_SOURCE[0]}")/checksums.py" wire
         ip -n "$host" link set wire up
         ip -n middle link set "to-$host" up promisc on
         ip -n "$host" addr add "192.0.2.$number/24" dev wire
