@@ -134,8 +134,10 @@ must left POST /reconcile 200
 must left GET /drift 200
 [ "$(member .policiesMissing)" = 0 ] || fail "$BODY"
 ! passes 192.0.2.2 || fail "the filter was not mended"
-left curl -s http://127.0.0.1:9180/metrics | grep -q '^sa_contextd_plane_repairs_total 1$' || fail "no metric"
-left curl -s http://127.0.0.1:9180/metrics | grep -q '^sa_contextd_xfrm_stat_total{counter="XfrmOutPolBlock"} [1-9]' || fail "no counters"
+metrics=$(left curl -s http://127.0.0.1:9180/metrics)
+grep -q '^sa_contextd_plane_repairs_total [1-9]' <<<"$metrics" || fail "repairs are not counted"
+grep -q '^sa_contextd_xfrm_stat_total{counter="XfrmOutPolBlock"} [1-9]' <<<"$metrics" ||
+    fail "the kernel's counters are not shown"
 
 begin "a stop keeps what is there, or flushes it"
 stop_daemon left
