@@ -22,6 +22,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
+#include "server/library_epoll.h"
 #include "server/library_wrap.h"
 #include "server/options.h"
 #include "server/request.h"
@@ -257,6 +258,7 @@ serve(void *argument)
     bool look_at_streams = false;
 
     library_attach(&worker->metrics);
+    library_epoll_attach(worker->daemon);
     while (true) {
         bool sweeping = connection_pool_refresh(&worker->pool);
 
@@ -367,7 +369,7 @@ finish_calls(struct worker *worker)
         struct request *request = (struct request *)(void *)first;
         first = first->next;
         worker->in_flight--;
-        MHD_resume_connection(request->native);
+        library_resume(request->native, request->connection);
     }
 }
 

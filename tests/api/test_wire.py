@@ -34,6 +34,21 @@ def statuses(data):
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d\d\d) [^\r]*\r\n", data)]
 
 
+def read_heads(connection, count):
+    """Reads until so many answers have begun; returns their statuses."""
+    connection.settimeout(5)
+    data = b""
+    while len(statuses(data)) < count:
+        try:
+            more = connection.recv(65536)
+        except (OSError, ssl.SSLError):
+            break
+        if not more:
+            break
+        data += more
+    return statuses(data)
+
+
 def send_raw(daemon, request, seconds=3):
     connection = daemon.tls()
     try:
@@ -164,6 +179,44 @@ def accept_good(tap, daemon):
     tap.equal("and the body judged", statuses(read_answers(connection, 1)), [400])
 
 
+def while_suspended(tap, daemon):
+    """What happens to a connection while the engine has its call is noticed afterwards."""
+    listing = b"GET /filters HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    context = daemon.context()
+    data = send_raw(daemon, listing * 300, 3)
+    tap.equal("three hundred engine calls at once", statuses(data), [200] * 300)
+
+    answered = 0
+    connection = daemon.tls(context=context)
+    for pause_us in range(0, 4000, 10):
+        connection.sendall(listing)
+        time.sleep(pause_us / 1e6)
+        connection.sendall(listing)
+        answered += len(read_heads(connection, 2))
+    tap.equal("a request behind a request, at any moment", answered, 800)
+
+    ended = 0
+    for round_ in range(50):
+        connection = daemon.tls(context=context)
+        connection.sendall(listing)
+        time.sleep(round_ % 5 / 1000)
+        socket.socket.shutdown(connection, socket.SHUT_WR)
+        answer = read_heads(connection, 1)
+        try:
+            ended += answer == [200] and connection.recv(1000) == b""
+        except ssl.SSLEOFError:
+            ended += 1
+        except OSError:
+            pass
+    tap.equal("who closes his side is answered, and the connection ends", ended, 50)
+
+    for _ in range(50):
+        connection = daemon.tls(context=context)
+        connection.sendall(listing)
+        connection.close()
+    tap.equal("who is gone at once harms nobody", daemon.call("GET", "/whoami")[0], 200)
+
+
 def keep_answers(tap, daemon):
     """Who is answered while still sending gets the answer, not a reset."""
     context = daemon.context()
@@ -291,6 +344,7 @@ def main():
     daemon.start()
     refuse_hostile(tap, daemon)
     accept_good(tap, daemon)
+    while_suspended(tap, daemon)
     keep_answers(tap, daemon)
     cut_slow(tap, daemon)
     unread_answers(tap, daemon)
