@@ -50,7 +50,7 @@ struct connection_pool {
     struct lingerers lingerers;
     int handshake_fd;    /* epoll set of the unfinished handshakes */
     uint32_t handshakes; /* how many are in it */
-    bool progress;       /* set whenever a byte moved or a handshake step was taken */
+    bool progress; /* set whenever a byte moved, a handler ran or a handshake step was taken */
 };
 
 #define CONNECTION_PEER_SIZE 56

@@ -452,7 +452,10 @@ access_handler(void *closure,
                size_t *upload_size,
                void **context)
 {
-    (void)closure;
+    struct worker *worker = closure;
+
+    /* Even if no byte came from the socket: a TLS record's contents are handed on in parts. */
+    worker->pool.progress = true;
     (void)native;
     (void)url; /* judged from the raw target, see request_target_seen() */
     (void)version;
