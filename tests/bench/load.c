@@ -31,6 +31,8 @@ struct options {
     const char *key;
     const char *method;
     const char *body;
+    const char *before;
+    const char *after;
     const char *headers[HEADERS_MAX];
     size_t header_count;
     double connections;
@@ -39,6 +41,7 @@ struct options {
     double warm_up;
     double requests;
     double first;
+    double items;
     double requests_per_connection;
     double expected_status;
     double server_pid;
@@ -86,9 +89,14 @@ static _Noreturn void die_of_memory(void);
 int
 main(int argc, char **argv)
 {
-    struct options options = {
-        .method = "GET", .connections = 1, .threads = 1, .seconds = 5, .warm_up = 1
-    };
+    struct options options = { .method = "GET",
+                               .before = "",
+                               .after = "",
+                               .items = 1,
+                               .connections = 1,
+                               .threads = 1,
+                               .seconds = 5,
+                               .warm_up = 1 };
     struct target target;
     struct load_plan plan = { 0 };
 
@@ -106,6 +114,9 @@ main(int argc, char **argv)
     plan.expected_status = (int)options.expected_status;
     plan.resume = options.resume;
     plan.has_body = options.body != NULL;
+    plan.before = options.before;
+    plan.after = options.after;
+    plan.items = (uint64_t)options.items;
 
     char *head = format_head(&options, &target);
     if (!template_parse(head, &plan.head) ||
@@ -134,12 +145,15 @@ parse_options(int argc, char **argv, struct options *options)
         { "key",                     &options->key,         NULL, 0, 0 },
         { "method",                  &options->method,      NULL, 0, 0 },
         { "body",                    &options->body,        NULL, 0, 0 },
+        { "before",                  &options->before,      NULL, 0, 0 },
+        { "after",                   &options->after,       NULL, 0, 0 },
         { "connections",             NULL, &options->connections,             1, CONNECTIONS_MAX },
         { "threads",                 NULL, &options->threads,                 1, THREADS_MAX },
         { "seconds",                 NULL, &options->seconds,                 0.01, 86400 },
         { "warm-up",                 NULL, &options->warm_up,                 0, 86400 },
         { "requests",                NULL, &options->requests,                0, 1e12 },
         { "first",                   NULL, &options->first,                   0, 1e12 },
+        { "items",                   NULL, &options->items,                   1, 100000 },
         { "requests-per-connection", NULL, &options->requests_per_connection, 0, 1e12 },
         { "expect",                  NULL, &options->expected_status,         200, 599 },
         { "server-pid",              NULL, &options->server_pid,              1, 1 << 30 },
@@ -328,7 +342,7 @@ run_load(const struct options *options, const struct load_plan *plan)
 
     report(plan, &tally, &measurement);
     if (plan->head.has_address || plan->body.has_address) {
-        if (tally.next > TEMPLATE_ADDRESSES) {
+        if (tally.next * plan->items > TEMPLATE_ADDRESSES) {
             (void)fprintf(stderr, "load: addresses have repeated: more than 2^24 were used\n");
             return 1;
         }
@@ -488,6 +502,8 @@ print_usage(FILE *stream)
     (void)fputs(
         "usage: load --url https://HOST:PORT/PATH --ca FILE [--cert FILE --key FILE]\n"
         "  --method GET --body TEXT --header 'NAME: VALUE'   {i}, {addr}, {key} differ by request\n"
+        "  --items 1                   so many bodies in one, each with its own number and commas\n"
+        "                              between them, --before TEXT and --after TEXT around them\n"
         "  --connections 1 --threads 1\n"
         "  --warm-up 1 --seconds 5     or --requests N, an exact number\n"
         "  --first 0                   number of the first request\n"

@@ -79,6 +79,7 @@ static void watch_idle(struct worker *worker, struct connection *connection);
 static bool may_send(const struct worker *worker);
 static void begin_request(struct worker *worker, struct connection *connection, uint64_t now_ns);
 static void render_request(struct worker *worker, struct connection *connection);
+static size_t render_body(const struct load_plan *plan, uint64_t number, char *body);
 static void send_request(struct worker *worker, struct connection *connection);
 static void receive_answer(struct worker *worker, struct connection *connection);
 static void answer_done(struct worker *worker, struct connection *connection);
@@ -107,7 +108,8 @@ worker_start(struct load_run *run, size_t index)
     if (worker->epoll < 0 || worker->connections == NULL)
         goto failed;
 
-    size_t request_max = plan->head.size_max + plan->body.size_max + LENGTH_DIGITS_MAX;
+    size_t request_max = plan->head.size_max + LENGTH_DIGITS_MAX + strlen(plan->before) +
+                         plan->items * (plan->body.size_max + 1) + strlen(plan->after);
     for (size_t i = 0; i < worker->connection_count; i++) {
         worker->connections[i].fd = -1;
         worker->connections[i].request = malloc(request_max);
@@ -418,7 +420,7 @@ render_request(struct worker *worker, struct connection *connection)
     if (plan->has_body) {
         /* The body goes where it can't be too early, then moves up behind its length. */
         char *body = request + size + LENGTH_DIGITS_MAX;
-        size_t body_size = template_render(&plan->body, number, body);
+        size_t body_size = render_body(plan, number, body);
         char digits[LENGTH_DIGITS_MAX];
         int digit_count = snprintf(digits, sizeof digits, "%zu\r\n\r\n", body_size);
 
@@ -428,6 +430,22 @@ render_request(struct worker *worker, struct connection *connection)
         size += body_size;
     }
     connection->request_size = size;
+}
+
+/* Each item of each request has a number of its own. */
+static size_t
+render_body(const struct load_plan *plan, uint64_t number, char *body)
+{
+    size_t size = strlen(plan->before);
+
+    memcpy(body, plan->before, size);
+    for (uint64_t i = 0; i < plan->items; i++) {
+        if (i > 0)
+            body[size++] = ',';
+        size += template_render(&plan->body, number * plan->items + i, body + size);
+    }
+    memcpy(body + size, plan->after, strlen(plan->after));
+    return size + strlen(plan->after);
 }
 
 static void

@@ -33,6 +33,10 @@ struct load_plan {
     socklen_t address_size;
     struct template head; /* up to and with "Content-Length: " when there is a body */
     struct template body;
+    /* A body of many: 'before', 'items' times 'body' with commas between them, 'after'. */
+    const char *before;
+    const char *after;
+    uint64_t items;
     bool has_body;
     size_t connections;
     size_t threads;
