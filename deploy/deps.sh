@@ -25,7 +25,7 @@ test_packages=(
     clang clang-tidy clang-format libclang-rt-dev libcmocka-dev valgrind shellcheck
     sqlite3 faketime prometheus python3 iproute2 procps strace e2fsprogs util-linux
 )
-bench_packages=(nginx-light etcd-server etcd-client)
+bench_packages=(nginx-light etcd-server etcd-client postgresql)
 vm_packages=(
     user-mode-linux qemu-system-x86 busybox-static cpio kmod tcpdump iputils-ping netcat-openbsd
     python3 iproute2 procps strace sqlite3 util-linux

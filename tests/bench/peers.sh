@@ -100,6 +100,53 @@ start_etcd() {
     sleep 1
 }
 
+# PostgreSQL refuses to run as root.  Its superuser is who the client certificate names.
+start_postgres() {
+    local folder=$work/postgres bin as_user=()
+
+    bin=$(find /usr/lib/postgresql -name initdb -printf '%h\n' | sort -V | tail -n 1)
+    mkdir -p "$folder"
+    cp "$pki/server.crt" "$pki/server.key" "$pki/ca.crt" "$folder"
+    chmod 600 "$folder/server.key"
+    if [ "$(id -u)" -eq 0 ]; then
+        chown -R postgres "$folder"
+        as_user=(setpriv --reuid postgres --regid postgres --init-groups)
+    fi
+    postgres_port=$(free_port)
+    "${as_user[@]}" "$bin/initdb" -D "$folder/data" -U client -A reject >"$folder/log" 2>&1 ||
+        die "initdb failed: $(tail -n 3 "$folder/log")"
+    echo 'hostssl all client 127.0.0.1/32 cert' >"$folder/data/pg_hba.conf"
+    "${as_user[@]}" "$bin/postgres" -D "$folder/data" -p "$postgres_port" -h 127.0.0.1 -k "$folder" \
+        -c ssl=on -c ssl_cert_file="$folder/server.crt" -c ssl_key_file="$folder/server.key" \
+        -c ssl_ca_file="$folder/ca.crt" >>"$folder/log" 2>&1 &
+    postgres_pid=$!
+    server_pids+=("$postgres_pid")
+    wait_for_port postgres "$postgres_pid" "$postgres_port" "$folder/log"
+    until ask_postgres psql -qc 'CREATE TABLE sa_context (id bigserial PRIMARY KEY, local inet,
+        remote inet, type smallint, filter bigint, created timestamptz DEFAULT now())' \
+        >>"$folder/log" 2>&1; do
+        kill -0 "$postgres_pid" 2>/dev/null || die "postgres ended: $(tail -n 3 "$folder/log")"
+        sleep 0.1
+    done
+    cat >"$folder/insert.sql" <<'END'
+\set n random(1, 16000000)
+INSERT INTO sa_context (local, remote, type, filter)
+    VALUES ('192.0.2.1', inet '10.0.0.0' + :n, 1, 1) RETURNING id;
+END
+}
+
+ask_postgres() {
+    PGHOST=127.0.0.1 PGPORT=$postgres_port PGUSER=client PGDATABASE=postgres PGSSLMODE=verify-ca \
+        PGSSLROOTCERT=$pki/ca.crt PGSSLCERT=$pki/client.crt PGSSLKEY=$pki/client.key "$@"
+}
+
+# insert_rows CONNECTIONS: transactions a second; opening the connections takes some seconds more.
+insert_rows() {
+    ask_postgres pgbench -n -M prepared -c "$1" -j 1 -T "$(calculate "int($seconds + 3.999)")" \
+        -f "$work/postgres/insert.sql" 2>>"$work/postgres/log" |
+        sed -n 's/^tps = \([0-9.]*\).*/\1/p'
+}
+
 # start_daemon NAME: a daemon with its own store, kept in $work/NAME over restarts.  Leaves
 # daemon_pid, daemon_port and, in daemon_start_seconds, the time until it was ready.
 start_daemon() {

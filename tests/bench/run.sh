@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# run.sh: the daemon beside nginx, etcd and the bare disk, in one run on one machine; prints a table
-# of ratios.  README.md says what the rows mean.
+# run.sh: the daemon beside nginx, etcd, PostgreSQL and the bare disk, in one run on one machine;
+# prints a table of ratios.  README.md says what the rows mean.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,9 +12,11 @@ PATH=$PATH:/usr/sbin:/sbin
 usage() {
     cat <<'END'
 usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinned]
-                          [--folder FOLDER] [-- DAEMON OPTIONS]
-  --quick       a few seconds: shows that everything works, measures nothing worth keeping
-  --full        also 1, 16 and 256 connections, and handshakes
+                          [--contexts N] [--folder FOLDER] [-- DAEMON OPTIONS]
+  --quick       half a minute: shows that everything works, measures nothing worth keeping
+  --full        longer, also 1, 16 and 256 connections, handshakes, reads, lists, life cycles,
+                PostgreSQL, 100,000 contexts, and where the CPU time goes
+  --contexts    how many are many; default 1000000
   --assert      exit status 1 when a bound is missed
   --peers-only  nginx, etcd and the disk, without the daemon
   --unpinned    lets the scheduler place the client and nginx, see README.md
@@ -22,16 +24,16 @@ usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinn
 END
 }
 
-mode=normal assert=false with_daemon=true pinned=true parent=/var/tmp daemon_options=()
+mode=normal assert=false with_daemon=true pinned=true parent=/var/tmp daemon_options=() contexts=
 while [ $# -gt 0 ]; do
     case $1 in
     --quick | --full) mode=${1#--} ;;
     --assert) assert=true ;;
     --peers-only) with_daemon=false ;;
     --unpinned) pinned=false ;;
-    --folder)
+    --folder | --contexts)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        parent=$2
+        if [ "$1" = --folder ]; then parent=$2; else contexts=$2; fi
         shift
         ;;
     --help)
@@ -52,17 +54,20 @@ while [ $# -gt 0 ]; do
 done
 
 case $mode in
-quick) rounds=1 seconds=0.4 warm_up=0.1 contexts=20000 batch=2000 batches=3 appends=100 ;;
-*) rounds=5 seconds=3 warm_up=0.5 contexts=1000000 batch=10000 batches=9 appends=500 ;;
+quick) rounds=1 seconds=0.4 warm_up=0.1 many=20000 batch=2000 batches=3 appends=100 ;;
+full) rounds=5 seconds=3 warm_up=0.5 many=1000000 batch=10000 batches=9 appends=500 ;;
+*) rounds=3 seconds=2 warm_up=0.3 many=1000000 batch=10000 batches=7 appends=300 ;;
 esac
 span=(--seconds "$seconds" --warm-up "$warm_up")
-few_contexts=1000
+few_contexts=1000 contexts=${contexts:-$many}
 load_average=$(cut -d' ' -f1 /proc/loadavg)
 missed=0
-table=()
+table=() notes=()
 
 # shellcheck source=tests/bench/peers.sh
 . "$here/peers.sh"
+# shellcheck source=tests/bench/calls.sh
+. "$here/calls.sh"
 
 main() {
     trap 'exit 130' INT
@@ -78,15 +83,21 @@ main() {
         add_daemon daemon
         compare_rates 64
         compare_latency
-        if [ "$mode" = full ]; then
+        compare_batches
+        if [ "$mode" != normal ]; then
             for connections in 1 16 256; do
                 compare_rates "$connections"
             done
             compare_handshakes full
             compare_handshakes resumed --resume
+            compare_reads
+            measure_life_cycles
+            compare_postgres
+            split_cpu_time
         fi
         stop_all
-        compare_sizes
+        [ "$mode" != full ] || compare_sizes 100000
+        compare_sizes "$contexts"
     else
         measure_peers
     fi
@@ -110,6 +121,7 @@ compare_rates() {
             sample "$target-cpu-$connections" "$(member serverCpuUs "$result")"
             sample "$target-p50-$connections" "$(member p50Us "$result")"
             sample "$target-p99-$connections" "$(member p99Us "$result")"
+            sample "$target-p999-$connections" "$(member p999Us "$result")"
         done
     done
     if [ "$connections" = 64 ]; then
@@ -119,7 +131,9 @@ compare_rates() {
     add_samples "requests/s to etcd" rate "$connections" etcd "$bound_etcd"
     add_samples "CPU us a request to nginx" cpu "$connections" nginx ''
     add_samples "CPU us a request to etcd" cpu "$connections" etcd ''
+    add_samples "p50 us to nginx" p50 "$connections" nginx ''
     add_samples "p99 us to nginx" p99 "$connections" nginx ''
+    add_samples "p99.9 us to nginx" p999 "$connections" nginx ''
 }
 
 # The median with one connection against what the disk and the protocol take anyway.
@@ -155,34 +169,38 @@ compare_handshakes() {
     add_samples "handshakes/s to nginx, $kind" "$kind" 16 nginx ''
 }
 
-# One daemon with few contexts and one with many: memory, the cost of a create, restart.
+# compare_sizes COUNT: one daemon with few contexts and one with so many: memory, the cost of a
+# create, restart.
 compare_sizes() {
-    local rss round
+    local count=$1 few=few-$1 many=many-$1 rss round
 
-    add_daemon few
-    create few "$few_contexts"
-    add_daemon many
-    rss=$(resident_bytes "${server_pid[many]}")
-    progress "filling with $contexts contexts"
-    create many "$contexts"
-    rss=$(($(resident_bytes "${server_pid[many]}") - rss))
+    add_daemon "$few"
+    create "$few" "$few_contexts"
+    add_daemon "$many"
+    create "$many" "$few_contexts"
+    create_batches "$many" 10
+    rss=$(resident_bytes "${server_pid[$many]}")
+    progress "filling with $count contexts"
+    create_batches "$many" $((count / items_a_batch))
+    rss=$(($(resident_bytes "${server_pid[$many]}") - rss))
 
     # What one has created is deleted again, so that few stay few and its memory stays warm.
     for ((round = 1; round <= batches; round++)); do
-        progress "creates among few and among many, round $round of $batches"
-        create_and_delete few
-        create many "$batch"
-        sample_create many
+        progress "creates among few and among $count, round $round of $batches"
+        create_and_delete "$few"
+        create "$many" "$batch"
+        sample_create "$many"
     done
-    add_row "us a create, among $contexts to among $few_contexts" \
-        "$(median many-us)" "$(median few-us)" '<= 1.2'
-    add_row "CPU us a create, among $contexts to among $few_contexts" \
-        "$(median many-cpu)" "$(median few-cpu)" ''
-    add_row "resident bytes a context, $contexts contexts" \
-        "$(calculate "$rss / $contexts")" 1 '<= 300'
+    add_row "us a create, among $count to among $few_contexts" \
+        "$(median "$many-us")" "$(median "$few-us")" '<= 1.2'
+    add_row "CPU us a create, among $count to among $few_contexts" \
+        "$(median "$many-cpu")" "$(median "$few-cpu")" ''
+    add_row "resident bytes a context, $count contexts" \
+        "$(calculate "$rss / $count")" 1 '<= 160'
 
-    restart many TERM "seconds to restart, $contexts contexts"
-    restart many KILL "seconds to restart after kill -9"
+    restart "$many" TERM "seconds to restart, $count contexts"
+    restart "$many" KILL "seconds to restart after kill -9"
+    stop_all
 }
 
 # create TARGET COUNT: that many contexts over 64 connections.
@@ -250,7 +268,7 @@ probe_disk() {
 
 # --- Targets and load ----------------------------------------------------------------------------
 
-declare -A server_pid target_url target_body target_status target_next
+declare -A server_pid target_url target_body target_status target_next target_filter
 
 add_target() {
     local target=$1
@@ -278,6 +296,7 @@ add_daemon() {
     start_daemon "$1"
     url=https://127.0.0.1:$daemon_port
     filter=$(add_filters "$url/filters")
+    target_filter[$1]=$filter
     add_target "$1" "$daemon_pid" "$url/sa-contexts" "$(traffic "$filter")" 201
 }
 
@@ -374,6 +393,7 @@ print_table() {
     fi
     printf '\n%-52s %11s %11s %9s  %-8s\n' '' measured beside ratio bound
     printf '%s\n' "${table[@]}"
+    [ ${#notes[@]} -eq 0 ] || printf '\n%s\n' "${notes[@]}"
     if [ "$mode" = quick ]; then
         printf '\nA quick run shows that the benchmark works; its numbers mean little.\n'
     fi
@@ -384,7 +404,7 @@ print_table() {
 install_peers() {
     local tool
 
-    for tool in nginx etcd curl openssl cmake ninja cc; do
+    for tool in nginx etcd pgbench curl openssl cmake ninja cc; do
         command -v "$tool" >/dev/null && continue
         progress "installing what is missing ($tool)"
         "$root/deploy/deps.sh" --bench >&2
@@ -422,6 +442,7 @@ choose_cpus() {
 
 prepare_folder() {
     work=$(mktemp -d "$parent/sa-contextd-bench.XXXXXX")
+    chmod 711 "$work" # PostgreSQL does not run as root
     trap 'stop_all; rm -rf "$work"' EXIT
     case $(stat -f -c %T "$work") in
     tmpfs | ramfs) die "$parent is in memory: name a folder on a disk with --folder" ;;

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
+#
+# calls.sh: the rows of run.sh beyond single creates: batches, reads, lists, the life of a context,
+# PostgreSQL, and where the CPU time goes.  Sourced by run.sh, whose variables and functions it uses.
+
+items_a_batch=1000 puts_a_transaction=128
+
+# Contexts a second, all of a request or none, beside the largest transactions that etcd takes.
+compare_batches() {
+    local round
+
+    add_daemon batches
+    for ((round = 1; round <= rounds; round++)); do
+        for connections in 1 8; do
+            progress "batches of $items_a_batch, $connections connections, round $round of $rounds"
+            load_batches batches "$connections" $((20 * connections))
+            sample "batches-$connections" \
+                "$(calculate "$items_a_batch * $(member requestsPerSecond "$result")")"
+            sample "batches-cpu-$connections" \
+                "$(calculate "$(member serverCpuUs "$result") / $items_a_batch")"
+        done
+        progress "etcd's transactions of $puts_a_transaction puts, round $round of $rounds"
+        load_transactions 8
+        sample etcd-puts "$(calculate "$puts_a_transaction * $(member requestsPerSecond "$result")")"
+        sample etcd-puts-cpu "$(calculate "$(member serverCpuUs "$result") / $puts_a_transaction")"
+    done
+    stop "${server_pid[batches]}"
+    add_row "contexts/s in batches to 100,000, connections: 1" "$(median batches-1)" 100000 ''
+    add_row "contexts/s in batches to 100,000, connections: 8" "$(median batches-8)" 100000 '>= 1'
+    add_row "contexts/s in batches to etcd's puts, connections: 8" \
+        "$(median batches-8)" "$(median etcd-puts)" '>= 10'
+    add_row "CPU us a context in batches to etcd's put" \
+        "$(median batches-cpu-8)" "$(median etcd-puts-cpu)" ''
+}
+
+# create_batches TARGET COUNT: so many batches.
+create_batches() {
+    load_batches "$1" 4 "$2"
+}
+
+# load_batches TARGET CONNECTIONS REQUESTS
+load_batches() {
+    load --url "${target_url[$1]}/batch" --method POST --items "$items_a_batch" \
+        --before '{"atomic":true,"items":[' --body "${target_body[$1]}" --after ']}' \
+        --expect 200 --server-pid "${server_pid[$1]}" --connections "$2" --warm-up 0 --requests "$3"
+}
+
+load_transactions() {
+    load --url "https://127.0.0.1:$etcd_port/v3/kv/txn" --method POST \
+        --items "$puts_a_transaction" --before '{"compare":[],"failure":[],"success":[' \
+        --body "{\"requestPut\":${target_body[etcd]}}" --after ']}' \
+        --expect 200 --first "${target_next[etcd]}" --server-pid "$etcd_pid" \
+        --connections "$1" "${span[@]}"
+    target_next[etcd]=$(member next "$result")
+}
+
+# One context by its id, and pages of a hundred.
+compare_reads() {
+    local round url=${target_url[daemon]} first
+
+    first=$(create_one daemon 10.255.255.3)
+    create daemon 10000
+    for ((round = 1; round <= rounds; round++)); do
+        progress "reads and lists, round $round of $rounds"
+        load --url "$url/{i}" --expect 200 --first $((first + 1)) --server-pid \
+            "${server_pid[daemon]}" --connections 64 --warm-up 0 --requests 10000
+        sample reads "$(member requestsPerSecond "$result")"
+        load --url "$url?limit=100" --expect 200 --server-pid "${server_pid[daemon]}" \
+            --connections 16 "${span[@]}"
+        sample lists "$(member requestsPerSecond "$result")"
+        load --url "${target_url[nginx]}" --expect 201 --server-pid "${server_pid[nginx]}" \
+            --connections 64 "${span[@]}"
+        sample nginx-reads "$(member requestsPerSecond "$result")"
+    done
+    add_row "reads of a context/s to nginx, connections: 64" \
+        "$(median reads)" "$(median nginx-reads)" ''
+    add_row "lists of 100 contexts/s, connections: 16" "$(median lists)" 1 ''
+}
+
+# Create, SetSpi, AddInbound, AddOutbound: each step for all of a crowd, then the next step.
+# Identifiers are given in order, so the crowd's follow that of a create before.
+measure_life_cycles() {
+    local round url first step method path status count=5000 took filter
+    local -A bodies keys=([inbound]=AAECAwQFBgcICQoLDA0ODxAREhM= [outbound]=EBESExQVFhcYGRobHB0eHyAhIiM=)
+
+    add_daemon life
+    url=${target_url[life]}
+    filter=$((target_filter[life] + 1))
+    bodies[spi]="{\"spi\":10000{i},\"ipsecFilterId\":$filter}"
+    for path in inbound outbound; do
+        bodies[$path]='{"lifetime":{"seconds":3600},"saList":[{"spi":10000{i},'
+        bodies[$path]+='"saTransformType":"espAuthAndCipher","authTransform":"GCM_AES_128",'
+        bodies[$path]+="\"cipherTransform\":\"GCM_AES_128\",\"cipherKey\":\"${keys[$path]}\"}]}"
+    done
+    [ "$mode" != quick ] || count=1000
+    for ((round = 1; round <= rounds; round++)); do
+        progress "life cycles, round $round of $rounds"
+        first=$(($(create_one life 10.255.255.4) + 1))
+        create life "$count"
+        took=$(member seconds "$result")
+        for step in PUT:spi:200 POST:inbound:201 POST:outbound:201; do
+            IFS=: read -r method path status <<<"$step"
+            load --url "$url/{i}/$path" --method "$method" --body "${bodies[$path]}" --expect "$status" \
+                --first "$first" --server-pid "${server_pid[life]}" --connections 64 \
+                --warm-up 0 --requests "$count"
+            took+=" + $(member seconds "$result")"
+        done
+        sample life-cycles "$(calculate "$count / ($took)")"
+    done
+    stop "${server_pid[life]}"
+    add_row "life cycles of four steps/s, connections: 64" "$(median life-cycles)" 1 ''
+}
+
+# One INSERT a transaction, prepared, over TLS with a client certificate, synchronous_commit on.
+compare_postgres() {
+    local round
+
+    start_postgres
+    for ((round = 1; round <= rounds; round++)); do
+        progress "PostgreSQL, 64 connections, round $round of $rounds"
+        sample postgres "$(insert_rows 64)"
+    done
+    stop "$postgres_pid" INT
+    add_row "requests/s to PostgreSQL's inserts, connections: 64" \
+        "$(median daemon-rate-64)" "$(median postgres)" ''
+}
+
+# By thread and shared object, from samples of the CPU clock.
+split_cpu_time() {
+    local data=$work/perf.data recorder
+
+    if ! command -v perf >/dev/null; then
+        notes+=("where the CPU time goes: not measured, there is no perf here")
+        return
+    fi
+    progress "where the CPU time goes"
+    perf record -q -e cpu-clock -F 2000 -p "${server_pid[daemon]}" -o "$data" >/dev/null 2>&1 &
+    recorder=$!
+    load_target daemon --connections 64 "${span[@]}"
+    kill -INT "$recorder" 2>/dev/null || true
+    wait "$recorder" || true
+    notes+=("where the CPU time of a create goes, 64 connections, % (the HTTP library is in sa-contextd):")
+    while read -r line; do notes+=("  $line"); done < <(
+        perf report -q -i "$data" --sort comm,dso 2>/dev/null | awk 'NF > 0 && $1 + 0 >= 0.5'
+    )
+}
