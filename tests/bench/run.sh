@@ -178,7 +178,7 @@ compare_sizes() {
     create "$few" "$few_contexts"
     add_daemon "$many"
     create "$many" "$few_contexts"
-    create_batches "$many" 10
+    [ "$mode" = quick ] || create_batches "$many" 100 # buffers reach their size
     rss=$(resident_bytes "${server_pid[$many]}")
     progress "filling with $count contexts"
     create_batches "$many" $((count / items_a_batch))
