@@ -52,12 +52,41 @@ json_strings_are_valid_whatever_the_bytes(void **state)
     }
 }
 
+/* Wherever a byte stands in a long text it comes out as it does alone. */
+static void
+each_byte_is_seen_at_each_place(void **state)
+{
+    (void)state;
+    for (unsigned int byte = 0; byte < 256; byte++) {
+        const char alone[] = { (char)byte };
+        AUTO(buffer) expected = BUFFER(64);
+
+        buffer_append_json_string(&expected, alone, 1);
+        for (size_t place = 0; place < 19; place++) {
+            char text[19];
+            AUTO(buffer) buffer = BUFFER(64);
+            AUTO(buffer) whole = BUFFER(64);
+
+            memset(text, 'a', sizeof text);
+            text[place] = (char)byte;
+            buffer_append_json_string(&buffer, text, sizeof text);
+            buffer_append_char(&whole, '"');
+            buffer_append(&whole, "aaaaaaaaaaaaaaaaaaa", place);
+            buffer_append(&whole, expected.data + 1, expected.size - 2);
+            buffer_append(&whole, "aaaaaaaaaaaaaaaaaaa", sizeof text - 1 - place);
+            buffer_append_char(&whole, '"');
+            assert_string_equal(buffer_text(&buffer), buffer_text(&whole));
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_append_beyond_the_maximum_fails_and_sticks),
         cmocka_unit_test(json_strings_are_valid_whatever_the_bytes),
+        cmocka_unit_test(each_byte_is_seen_at_each_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
