@@ -1,0 +1,525 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random calls, weighted so that deep states are reached: most fit the state that the model is in,
+some don't, and about one in eight has something wrong in it."""
+
+import model as reference
+
+ORCHESTRATOR = "FWPM_ACTRL_ADD FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE FWPM_ACTRL_READ_STATS".split()
+POLICY = "FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE".split()
+TRANSACTIONS = "FWPM_ACTRL_OPEN FWPM_ACTRL_BEGIN_READ_TXN FWPM_ACTRL_BEGIN_WRITE_TXN".split()
+READ = "FWPM_ACTRL_READ FWPM_ACTRL_ENUM".split()
+
+# admin does all; keyer keys but does not see filters; author writes policy and can't begin write
+# transactions; reader reads; nobody may nothing.
+RIGHTS = {
+    "admin": {"engine": TRANSACTIONS, "saDatabase": ORCHESTRATOR, "filters": POLICY,
+              "providerContexts": POLICY},
+    "keyer": {"engine": ["FWPM_ACTRL_OPEN"], "saDatabase": ["FWPM_ACTRL_ADD", "DELETE"],
+              "filters": ["FWPM_ACTRL_ENUM"], "providerContexts": ["FWPM_ACTRL_ENUM"]},
+    "author": {"engine": ["FWPM_ACTRL_OPEN", "FWPM_ACTRL_BEGIN_READ_TXN"], "saDatabase": READ,
+               "filters": POLICY, "providerContexts": POLICY},
+    "reader": {"engine": ["FWPM_ACTRL_OPEN"], "saDatabase": READ, "filters": READ,
+               "providerContexts": READ},
+    "nobody": {},
+}
+
+LOCALS = {"v4": ["192.0.2.1", "192.0.2.2"], "v6": ["2001:db8::1"]}
+REMOTES = {"v4": ["198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.9"],
+           "v6": ["2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::1"]}
+PREFIXES = {"v4": ["198.51.100.0/24", "198.51.100.0/30", "198.51.100.1/32", "0.0.0.0/0"],
+            "v6": ["2001:db8:1::/64", "2001:db8::/32", "2001:db8:1::7/128"]}
+LABELS = [("site", "a"), ("site", "b"), ("tier", "1"), ("owner", "")]
+CONTEXTS, FILTERS, SESSIONS = 40, 24, 8
+
+
+class Generator:
+    def __init__(self, random, model):
+        self.random = random
+        self.model = model
+        self.count = 0
+        self.spoilt = False
+        self.spent_keys = []
+        self.used_keys = []
+        self.gone = {"c": [], "f": [], "s": []}
+
+    def name(self, kind):
+        self.count += 1
+        return "%s%d" % (kind, self.count)
+
+    def chance(self, probability):
+        return self.random.random() < probability
+
+    def spoils(self, probability):
+        """Whether to put something wrong into the call: once at most, as no order is promised of
+        several faults in one body."""
+        if self.spoilt or not self.chance(probability):
+            return False
+        self.spoilt = True
+        return True
+
+    def pick(self, items):
+        return self.random.choice(list(items))
+
+    def next(self):
+        """One call."""
+        self.spoilt = False
+        model = self.model
+        many_contexts = len(model.contexts) / CONTEXTS
+        many_filters = len(model.filters) / FILTERS
+        many_sessions = len(model.sessions) / SESSIONS
+        weights = {
+            "addFilter": 9 * (1 - many_filters) ** 2 + 0.5,
+            "deleteFilter": 5 * many_filters ** 2 + 0.5,
+            "getFilter": 2, "listFilters": 1,
+            "createSaContext": 10 * (1 - many_contexts) + 1,
+            "createSaContexts": 2 * (1 - many_contexts) + 0.2,
+            "deleteSaContext": 5 * many_contexts ** 2 + 0.3,
+            "getSaContext": 4, "listSaContexts": 2,
+            "getSpi": 7, "setSpi": 3, "addInbound": 9, "addOutbound": 9,
+            "expireSaContext": 1.5 * many_contexts + 0.2, "rotateSaContext": 3,
+            "updateSaContext": 4,
+            "openSession": 2 * (1 - many_sessions) + 0.1, "closeSession": 1.5 * many_sessions ** 2,
+            "getSession": 0.6, "listSessions": 0.3,
+            "beginTransaction": 2, "commitTransaction": 2.5, "abortTransaction": 1,
+        }
+        name = self.random.choices(list(weights), list(weights.values()))[0]
+        op = {"op": name, "who": self.who(name)}
+        getattr(self, "make_" + name)(op)
+        if "Session" not in name and "Transaction" not in name:
+            self.choose_session(op)
+        if name in ("addFilter", "createSaContext", "createSaContexts", "addInbound",
+                    "addOutbound", "rotateSaContext", "getSpi") and \
+                not self.spoilt and self.chance(0.12):
+            self.choose_key(op)
+        return op
+
+    def who(self, name):
+        if self.chance(0.78):
+            return "admin"
+        if "Filter" in name:
+            return self.pick(["author", "author", "author", "reader", "keyer", "nobody"])
+        return self.pick(["keyer", "keyer", "keyer", "author", "author", "reader", "nobody"])
+
+    def choose_session(self, op):
+        """A session of the caller's, where one has a transaction that rather."""
+        own = [n for n, s in self.model.sessions.items() if s.owner == op["who"]]
+        policy = "Filter" in op["op"]
+        if own and self.chance(0.55 if policy else 0.15):
+            busy = [n for n in own if self.model.sessions[n].transaction]
+            op["session"] = self.pick(busy) if busy and self.chance(0.7) else self.pick(own)
+        elif self.chance(0.02):
+            op["session"] = self.pick(list(self.model.sessions) + self.gone["s"][-3:] + ["s0"])
+
+    def choose_key(self, op):
+        """A new key, or now and then one that was used."""
+        if self.used_keys and self.chance(0.4):
+            earlier = self.pick(self.used_keys[-8:])
+            if self.chance(0.75):
+                op.clear()
+                op.update(earlier)
+            else:
+                op["key"] = earlier["key"]
+            return
+        op["key"] = self.name("k")
+        self.used_keys.append(dict(op))
+
+    def some(self, kind, table):
+        """The name of an object: there, gone, or never."""
+        if table and self.chance(0.96):
+            return self.pick(table)
+        return self.pick(self.gone[kind][-4:] + [kind + "0"])
+
+    def note_gone(self, kind, name):
+        self.gone[kind].append(name)
+
+    # --- Sessions ---
+
+    def make_openSession(self, op):
+        op["as"] = self.name("s")
+        op["who"] = self.pick(["admin", "admin", "admin", "author", "keyer", op["who"]])
+        op["body"] = {"flags": ["dynamic"]} if self.chance(0.45) else {}
+        if self.chance(0.3):
+            op["chosen"] = True
+            if self.model.sessions and self.chance(0.3):
+                op["as"] = self.pick(self.model.sessions)
+
+    def some_session(self, op):
+        op["id"] = self.some("s", self.model.sessions)
+        session = self.model.sessions.get(op["id"])
+        if session and self.chance(0.95):
+            op["who"] = session.owner
+
+    def make_getSession(self, op):
+        self.some_session(op)
+
+    def make_closeSession(self, op):
+        aborted = [n for n, s in self.model.sessions.items() if s.aborted]
+        self.some_session(op)
+        if aborted and self.chance(0.7):
+            op["id"] = self.pick(aborted)
+            op["who"] = self.model.sessions[op["id"]].owner
+        self.note_gone("s", op["id"])
+
+    def make_listSessions(self, op):
+        pass
+
+    def make_beginTransaction(self, op):
+        self.some_session(op)
+        op["body"] = {"flags": ["readOnly"]} if self.chance(0.3) else {}
+
+    def make_commitTransaction(self, op):
+        busy = [n for n, s in self.model.sessions.items() if s.transaction]
+        self.some_session(op)
+        if busy and self.chance(0.85):
+            op["id"] = self.pick(busy)
+            op["who"] = self.model.sessions[op["id"]].owner
+
+    def make_abortTransaction(self, op):
+        self.make_commitTransaction(op)
+
+    # --- Filters ---
+
+    def make_addFilter(self, op):
+        op["as"] = self.name("f")
+        version = "v4" if self.chance(0.75) else "v6"
+        direction = self.pick(["inbound", "outbound"])
+        layer = "%sTransport%s" % (direction, version.upper())
+        conditions = []
+        if self.chance(0.5):
+            conditions.append(self.condition("ipLocalAddress", self.pick(LOCALS[version])))
+        if self.chance(0.7):
+            conditions.append(self.condition("ipRemoteAddress", self.pick(PREFIXES[version])))
+        if self.chance(0.25):
+            conditions.append(self.condition("ipProtocol", self.pick([6, 17])))
+        if self.chance(0.2):
+            conditions.append(self.condition("ipRemotePort", self.pick([443, 500])))
+        if self.chance(0.1):
+            conditions.append(self.condition("ipLocalPort", self.pick([443, 500])))
+        if self.chance(0.85):
+            action = {"type": "calloutTerminating",
+                      "callout": "ipsec%sTransport%s" % (direction.capitalize(), version.upper())}
+        else:
+            action = {"type": self.pick(["permit", "block"])}
+        spec = {"displayData": {"name": op["as"]}, "layer": layer, "action": action,
+                "conditions": conditions}
+        if self.chance(0.5):
+            spec["weight"] = self.pick([{"range": self.random.randrange(16)},
+                                        self.random.randrange(1 << 53)])
+        if self.chance(0.1):
+            spec["key"] = self.pick(["k1", "k2", "k3", "k4"])
+        if self.spoils(0.12):
+            self.pick([self.spoil_name, self.spoil_layer, self.spoil_conditions,
+                       self.spoil_weight, self.spoil_callout])(spec)
+        op["body"] = spec
+
+    def condition(self, field, value):
+        return {"field": field, "match": "equal", "value": value}
+
+    def spoil_name(self, spec):
+        spec["displayData"] = self.pick([{}, {"name": ""}])
+
+    def spoil_layer(self, spec):
+        spec["layer"] = "streamV4"
+
+    def spoil_conditions(self, spec):
+        spec["conditions"] = [self.condition("ipProtocol", 6), self.condition("ipProtocol", 6)]
+
+    def spoil_weight(self, spec):
+        spec["weight"] = {"range": 16}
+
+    def spoil_callout(self, spec):
+        spec["action"] = {"type": "calloutTerminating", "callout": self.pick(
+            list(reference.CALLOUTS) + ["ipsecNowhere"])}
+
+    def make_getFilter(self, op):
+        op["id"] = self.some("f", self.model.filters)
+
+    def make_deleteFilter(self, op):
+        op["id"] = self.some("f", self.model.filters)
+        self.note_gone("f", op["id"])
+
+    def make_listFilters(self, op):
+        if self.chance(0.4):
+            op["query"] = {"layer": self.pick(reference.LAYERS)}
+
+    # --- SA contexts ---
+
+    def make_createSaContext(self, op):
+        op["as"] = self.name("c")
+        op["body"] = self.new_context(op["as"])
+
+    def make_createSaContexts(self, op):
+        count = self.random.randrange(1, 5)
+        op["as"] = [self.name("c") for _ in range(count)]
+        # No order is promised between a malformed item and the meaning of another.
+        self.spoilt = True
+        op["body"] = {"atomic": self.chance(0.5),
+                      "items": [self.new_context(name) for name in op["as"]]}
+
+    def new_context(self, name):
+        body = self.traffic()
+        if self.chance(0.3):
+            body["labels"] = dict(self.random.sample(LABELS, self.random.randrange(3)))
+        if self.chance(0.35):
+            body[self.pick(["spi", "getSpi"])] = True
+            if "spi" in body:
+                body["spi"] = self.spi()
+            if self.chance(0.3):
+                body["inboundFilterId"] = self.some("f", self.model.filters)
+            if self.chance(0.75):
+                body["inbound"] = self.bundle(0 if self.chance(0.8) else body.get("spi", 0))
+                if self.chance(0.7):
+                    body["outbound"] = self.bundle(self.peer_spi(), body["inbound"])
+        return body
+
+    def traffic(self):
+        candidates = [n for n, p in self.model.filters.items()
+                      if p.spec["layer"].startswith("outbound")]
+        if candidates and self.chance(0.9):
+            name = self.pick(candidates)
+        else:
+            name = self.some("f", self.model.filters)
+        policy = self.model.filters.get(name)
+        layer = policy.spec["layer"] if policy else "outboundTransportV4"
+        version = "v4" if layer.endswith("V4") else "v6"
+        traffic = {"localAddress": self.pick(LOCALS[version]),
+                   "remoteAddress": self.pick(REMOTES[version]), "trafficType": "transport",
+                   "ipsecFilterId": name}
+        if policy and self.chance(0.9):
+            for condition in policy.spec.get("conditions", []):
+                if condition["field"] == "ipLocalAddress":
+                    traffic["localAddress"] = condition["value"]
+        if self.chance(0.2):
+            traffic["ipVersion"] = version
+        for member, values in (("ipProtocol", [6, 17]), ("remotePort", [443, 500]),
+                               ("localPort", [443, 500])):
+            if self.chance(0.12):
+                traffic[member] = self.pick(values)
+        if self.spoils(0.06):
+            self.spoil_traffic(traffic)
+        return traffic
+
+    def spoil_traffic(self, traffic):
+        what = self.random.randrange(1, 5)
+        if what == 1:
+            del traffic[self.pick(["localAddress", "trafficType", "ipsecFilterId"])]
+        elif what == 2:
+            traffic["trafficType"] = "both"
+        elif what == 3:
+            traffic["ipVersion"] = "v6" if "." in traffic["localAddress"] else "v4"
+        else:
+            traffic["trafficType"] = "tunnel"
+            traffic["tunnelPolicyId"] = traffic.pop("ipsecFilterId")
+
+    def spi(self):
+        known = [c.spi for c in self.model.contexts.values() if c.spi is not None]
+        if known and self.chance(0.2):
+            return self.pick(known)
+        return self.random.randrange(256, 400) if self.chance(0.3) else \
+            self.random.randrange(1 << 20, 1 << 32)
+
+    def peer_spi(self):
+        return self.random.randrange(256) if self.spoils(0.02) else \
+            self.random.randrange(256, 1 << 32)
+
+    def in_state(self, wanted):
+        fitting = [n for n, c in self.model.contexts.items() if c.state in wanted]
+        if fitting and self.chance(0.85):
+            return self.pick(fitting)
+        return self.some("c", self.model.contexts)
+
+    def make_getSaContext(self, op):
+        op["id"] = self.some("c", self.model.contexts)
+
+    def make_deleteSaContext(self, op):
+        op["id"] = self.some("c", self.model.contexts)
+        self.note_gone("c", op["id"])
+
+    def make_listSaContexts(self, op):
+        query = {}
+        if self.chance(0.3):
+            query["localAddress"] = self.pick(LOCALS["v4"] + LOCALS["v6"])
+        if self.chance(0.4):
+            query["remoteAddress"] = self.pick(PREFIXES["v4"] + PREFIXES["v6"])
+        if self.chance(0.2):
+            query["state"] = self.pick(["created", "spiSet", "inbound", "active", "expiring"])
+        if self.chance(0.1):
+            query["trafficType"] = self.pick(["transport", "tunnel"])
+        if self.chance(0.1):
+            query["label"] = self.pick(["site", "site=a", "tier=1", "nothing"])
+        spis = [c.spi for c in self.model.contexts.values() if c.spi is not None]
+        if spis and self.chance(0.1):
+            query["spi"] = self.pick(spis)
+        op["query"] = query
+        if self.chance(0.5):
+            op["limit"] = self.random.randrange(1, 12)
+
+    def spi_body(self, name):
+        context = self.model.contexts.get(name)
+        body = {}
+        layer = "inboundTransportV4"
+        if context:
+            layer = "inboundTransport" + context.traffic["ipVersion"].upper()
+            if self.chance(0.3):
+                body["localAddress"] = context.traffic["localAddress"]
+                body["remoteAddress"] = context.traffic["remoteAddress"]
+        fitting = [n for n, p in self.model.filters.items() if p.spec["layer"] == layer]
+        if context and context.inbound_filter and self.chance(0.5):
+            body["ipsecFilterId"] = context.inbound_filter
+        elif fitting and self.chance(0.7):
+            body["ipsecFilterId"] = self.pick(fitting)
+        elif self.chance(0.3):
+            body["ipsecFilterId"] = self.some("f", self.model.filters)
+        return body
+
+    def make_getSpi(self, op):
+        op["id"] = self.in_state(["created"])
+        op["body"] = self.spi_body(op["id"])
+
+    def make_setSpi(self, op):
+        op["id"] = self.in_state(["created"])
+        op["body"] = dict(self.spi_body(op["id"]), spi=self.spi())
+        if self.spoils(0.05):
+            op["body"]["spi"] = self.random.randrange(256)
+
+    def make_addInbound(self, op):
+        op["id"] = self.in_state(["spiSet"])
+        context = self.model.contexts.get(op["id"])
+        spi = context.spi if context and context.spi is not None else self.spi()
+        op["body"] = self.bundle(spi if self.chance(0.97) else self.spi())
+
+    def make_addOutbound(self, op):
+        op["id"] = self.in_state(["inbound"])
+        context = self.model.contexts.get(op["id"])
+        op["body"] = self.bundle(self.peer_spi(), context and context.inbound)
+
+    def make_expireSaContext(self, op):
+        op["id"] = self.some("c", self.model.contexts)
+
+    def make_rotateSaContext(self, op):
+        op["id"] = self.in_state(["active"])
+        op["as"] = self.name("c")
+        op["body"] = {"inbound": self.bundle(0)}
+        if self.chance(0.5):
+            op["body"]["outbound"] = self.bundle(self.peer_spi(), op["body"]["inbound"])
+        if self.chance(0.2):
+            op["body"]["spi"] = self.spi()
+        if self.spoils(0.03):
+            del op["body"]["inbound"]
+
+    def make_updateSaContext(self, op):
+        op["id"] = self.in_state(["active", "inbound"])
+        context = self.model.contexts.get(op["id"])
+        version = context.traffic["ipVersion"] if context else "v4"
+        body = {}
+        if self.chance(0.4):
+            body["labels"] = dict(self.random.sample(LABELS, self.random.randrange(3)))
+        if self.chance(0.3):
+            if self.chance(0.05):
+                version = "v6" if version == "v4" else "v4"
+            body["outboundTraffic"] = {"localAddress": self.pick(LOCALS[version]),
+                                       "remoteAddress": self.pick(REMOTES[version])}
+        for direction in ("inbound", "outbound"):
+            if self.chance(0.3):
+                body[direction] = self.bundle_patch()
+        op["body"] = body
+
+    def bundle_patch(self):
+        patch = {}
+        if self.chance(0.6):
+            patch["flags"] = self.flags()
+        if self.chance(0.3):
+            patch["napContext"] = self.random.randrange(1, 1 << 32)
+        if self.chance(0.3):
+            patch["mmSaId"] = self.random.randrange(1, 1 << 53)
+        if self.chance(0.2):
+            patch["udpEncapsulation"] = {"localPort": 4500, "remotePort": 4500}
+        return patch or {"napContext": 7}
+
+    # --- Bundles ---
+
+    def flags(self):
+        flags = self.random.sample(sorted(reference.BUNDLE_FLAGS - {"clearDfOnTunnel"}),
+                                   self.random.randrange(3))
+        if self.spoils(0.03):
+            flags.append(self.pick(["clearDfOnTunnel", "noSuchFlag"]))
+        return flags
+
+    def key(self, size):
+        return "hex:" + self.random.randbytes(size).hex()
+
+    def bundle(self, spi, like=None):
+        """A bundle, mostly good; for the other direction one like it."""
+        kinds = [sa["saTransformType"] for sa in like["saList"]] if like and self.chance(0.95) \
+            else self.pick([["espAuthAndCipher"]] * 6 +
+                           [["espAuthAndCipher", "ah"], ["espCipher", "ah"], ["espCipher"],
+                            ["ah"], ["espAuth"], ["espAuth", "ah"]])
+        sas = [self.sa(kind, spi) for kind in kinds]
+        bundle = {"saList": sas}
+        if self.chance(0.2):
+            bundle["flags"] = self.flags()
+        if self.chance(0.3):
+            bundle["lifetime"] = {"seconds": self.random.randrange(100000, 1 << 31),
+                                  "kilobytes": self.random.randrange(1 << 31)}
+        if self.chance(0.2):
+            bundle["qmSaId"] = self.pick([1, 2])
+        elif like and "qmSaId" in like:
+            bundle["qmSaId"] = like["qmSaId"]
+        if self.chance(0.05):
+            bundle["udpEncapsulation"] = {"localPort": 4500, "remotePort": 4500}
+        if self.chance(0.03) and like:
+            for one, two in zip(sas, like["saList"]):
+                one.update({k: v for k, v in two.items() if k != "spi"})
+        if self.spoils(0.12):
+            self.spoil_bundle(bundle, sas)
+        return bundle
+
+    def sa(self, kind, spi):
+        sa = {"spi": spi, "saTransformType": kind}
+        what = reference.TYPES.get(kind, "auth")
+        strong = [n for n, row in reference.CIPHER.items() if not row[2] or self.chance(0.1)]
+        cipher = self.pick(strong)
+        if what == "both":
+            gcm = reference.CIPHER[cipher][1]
+            auth = cipher if gcm else self.auth(False)
+            sa.update(cipherTransform=cipher, authTransform=auth,
+                      cipherKey=self.key(reference.CIPHER[cipher][0]))
+            if not gcm:
+                sa["authKey"] = self.key(reference.AUTH[auth][0])
+            elif self.chance(0.2):
+                sa["authKey"] = sa["cipherKey"]
+        elif what == "cipher":
+            cipher = self.pick([n for n in strong if not reference.CIPHER[n][1]])
+            sa.update(cipherTransform=cipher, cipherKey=self.key(reference.CIPHER[cipher][0]))
+        else:
+            auth = self.auth(kind == "espAuth" and self.chance(0.5))
+            sa.update(authTransform=auth, authKey=self.key(reference.AUTH[auth][0]))
+        return sa
+
+    def auth(self, gcm):
+        return self.pick([n for n, row in reference.AUTH.items() if row[1] == gcm and
+                          (not row[2] or self.chance(0.1))])
+
+    def spoil_bundle(self, bundle, sas):
+        sa = self.pick(sas)
+        key = self.pick([k for k in ("authKey", "cipherKey") if k in sa])
+        size = len(reference.key_bytes(sa[key]))
+        what = self.random.randrange(9)
+        if what == 0:
+            sa[key] = self.key(size + self.pick([-1, 1]))
+        elif what == 1:
+            sa[key] = "hex:" + "00" * size
+        elif what == 2:
+            del sa[key]
+        elif what == 3:
+            sa[self.pick(["authTransform", "cipherTransform"])] = "ROT_13"
+        elif what == 4:
+            sa["saTransformType"] = self.pick(["espAuthFw", "espNothing"])
+        elif what == 5:
+            bundle["saList"] = self.pick([[], sas * 3])
+        elif what == 6:
+            bundle["saList"] = list(reversed(sas)) if len(sas) == 2 else sas * 2
+        elif what == 7:
+            sa["authTransform"] = self.pick(reference.AUTH)
+        else:
+            bundle["udpEncapsulation"] = {"localPort": 0, "remotePort": 4500}
