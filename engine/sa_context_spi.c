@@ -142,11 +142,11 @@ prepare(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     *context_out = *context;
-    status = check_same_traffic(session, context, inbound_traffic);
+    status = sa_context_set_inbound_filter(session, context_out, inbound_traffic->ipsec_filter_id,
+                                           "/ipsecFilterId");
     if (status != IPSEC_OK)
         return status;
-    return sa_context_set_inbound_filter(session, context_out, inbound_traffic->ipsec_filter_id,
-                                         "/ipsecFilterId");
+    return check_same_traffic(session, context, inbound_traffic);
 }
 
 /* What the inbound traffic gives has to be what the context has. */

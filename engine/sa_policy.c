@@ -43,10 +43,10 @@ check_transport(struct ipsec_session *session, const struct ipsec_traffic *traff
                                     entry->filter->lifetime, "/ipsecFilterId");
     if (status != IPSEC_OK)
         return status;
-    status = validate_traffic_meaning(traffic, session->fault);
+    status = validate_traffic_filter(traffic, entry->filter, session->fault);
     if (status != IPSEC_OK)
         return status;
-    return validate_traffic_filter(traffic, entry->filter, session->fault);
+    return validate_traffic_meaning(traffic, session->fault);
 }
 
 static enum ipsec_status
