@@ -647,6 +647,7 @@ class Model:
 
     def take_bundle(self, context, bundle, direction):
         setattr(context, direction, bundle)
+        context.knows_key = context.knows_key or direction == "inbound"
         context.state = "inbound" if direction == "inbound" else "active"
 
     def replace_others(self, name, context):
