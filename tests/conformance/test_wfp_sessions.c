@@ -2,7 +2,6 @@
  *
  * test_wfp_sessions.c: sessions and transactions (specification section 6): what every call does in
  * every kind of session, and what sessions and transactions do themselves. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -392,13 +391,6 @@ a_transaction_held_too_long(void **state)
     wfp_close(&wfp);
 }
 
-#define SENTENCE(suite, test, name)                                                                \
-    do {                                                                                           \
-        wfp_case(suite, test, NULL, "%s", name);                                                   \
-        (suite)->cases[(suite)->count - 1].setup_func = wfp_setup;                                 \
-        (suite)->cases[(suite)->count - 1].teardown_func = wfp_teardown;                           \
-    } while (0)
-
 int
 main(void)
 {
@@ -406,31 +398,32 @@ main(void)
     struct wfp_suite suite = { .count = 0 };
 
     add_cells(&suite, cells);
-    SENTENCE(&suite, a_key_is_made_when_none_is_given,
-             "FwpmEngineOpen0 without a key: the engine makes one");
-    SENTENCE(&suite, a_key_that_is_taken, "FwpmEngineOpen0 with a taken key: FWP_E_ALREADY_EXISTS");
-    SENTENCE(&suite, a_flag_that_there_is_not,
-             "FwpmEngineOpen0 with an unknown flag: FWP_E_INVALID_FLAGS");
-    SENTENCE(&suite, opening_needs_its_right,
-             "FwpmEngineOpen0 without FWPM_ACTRL_OPEN: ERROR_ACCESS_DENIED");
-    SENTENCE(&suite, an_unknown_handle, "any call in an unknown session: ERROR_INVALID_HANDLE");
-    SENTENCE(&suite, a_handle_of_another_principal,
-             "any call in another principal's session: ERROR_INVALID_HANDLE");
-    SENTENCE(&suite, a_closed_handle, "any call in a closed session: ERROR_INVALID_HANDLE");
-    SENTENCE(&suite, a_session_that_was_cancelled,
-             "any call but FwpmEngineClose0 in a cancelled session: FWP_E_SESSION_ABORTED");
-    SENTENCE(&suite, contexts_outlive_the_session_that_made_them,
-             "FwpmEngineClose0 leaves the SA contexts of its session");
-    SENTENCE(&suite, beginning_needs_the_right_of_its_kind,
-             "FwpmTransactionBegin0 without the right of its kind: ERROR_ACCESS_DENIED");
-    SENTENCE(&suite, run_lock,
-             "FwpmTransactionBegin0 beside a writer: FWP_E_TIMEOUT; many may read");
-    SENTENCE(&suite, closing_aborts_the_transaction, "FwpmEngineClose0 aborts the transaction");
-    SENTENCE(&suite, create_does_not_wait_for_a_writer,
-             "IPsecSaContextCreate0 does not wait for another session's transaction");
-    SENTENCE(&suite, a_failing_call_leaves_the_transaction_open,
-             "a call that fails leaves its transaction open");
-    SENTENCE(&suite, a_transaction_held_too_long,
-             "the call after a transaction was held too long: FWP_E_TXN_ABORTED, once");
+    wfp_sentence(&suite, a_key_is_made_when_none_is_given,
+                 "FwpmEngineOpen0 without a key: the engine makes one");
+    wfp_sentence(&suite, a_key_that_is_taken,
+                 "FwpmEngineOpen0 with a taken key: FWP_E_ALREADY_EXISTS");
+    wfp_sentence(&suite, a_flag_that_there_is_not,
+                 "FwpmEngineOpen0 with an unknown flag: FWP_E_INVALID_FLAGS");
+    wfp_sentence(&suite, opening_needs_its_right,
+                 "FwpmEngineOpen0 without FWPM_ACTRL_OPEN: ERROR_ACCESS_DENIED");
+    wfp_sentence(&suite, an_unknown_handle, "any call in an unknown session: ERROR_INVALID_HANDLE");
+    wfp_sentence(&suite, a_handle_of_another_principal,
+                 "any call in another principal's session: ERROR_INVALID_HANDLE");
+    wfp_sentence(&suite, a_closed_handle, "any call in a closed session: ERROR_INVALID_HANDLE");
+    wfp_sentence(&suite, a_session_that_was_cancelled,
+                 "any call but FwpmEngineClose0 in a cancelled session: FWP_E_SESSION_ABORTED");
+    wfp_sentence(&suite, contexts_outlive_the_session_that_made_them,
+                 "FwpmEngineClose0 leaves the SA contexts of its session");
+    wfp_sentence(&suite, beginning_needs_the_right_of_its_kind,
+                 "FwpmTransactionBegin0 without the right of its kind: ERROR_ACCESS_DENIED");
+    wfp_sentence(&suite, run_lock,
+                 "FwpmTransactionBegin0 beside a writer: FWP_E_TIMEOUT; many may read");
+    wfp_sentence(&suite, closing_aborts_the_transaction, "FwpmEngineClose0 aborts the transaction");
+    wfp_sentence(&suite, create_does_not_wait_for_a_writer,
+                 "IPsecSaContextCreate0 does not wait for another session's transaction");
+    wfp_sentence(&suite, a_failing_call_leaves_the_transaction_open,
+                 "a call that fails leaves its transaction open");
+    wfp_sentence(&suite, a_transaction_held_too_long,
+                 "the call after a transaction was held too long: FWP_E_TXN_ABORTED, once");
     return wfp_run_suite(&suite, "WFP sessions and transactions");
 }

@@ -477,6 +477,14 @@ wfp_case(
     };
 }
 
+void
+wfp_sentence(struct wfp_suite *suite, CMUnitTestFunction run_case, const char *name)
+{
+    wfp_case(suite, run_case, NULL, "%s", name);
+    suite->cases[suite->count - 1].setup_func = wfp_setup;
+    suite->cases[suite->count - 1].teardown_func = wfp_teardown;
+}
+
 int
 wfp_run_suite(struct wfp_suite *suite, const char *name)
 {

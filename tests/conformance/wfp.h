@@ -135,6 +135,8 @@ struct wfp_suite {
 PRINTF_FORMAT(4, 5)
 void
 wfp_case(struct wfp_suite *suite, CMUnitTestFunction run, const void *row, const char *name, ...);
+/* A case that stands alone, on what wfp_setup() furnishes. */
+void wfp_sentence(struct wfp_suite *suite, CMUnitTestFunction run, const char *name);
 /* Runs them and frees the suite. */
 int wfp_run_suite(struct wfp_suite *suite, const char *name);
 

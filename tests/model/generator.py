@@ -28,6 +28,7 @@ REMOTES = {"v4": ["198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.9"]
            "v6": ["2001:db8:1::7", "2001:db8:1::8", "2001:db8:2::1"]}
 PREFIXES = {"v4": ["198.51.100.0/24", "198.51.100.0/30", "198.51.100.1/32", "0.0.0.0/0"],
             "v6": ["2001:db8:1::/64", "2001:db8::/32", "2001:db8:1::7/128"]}
+ODD_ADDRESSES = ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"]
 LABELS = [("site", "a"), ("site", "b"), ("tier", "1"), ("owner", "")]
 CONTEXTS, FILTERS, SESSIONS = 40, 24, 8
 
@@ -300,8 +301,11 @@ class Generator:
         return traffic
 
     def spoil_traffic(self, traffic):
-        what = self.random.randrange(1, 5)
-        if what == 1:
+        what = self.random.randrange(5)
+        if what == 0:
+            odd = [a for a in ODD_ADDRESSES if (":" in a) == (":" in traffic["remoteAddress"])]
+            traffic[self.pick(["localAddress", "remoteAddress"])] = self.pick(odd)
+        elif what == 1:
             del traffic[self.pick(["localAddress", "trafficType", "ipsecFilterId"])]
         elif what == 2:
             traffic["trafficType"] = "both"
@@ -363,6 +367,8 @@ class Generator:
             if self.chance(0.3):
                 body["localAddress"] = context.traffic["localAddress"]
                 body["remoteAddress"] = context.traffic["remoteAddress"]
+                if self.chance(0.1):
+                    body["remoteAddress"] = self.pick(REMOTES[context.traffic["ipVersion"]])
         fitting = [n for n, p in self.model.filters.items() if p.spec["layer"] == layer]
         if context and context.inbound_filter and self.chance(0.5):
             body["ipsecFilterId"] = context.inbound_filter
