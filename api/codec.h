@@ -151,6 +151,7 @@ struct codec_decoder {
     enum ipsec_fault_place place;
     const struct codec_step *step;
     int ip_version; /* what the members so far say; -1: nothing */
+    bool forwards;  /* conditions have the names of the forward layers */
 };
 
 /* Decodes a body into 'object_out', zeroed memory.  Statuses besides those of the members:
@@ -216,6 +217,7 @@ struct codec_encoder {
     struct buffer *out;
     const struct ipsec_engine *engine; /* knows the principals; may be null where none occur */
     int ip_version;                    /* of the addresses to come */
+    bool forwards;                     /* conditions have the names of the forward layers */
 };
 
 void

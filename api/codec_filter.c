@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * codec_filter.c: FWPM_FILTER0 as JSON, as callers give it and as they get it. */
+#include "api/condition_values.h"
 #include "api/filter_names.h"
 #include "api/filter_values.h"
 #include "api/query.h"
@@ -37,36 +38,6 @@ static const struct codec_object display_data = {
     .closed = true,
 };
 
-static const struct codec_field condition_fields[] = {
-    CODEC_FIELD(ipsec_condition,
-                field,
-                "field",
-                .kind = CODEC_ENUM,
-                .names = &filter_conditions,
-                .flags = CODEC_REQUIRED,
-                .summary = "What is compared; each field once."),
-    CODEC_FIELD(ipsec_condition,
-                match,
-                "match",
-                .kind = CODEC_ENUM,
-                .names = &filter_match_types,
-                .flags = CODEC_REQUIRED,
-                .summary = "How it is compared."),
-    CODEC_GROUP("value",
-                .kind = CODEC_CUSTOM,
-                .custom = &filter_condition_value_codec,
-                .flags = CODEC_REQUIRED,
-                .summary = "Addresses: an address or prefix of the layer's IP version.  Protocol: "
-                           "0 to 255.  Ports: 0 to 65535."),
-};
-static const struct codec_object condition = {
-    .name = "Condition",
-    .summary = "One condition of a filter (FWPM_FILTER_CONDITION0); all of them must hold.",
-    .fields = condition_fields,
-    .field_count = CODEC_COUNT(condition_fields),
-    .closed = true,
-};
-
 static const struct codec_field action_fields[] = {
     CODEC_FIELD(ipsec_filter,
                 action,
@@ -99,9 +70,13 @@ static const struct codec_object action = {
     CODEC_GROUP("layer", .kind = CODEC_CUSTOM, .custom = &filter_layer_codec,                      \
                 .names = &filter_layers, .flags = CODEC_REQUIRED,                                  \
                 .summary = "Where in the stack the filter is asked.")
+#define SUB_LAYER                                                                                  \
+    CODEC_FIELD(ipsec_filter, sub_layer, "subLayer", .kind = CODEC_ENUM,                           \
+                .names = &filter_sub_layers,                                                       \
+                .summary = "The group it is weighed in; left out: universal.")
 #define CONDITIONS                                                                                 \
-    CODEC_FIELD(ipsec_filter, conditions, "conditions", .kind = CODEC_ARRAY, .object = &condition, \
-                .stride = sizeof(struct ipsec_condition),                                          \
+    CODEC_FIELD(ipsec_filter, conditions, "conditions", .kind = CODEC_ARRAY,                       \
+                .object = &codec_condition, .stride = sizeof(struct ipsec_condition),              \
                 .count_offset = offsetof(struct ipsec_filter, condition_count),                    \
                 .count_size = sizeof(uint8_t), .too_many = IPSEC_DUPLICATE_CONDITION,              \
                 .summary = "What traffic must match; none: all of it.")
@@ -114,35 +89,47 @@ static const struct codec_object action = {
                            "{\"range\": n}: the top four bits, the rest automatic.  A number: "    \
                            "taken as it is; above 2^53-1 as decimal digits in a string.")
 
+#define OWNER_AND_CONTEXT                                                                          \
+    CODEC_FIELD(ipsec_filter, provider_key, "providerKey", .kind = CODEC_GUID,                     \
+                .flags = CODEC_OMIT_ZERO, .summary = "Key of the provider that owns the filter."), \
+        CODEC_FIELD(ipsec_filter, provider_data, "providerData", .kind = CODEC_BLOB,               \
+                    .maximum = IPSEC_PROVIDER_DATA_MAX,                                            \
+                    .count_offset = offsetof(struct ipsec_filter, provider_data_size),             \
+                    .count_size = sizeof(uint16_t),                                                \
+                    .summary = "Opaque bytes of that provider, kept and given back as base64; "    \
+                               "readable by whoever may read the filter."),                        \
+        CODEC_FIELD(ipsec_filter, provider_context_key, "providerContextKey", .kind = CODEC_GUID,  \
+                    .flags = CODEC_OMIT_ZERO,                                                      \
+                    .summary = "Key of the provider context whose policy the filter has."),        \
+        CODEC_GROUP("rawContext", .kind = CODEC_CUSTOM, .custom = &filter_raw_context_codec,       \
+                    .summary = "Flags for the callout, in a filter without a provider context; "   \
+                               "64 bits, above 2^53-1 as decimal digits in a string.")
+
 /* --- A filter from a caller ---------------------------------------------------------------------
  */
 
 static const struct codec_field new_filter_fields[] = {
     DISPLAY_DATA,
     LAYER,
+    SUB_LAYER,
     CONDITIONS,
     ACTION,
     WEIGHT,
+    OWNER_AND_CONTEXT,
     CODEC_FIELD(ipsec_filter,
                 key,
                 "key",
                 .kind = CODEC_GUID,
+                .flags = CODEC_OMIT_ZERO,
                 .summary =
                     "A GUID of the caller's choice; left out or zero: the engine makes one."),
-    CODEC_GROUP("flags",
-                .kind = CODEC_CUSTOM,
-                .custom = &filter_flags_codec,
-                .summary = "This version carries no filter flag: only an empty list is accepted."),
-    CODEC_GROUP("providerKey",
-                .kind = CODEC_CUSTOM,
-                .custom = &filter_provider_key_codec,
-                .summary = "Key of the provider that owns the filter.  This version has no "
-                           "providers, so every key is unknown."),
-    CODEC_GROUP("providerContextKey",
-                .kind = CODEC_CUSTOM,
-                .custom = &filter_provider_context_key_codec,
-                .summary = "Key of a provider context.  This version has no provider contexts, so "
-                           "every key is unknown."),
+    CODEC_FIELD(ipsec_filter,
+                flags,
+                "flags",
+                .kind = CODEC_FLAGS,
+                .names = &filter_flags,
+                .summary = "FWPM_FILTER_FLAG_*; hasProviderContext follows from "
+                           "providerContextKey and may be left out, disabled is only given back."),
 };
 
 const struct codec_object codec_new_filter = {
@@ -170,11 +157,42 @@ static const struct codec_field filter_fields[] = {
                 .kind = CODEC_GUID,
                 .flags = CODEC_REQUIRED,
                 .summary = "GUID of the filter."),
+    CODEC_FIELD(ipsec_filter,
+                lifetime,
+                "lifetime",
+                .kind = CODEC_ENUM,
+                .names = &policy_lifetimes,
+                .flags = CODEC_REQUIRED,
+                .summary = "static and persistent: until it is deleted; dynamic: until the session "
+                           "that added it ends."),
     DISPLAY_DATA,
     LAYER,
+    SUB_LAYER,
     CONDITIONS,
     ACTION,
     WEIGHT,
+    OWNER_AND_CONTEXT,
+    CODEC_FIELD(ipsec_filter,
+                provider_context_id,
+                "providerContextId",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "LUID of the provider context that the key names."),
+    CODEC_FIELD(ipsec_filter,
+                tunnel_id,
+                "tunnelId",
+                .kind = CODEC_UNSIGNED,
+                .minimum = 1,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "LUID of the tunnel that the filter is part of, and ends with."),
+    CODEC_FIELD(ipsec_filter,
+                flags,
+                "flags",
+                .kind = CODEC_FLAGS,
+                .names = &filter_flags,
+                .flags = CODEC_REQUIRED,
+                .summary = "FWPM_FILTER_FLAG_*."),
     CODEC_FIELD(ipsec_filter,
                 effective_weight,
                 "effectiveWeight",
