@@ -21,8 +21,9 @@
 #include "api/text.h"
 #include "auth/rights.h"
 
-/* The longest answer: a full page of filters with the longest texts, each byte escaped. */
-enum { ANSWER_MAXIMUM = 16 << 20, REPLAY_MAXIMUM = 1 << 16 };
+/* The longest answer: a full page of provider contexts with the longest texts, each byte escaped.
+ */
+enum { ANSWER_MAXIMUM = 32 << 20, REPLAY_MAXIMUM = 1 << 16 };
 
 const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_ACCEPT] = "Accept",

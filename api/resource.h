@@ -162,6 +162,65 @@ extern const struct codec_object codec_filter_created; /* struct filter_created 
 extern const struct codec_object codec_filter_query;   /* struct filter_query */
 extern const struct codec_object codec_filter_list;    /* struct filter_list */
 
+/* --- Provider contexts ------------------------------------------------------------------------ */
+
+struct new_provider_context {
+    struct ipsec_provider_context context; /* first, see codec_provider_context.c */
+    bool transport_given;
+    bool tunnel_given;
+    bool policy_given;
+};
+
+struct provider_context_created {
+    uint64_t id;
+    struct ipsec_guid key;
+};
+
+/* As struct filter_reply. */
+struct provider_context_reply {
+    struct ipsec_provider_context context;
+    const struct ipsec_provider_context *reference;
+};
+
+struct provider_context_query {
+    uint32_t limit;
+    char cursor[CURSOR_TEXT_SIZE];
+    uint64_t after;
+    uint8_t type; /* enum ipsec_provider_context_type */
+    bool type_given;
+    struct ipsec_guid key;
+    bool key_given;
+};
+
+struct provider_context_list {
+    struct ipsec_provider_context_page page;
+    char next_cursor[CURSOR_TEXT_SIZE];
+};
+
+struct cursor_scope provider_context_query_scope(const struct provider_context_query *query);
+
+extern const struct codec_object codec_new_provider_context; /* struct new_provider_context */
+extern const struct codec_object codec_provider_context;     /* struct ipsec_provider_context */
+extern const struct codec_object
+    codec_provider_context_created;                            /* struct provider_context_created */
+extern const struct codec_object codec_provider_context_query; /* struct provider_context_query */
+extern const struct codec_object codec_provider_context_list;  /* struct provider_context_list */
+
+/* --- Tunnels ---------------------------------------------------------------------------------- */
+
+struct new_tunnel {
+    struct new_provider_context tunnel_policy;
+    struct new_provider_context main_mode_policy;
+    bool main_mode_policy_given;
+    uint32_t flags;
+    uint8_t ip_version; /* of what runs inside */
+    uint8_t condition_count;
+    struct ipsec_condition conditions[IPSEC_CONDITION_FIELD_COUNT];
+};
+
+extern const struct codec_object codec_new_tunnel; /* struct new_tunnel */
+extern const struct codec_object codec_tunnel;     /* struct ipsec_tunnel_made */
+
 /* --- Sessions --------------------------------------------------------------------------------- */
 
 struct begin_transaction {
