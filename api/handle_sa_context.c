@@ -13,7 +13,9 @@ static enum ipsec_status create(struct ipsec_session *session,
                                 struct sa_context_created *created_out);
 static enum ipsec_status create_all(struct api_call *call, struct ipsec_session *session);
 static enum ipsec_status create_each(struct api_call *call, struct ipsec_session *session);
-static bool keep_fault(struct sa_context_result *result, const struct ipsec_fault *fault);
+static enum ipsec_status point_to_item(struct ipsec_fault *fault, size_t item);
+static bool
+keep_fault(struct sa_context_result *result, size_t item, const struct ipsec_fault *fault);
 
 enum ipsec_status
 handle_create_sa_context(struct api_call *call, struct ipsec_session *session)
@@ -47,7 +49,7 @@ handle_refuse_sa_context_item(struct ipsec_call *base,
     struct sa_context_results *reply = call->out;
 
     if (item < reply->result_count)
-        (void)keep_fault(&reply->results[item], fault);
+        (void)keep_fault(&reply->results[item], item, fault);
 }
 
 void
@@ -156,12 +158,8 @@ create_all(struct api_call *call, struct ipsec_session *session)
     for (size_t i = 0; i < request->item_count; i++) {
         enum ipsec_status status = create(session, &request->items[i], &reply->results[i].created);
 
-        if (status != IPSEC_OK) {
-            char prefix[32];
-
-            (void)snprintf(prefix, sizeof prefix, "/items/%zu", i);
-            return ipsec_fault_prefix(ipsec_session_fault(session), prefix);
-        }
+        if (status != IPSEC_OK)
+            return point_to_item(ipsec_session_fault(session), i);
     }
     return IPSEC_OK;
 }
@@ -180,7 +178,7 @@ create_each(struct api_call *call, struct ipsec_session *session)
         if (create(session, &request->items[i], &reply->results[i].created) == IPSEC_OK)
             continue;
         ipsec_session_rollback(session, &savepoint);
-        if (!keep_fault(&reply->results[i], fault))
+        if (!keep_fault(&reply->results[i], i, fault))
             return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                    "no memory for the answer");
         *fault = (struct ipsec_fault){ .status = IPSEC_OK };
@@ -189,12 +187,23 @@ create_each(struct api_call *call, struct ipsec_session *session)
 }
 
 static bool
-keep_fault(struct sa_context_result *result, const struct ipsec_fault *fault)
+keep_fault(struct sa_context_result *result, size_t item, const struct ipsec_fault *fault)
 {
     if (result->fault == NULL)
         result->fault = malloc(sizeof *result->fault);
     if (result->fault == NULL)
         return false;
     *result->fault = *fault;
+    (void)!point_to_item(result->fault, item);
     return true;
+}
+
+/* Pointers are to the request's body, wherever the fault was found. */
+static enum ipsec_status
+point_to_item(struct ipsec_fault *fault, size_t item)
+{
+    char prefix[32];
+
+    (void)snprintf(prefix, sizeof prefix, "/items/%zu", item);
+    return ipsec_fault_prefix(fault, prefix);
 }
