@@ -272,6 +272,12 @@ static const struct codec_field query_fields[] = {
                 .names = &filter_layers,
                 .given_offset = offsetof(struct filter_query, layer_given),
                 .summary = "Only filters at this layer."),
+    CODEC_FIELD(filter_query,
+                key,
+                "key",
+                .kind = CODEC_GUID,
+                .given_offset = offsetof(struct filter_query, key_given),
+                .summary = "Only the filter with this key."),
 };
 
 const struct codec_object codec_filter_query = {
@@ -311,9 +317,10 @@ struct cursor_scope
 filter_query_scope(const struct filter_query *query)
 {
     struct cursor_scope scope = { .size = 0 };
-    const uint8_t bytes[] = { 'f', query->layer_given, query->layer };
+    const uint8_t bytes[] = { 'f', query->layer_given, query->layer, query->key_given };
 
     cursor_scope_add(&scope, bytes, sizeof bytes);
+    cursor_scope_add(&scope, query->key.bytes, sizeof query->key.bytes);
     return scope;
 }
 

@@ -37,6 +37,15 @@ void handle_conclude_filter_list(struct api_call *call);
 void handle_clear_filter_reply(void *out);
 void handle_clear_filter_list(void *out);
 
+api_handler handle_list_providers;
+api_handler handle_get_provider;
+api_handler handle_list_layers;
+api_handler handle_get_layer;
+api_handler handle_list_sub_layers;
+api_handler handle_get_sub_layer;
+api_handler handle_list_callouts;
+api_handler handle_get_callout;
+
 api_handler handle_open_session;
 api_handler handle_get_session;
 api_handler handle_list_sessions;

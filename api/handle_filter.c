@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * handle_filter.c: the operations on filters. */
+#include <stdlib.h>
+
 #include "api/handle.h"
 #include "api/resource.h"
+
+static enum ipsec_status list_by_key(struct api_call *call, struct ipsec_session *session);
 
 enum ipsec_status
 handle_add_filter(struct api_call *call, struct ipsec_session *session)
@@ -30,6 +34,8 @@ handle_list_filters(struct api_call *call, struct ipsec_session *session)
     struct filter_list *reply = call->out;
     int layer = query->layer_given ? query->layer : -1;
 
+    if (query->key_given)
+        return list_by_key(call, session);
     return ipsec_filter_enum(session, layer, query->after, query->limit, &reply->page);
 }
 
@@ -65,4 +71,32 @@ handle_clear_filter_list(void *out)
     struct filter_list *reply = out;
 
     ipsec_filter_page_clear(&reply->page);
+}
+
+/* A page of the one that has the key, or of none. */
+static enum ipsec_status
+list_by_key(struct api_call *call, struct ipsec_session *session)
+{
+    const struct filter_query *query = call->in;
+    struct filter_list *reply = call->out;
+    const struct ipsec_filter *found;
+
+    enum ipsec_status status = ipsec_filter_get_by_key(session, &query->key, &found);
+    if (status == IPSEC_FILTER_NOT_FOUND)
+        return IPSEC_OK;
+    if (status != IPSEC_OK)
+        return status;
+    if (query->layer_given && found->layer != query->layer) {
+        ipsec_filter_unref(found);
+        return IPSEC_OK;
+    }
+    reply->page.filters = malloc(sizeof *reply->page.filters);
+    if (reply->page.filters == NULL) {
+        ipsec_filter_unref(found);
+        return ipsec_fault_set(ipsec_session_fault(session), IPSEC_RPC_OUT_OF_RESOURCES,
+                               IPSEC_FAULT_SERVICE, NULL, "no memory for the answer");
+    }
+    reply->page.filters[0] = found;
+    reply->page.filter_count = 1;
+    return IPSEC_OK;
 }

@@ -147,6 +147,8 @@ struct filter_query {
     uint64_t after;
     uint8_t layer; /* enum ipsec_layer */
     bool layer_given;
+    struct ipsec_guid key;
+    bool key_given;
 };
 
 struct filter_list {
@@ -161,6 +163,23 @@ extern const struct codec_object codec_filter;         /* struct ipsec_filter, t
 extern const struct codec_object codec_filter_created; /* struct filter_created */
 extern const struct codec_object codec_filter_query;   /* struct filter_query */
 extern const struct codec_object codec_filter_list;    /* struct filter_list */
+
+/* --- What is built in ------------------------------------------------------------------------- */
+
+struct builtin_list {
+    const struct ipsec_builtin *objects; /* borrowed, for ever */
+    size_t count;
+};
+
+/* struct ipsec_builtin and struct builtin_list */
+extern const struct codec_object codec_provider;
+extern const struct codec_object codec_provider_list;
+extern const struct codec_object codec_layer;
+extern const struct codec_object codec_layer_list;
+extern const struct codec_object codec_sub_layer;
+extern const struct codec_object codec_sub_layer_list;
+extern const struct codec_object codec_callout;
+extern const struct codec_object codec_callout_list;
 
 /* --- Provider contexts ------------------------------------------------------------------------ */
 

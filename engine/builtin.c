@@ -119,7 +119,7 @@ ipsec_builtin_enum(struct ipsec_session *session,
                    size_t *count_out)
 {
     enum ipsec_status status =
-        session_check_right(session, IPSEC_CONTAINER_ENGINE, FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
+        session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
 
     if (status != IPSEC_OK)
         return status;
@@ -135,7 +135,7 @@ ipsec_builtin_get_by_key(struct ipsec_session *session,
                          const struct ipsec_builtin **object_out)
 {
     enum ipsec_status status =
-        session_check_right(session, IPSEC_CONTAINER_ENGINE, FWPM_ACTRL_READ);
+        session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ);
 
     return status == IPSEC_OK ? find(session, kind, key, object_out) : status;
 }
@@ -151,7 +151,7 @@ ipsec_builtin_delete_by_key(struct ipsec_session *session,
     status = session_check_writable(session);
     if (status != IPSEC_OK)
         return status;
-    status = session_check_right(session, IPSEC_CONTAINER_ENGINE, RIGHT_DELETE);
+    status = session_check_right(session, IPSEC_CONTAINER_FILTERS, RIGHT_DELETE);
     if (status != IPSEC_OK)
         return status;
     status = find(session, kind, key, &object);

@@ -477,7 +477,8 @@ void ipsec_sa_context_page_clear(struct ipsec_sa_context_page *page);
 /* --- What is built in ------------------------------------------------------------------------- */
 
 /* Providers, layers, sublayers and callouts are all built in: to be read and named, neither to be
- * added nor deleted.  As they have no descriptors of their own here, the engine's counts. */
+ * added nor deleted.  They have no descriptors of their own here: whoever may read filters may read
+ * what these name, so the filters' counts. */
 enum ipsec_builtin_kind {
     IPSEC_BUILTIN_PROVIDER = 0,
     IPSEC_BUILTIN_LAYER,
@@ -492,18 +493,18 @@ struct ipsec_builtin {
     uint16_t number; /* enum ipsec_layer, ipsec_sub_layer, ipsec_callout */
     uint8_t layer;   /* of a callout: enum ipsec_layer, the one at which it works */
 };
-/* All of a kind, in a table that stays for ever.  FWPM_ACTRL_ENUM and FWPM_ACTRL_READ on the
- * engine. */
+/* All of a kind, in a table that stays for ever.  FWPM_ACTRL_ENUM and FWPM_ACTRL_READ on filters.
+ */
 NODISCARD enum ipsec_status ipsec_builtin_enum(struct ipsec_session *session,
                                                enum ipsec_builtin_kind kind,
                                                const struct ipsec_builtin **objects_out,
                                                size_t *count_out);
-/* FWPM_ACTRL_READ on the engine.  IPSEC_PROVIDER_NOT_FOUND, IPSEC_LAYER_NOT_FOUND, …. */
+/* FWPM_ACTRL_READ on filters.  IPSEC_PROVIDER_NOT_FOUND, IPSEC_LAYER_NOT_FOUND, …. */
 NODISCARD enum ipsec_status ipsec_builtin_get_by_key(struct ipsec_session *session,
                                                      enum ipsec_builtin_kind kind,
                                                      const struct ipsec_guid *key,
                                                      const struct ipsec_builtin **object_out);
-/* Never succeeds: IPSEC_BUILTIN_OBJECT, after the checks of a deletion.  DELETE on the engine. */
+/* Never succeeds: IPSEC_BUILTIN_OBJECT, after the checks of a deletion.  DELETE on filters. */
 NODISCARD enum ipsec_status ipsec_builtin_delete_by_key(struct ipsec_session *session,
                                                         enum ipsec_builtin_kind kind,
                                                         const struct ipsec_guid *key);
@@ -534,6 +535,9 @@ NODISCARD enum ipsec_status ipsec_filter_add(struct ipsec_session *session,
 NODISCARD enum ipsec_status ipsec_filter_get_by_id(struct ipsec_session *session,
                                                    uint64_t id,
                                                    const struct ipsec_filter **filter_out);
+NODISCARD enum ipsec_status ipsec_filter_get_by_key(struct ipsec_session *session,
+                                                    const struct ipsec_guid *key,
+                                                    const struct ipsec_filter **filter_out);
 void ipsec_filter_unref(const struct ipsec_filter *filter);
 
 /* DELETE on filters.  IPSEC_FILTER_NOT_FOUND; IPSEC_IN_USE while an SA context refers to it, asked

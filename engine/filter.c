@@ -79,6 +79,28 @@ ipsec_filter_get_by_id(struct ipsec_session *session,
 }
 
 enum ipsec_status
+ipsec_filter_get_by_key(struct ipsec_session *session,
+                        const struct ipsec_guid *key,
+                        const struct ipsec_filter **filter_out)
+{
+    const struct filter_table *table = &session->state->filters;
+    const struct filter_entry *entry = NULL;
+    enum ipsec_status status =
+        session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ);
+
+    if (status != IPSEC_OK)
+        return status;
+    while ((entry = filter_table_next_of(table, key, entry)) != NULL) {
+        if (!policy_is_visible(session, &entry->object))
+            continue;
+        *filter_out = filter_ref(entry->filter);
+        return IPSEC_OK;
+    }
+    return ipsec_fault_set(session->fault, IPSEC_FILTER_NOT_FOUND, IPSEC_FAULT_PATH, NULL,
+                           "no filter has this key");
+}
+
+enum ipsec_status
 ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id)
 {
     enum ipsec_status status;

@@ -85,7 +85,7 @@ static void
 rights_on_the_engine_decide(void **state)
 {
     struct fixture *fixture = *state;
-    uint32_t *granted = &fixture->caller.rights.granted[IPSEC_CONTAINER_ENGINE];
+    uint32_t *granted = &fixture->caller.rights.granted[IPSEC_CONTAINER_FILTERS];
     const struct ipsec_guid none = { .bytes = { 1 } };
     const struct ipsec_builtin *objects;
     size_t count;

@@ -22,7 +22,7 @@
     "{" GOOD ",\"conditions\":[{\"field\":" field ",\"match\":" match ",\"value\":" value "}]}"
 #define FORWARD(field, match, value)                                                               \
     "{" NAME ",\"layer\":\"ipforwardV4\",\"action\":{\"type\":\"permit\"},\"conditions\":[{"       \
-             "\"field\":" field ",\"match\":" match ",\"value\":" value "}]}"
+    "\"field\":" field ",\"match\":" match ",\"value\":" value "}]}"
 
 struct refused_case {
     const char *body;

@@ -31,6 +31,30 @@ each_operation_needs_its_rights(void **state)
 }
 
 static void
+a_filter_is_found_by_its_key(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_session *session = &fixture->session;
+    struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    const struct ipsec_filter *found;
+
+    memset(&filter.key, 7, sizeof filter.key);
+    uint64_t id = add_filter(fixture, &filter);
+    assert_int_equal(ipsec_filter_get_by_key(session, &filter.key, &found), IPSEC_OK);
+    assert_int_equal(found->id, id);
+    ipsec_filter_unref(found);
+
+    struct ipsec_guid other = filter.key;
+    other.bytes[15] = 8;
+    assert_int_equal(ipsec_filter_get_by_key(session, &other, &found), IPSEC_FILTER_NOT_FOUND);
+    fixture->caller.rights.granted[IPSEC_CONTAINER_FILTERS] = ~(uint32_t)FWPM_ACTRL_READ;
+    assert_int_equal(ipsec_filter_get_by_key(session, &filter.key, &found), IPSEC_ACCESS_DENIED);
+    fixture->caller.rights.granted[IPSEC_CONTAINER_FILTERS] = UINT32_MAX;
+    assert_int_equal(ipsec_filter_delete_by_id(session, id), IPSEC_OK);
+    assert_int_equal(ipsec_filter_get_by_key(session, &filter.key, &found), IPSEC_FILTER_NOT_FOUND);
+}
+
+static void
 adding_needs_the_right_to_link_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -457,6 +481,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(each_operation_needs_its_rights),
+        FIXTURE_TEST(a_filter_is_found_by_its_key),
         FIXTURE_TEST(adding_needs_the_right_to_link_too),
         FIXTURE_TEST(the_shapes_of_a_layer_are_limited),
         FIXTURE_TEST(a_read_only_transaction_refuses_changes),
