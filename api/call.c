@@ -47,7 +47,8 @@ static enum ipsec_status check_right(struct api_call *call);
 static enum ipsec_status check_path_id(struct api_call *call, const char *argument);
 static enum ipsec_status check_headers(struct api_call *call, bool has_body);
 static enum ipsec_status check_accept(struct api_call *call);
-static enum ipsec_status refuse_right(struct api_call *call, uint32_t missing);
+static enum ipsec_status
+refuse_right(struct api_call *call, enum ipsec_container container, uint32_t missing);
 static enum ipsec_status reserve_memory(struct api_call *call);
 static enum ipsec_status read_query(struct api_call *call);
 static enum ipsec_status run_local(struct api_call *call);
@@ -298,11 +299,16 @@ static enum ipsec_status
 check_right(struct api_call *call)
 {
     const struct api_route *route = call->route;
-    uint32_t missing = route->right & ~call->rights.granted[route->container];
+    const uint32_t *granted = call->rights.granted;
+    uint32_t missing = route->right & ~granted[route->container];
+    uint32_t other_missing = route->other_right & ~granted[route->other_container];
 
     call->base.container = route->container;
     call->base.right = route->right;
-    return missing == 0 ? IPSEC_OK : refuse_right(call, missing);
+    if (missing != 0)
+        return refuse_right(call, route->container, missing);
+    return other_missing == 0 ? IPSEC_OK
+                              : refuse_right(call, route->other_container, other_missing);
 }
 
 static enum ipsec_status
@@ -372,7 +378,7 @@ check_accept(struct api_call *call)
 }
 
 static enum ipsec_status
-refuse_right(struct api_call *call, uint32_t missing)
+refuse_right(struct api_call *call, enum ipsec_container container, uint32_t missing)
 {
     AUTO(buffer) names = BUFFER(sizeof call->base.fault.detail);
     size_t position = 0;
@@ -385,7 +391,7 @@ refuse_right(struct api_call *call, uint32_t missing)
     const char *text = buffer_text(&names);
     return ipsec_fault_set(&call->base.fault, IPSEC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
                            "needs %s on %s", text == NULL ? "a right" : text,
-                           container_name(call->route->container));
+                           container_name(container));
 }
 
 static enum ipsec_status

@@ -14,7 +14,8 @@
 
 static const char description[] =
     "The security associations of the Windows Filtering Platform, kept on Linux. Callers "
-    "authenticate with a client certificate; an operation needs the right that x-right names. "
+    "authenticate with a client certificate; an operation needs the right that x-right names, and "
+    "x-right-too. "
     "In requests null stands for a member that is left out; unknown and duplicate members are "
     "refused. Every operation that is here as GET answers HEAD, too. Every failure is a Problem; "
     "its codes are at /errors.";
@@ -77,7 +78,7 @@ static const enum ipsec_status engine_codes[] = {
 
 static json_t *describe_paths(json_t *schemas);
 static json_t *describe_operation(const struct api_route *route, json_t *schemas);
-static json_t *describe_right(const struct api_route *route);
+static json_t *describe_right(enum ipsec_container container, uint32_t right);
 static json_t *describe_parameters(const struct api_route *route);
 static void describe_query(const struct codec_object *query, json_t *parameters);
 static void describe_path_parameter(const struct api_route *route, json_t *parameters);
@@ -138,7 +139,10 @@ describe_operation(const struct api_route *route, json_t *schemas)
     if (route->wfp != NULL)
         json_object_set_new(operation, "x-wfp", json_string(route->wfp));
     if (route->right != 0)
-        json_object_set_new(operation, "x-right", describe_right(route));
+        json_object_set_new(operation, "x-right", describe_right(route->container, route->right));
+    if (route->other_right != 0)
+        json_object_set_new(operation, "x-right-too",
+                            describe_right(route->other_container, route->other_right));
     json_object_set_new(operation, "parameters", describe_parameters(route));
     if (route->body != NULL) {
         add_schema(route->body, schemas);
@@ -152,15 +156,15 @@ describe_operation(const struct api_route *route, json_t *schemas)
 }
 
 static json_t *
-describe_right(const struct api_route *route)
+describe_right(enum ipsec_container container, uint32_t right)
 {
     json_t *names = json_array();
     size_t position = 0;
     const char *name;
 
-    while ((name = rights_next_name(route->right, &position)) != NULL)
+    while ((name = rights_next_name(right, &position)) != NULL)
         json_array_append_new(names, json_string(name));
-    return json_pack("{s:s, s:o}", "container", container_name(route->container), "rights", names);
+    return json_pack("{s:s, s:o}", "container", container_name(container), "rights", names);
 }
 
 static json_t *

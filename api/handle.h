@@ -46,6 +46,18 @@ api_handler handle_get_sub_layer;
 api_handler handle_list_callouts;
 api_handler handle_get_callout;
 
+api_handler handle_add_provider_context;
+api_handler handle_get_provider_context;
+api_handler handle_list_provider_contexts;
+api_handler handle_delete_provider_context;
+void handle_conclude_provider_context_list(struct api_call *call);
+void handle_clear_provider_context_reply(void *out);
+void handle_clear_provider_context_list(void *out);
+
+api_handler handle_add_tunnel;
+api_handler handle_get_tunnel;
+api_handler handle_delete_tunnel;
+
 api_handler handle_open_session;
 api_handler handle_get_session;
 api_handler handle_list_sessions;

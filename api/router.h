@@ -27,6 +27,9 @@ struct api_route {
     /* What the caller must be granted; 0: any authenticated caller. */
     enum ipsec_container container;
     uint32_t right;
+    /* And on a second container, where the operation works on two. */
+    enum ipsec_container other_container;
+    uint32_t other_right;
     /* What the caller's session must be like, and whether "{key}" of the path names it. */
     enum ipsec_session_rule rule;
     bool session_in_path;

@@ -13,6 +13,24 @@ add_filters
 call POST /sa-contexts "{\"localAddress\": \"192.0.2.1\", \"remoteAddress\": \"198.51.100.7\",
     \"trafficType\": \"transport\", \"ipsecFilterId\": $OUT4}"
 CONTEXT=$(member .id)
+# What the operations work on, in the state they need.
+GCM='"saTransformType": "espAuthAndCipher", "authTransform": "GCM_AES_128", "cipherTransform": "GCM_AES_128"'
+bundle() { printf '{"saList": [{%s, "spi": %s, "cipherKey": "hex:%s"}]}' "$GCM" "$1" "$(printf "$2%.0s" {1..20})"; }
+PROPOSALS="\"ipsecProposals\": [{\"lifetime\": {\"seconds\": 60}, \"saTransforms\": [{$GCM}]}]"
+call POST /sa-contexts "{\"localAddress\": \"192.0.2.1\", \"remoteAddress\": \"198.51.100.9\",
+    \"trafficType\": \"transport\", \"ipsecFilterId\": $OUT4, \"spi\": 5000}"
+KEYED=$(member .id)
+POLICY="{\"displayData\": {\"name\": \"x\"}, \"type\": \"ipsecIkeQmTransportContext\", \"transportPolicy\": {$PROPOSALS}}"
+call POST /provider-contexts "$POLICY"
+POLICY_ID=$(member .id)
+POLICY_KEY=$(member .key)
+tunnel() {
+    printf '{"tunnelPolicy": {"displayData": {"name": "x"}, "type": "ipsecIkeQmTunnelContext", "tunnelPolicy": {%s,
+        "tunnelEndpoints": {"localAddress": "192.0.2.1", "remoteAddress": "203.0.113.%s"}}},
+        "conditions": [{"field": "ipRemoteAddress", "match": "equal", "value": "10.%s.0.0/16"}]}' "$PROPOSALS" "$1" "$1"
+}
+call POST /tunnels "$(tunnel 1)"
+TUNNEL_ID=$(member .id)
 CLIENT=holder
 ALL="FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_BEGIN_READ_TXN FWPM_ACTRL_BEGIN_WRITE_TXN
     FWPM_ACTRL_CLASSIFY FWPM_ACTRL_ENUM FWPM_ACTRL_OPEN FWPM_ACTRL_READ FWPM_ACTRL_READ_STATS
@@ -58,8 +76,10 @@ operation() {
         check "$name names $right" grep -q "$right" "$WORK/body"
     done
     # Rights on another container are none.
+    local elsewhere=providerContexts
+    [ "$container" != providerContexts ] || elsewhere=saDatabase
     # shellcheck disable=SC2086
-    policy "{\"providerContexts\": {\"dacl\": [$(entry allow $ALL)]}}"
+    policy "{\"$elsewhere\": {\"dacl\": [$(entry allow $ALL)]}}"
     call "$method" "$path" "$body"
     answered "$name with rights elsewhere" 403 ERROR_ACCESS_DENIED
 }
@@ -83,6 +103,91 @@ operation "delete" saDatabase DELETE "/sa-contexts/$CONTEXT" '' 204 DELETE
 operation "add filter" filters POST /filters "$FILTER" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
 operation "get filter" filters GET "/filters/$IN4" '' 200 FWPM_ACTRL_READ
 operation "list filters" filters GET /filters '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+operation "batch" saDatabase POST /sa-contexts/batch "{\"items\": [$TRAFFIC]}" 200 FWPM_ACTRL_ADD
+operation "get SPI" saDatabase POST "/sa-contexts/$KEYED/spi" '{}' 200 FWPM_ACTRL_ADD
+operation "set SPI" saDatabase PUT "/sa-contexts/$KEYED/spi" '{"spi": 5000}' 200 FWPM_ACTRL_ADD
+operation "add inbound" saDatabase POST "/sa-contexts/$KEYED/inbound" "$(bundle 5000 11)" 201 FWPM_ACTRL_ADD
+operation "add outbound" saDatabase POST "/sa-contexts/$KEYED/outbound" "$(bundle 6000 22)" 201 FWPM_ACTRL_ADD
+operation "update" saDatabase PATCH "/sa-contexts/$KEYED" '{"labels": {"a": "b"}}' 200 FWPM_ACTRL_ADD
+operation "rotate" saDatabase POST "/sa-contexts/$KEYED/rotate" "{\"inbound\": $(bundle 0 33)}" 201 FWPM_ACTRL_ADD
+operation "expire" saDatabase POST "/sa-contexts/$KEYED/expire" '' 204 DELETE
+operation "statistics" saDatabase GET /statistics '' 200 FWPM_ACTRL_READ_STATS
+operation "add provider context" providerContexts POST /provider-contexts "$POLICY" 201 FWPM_ACTRL_ADD
+operation "add provider context of a provider" providerContexts POST /provider-contexts \
+    "$(jq -c '.providerKey = "10ad9216-ccde-456c-8b16-e9f04e60a90b"' <<<"$POLICY")" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
+operation "get provider context" providerContexts GET "/provider-contexts/$POLICY_ID" '' 200 FWPM_ACTRL_READ
+operation "list provider contexts" providerContexts GET /provider-contexts '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+operation "provider context by key" providerContexts GET "/provider-contexts?key=$POLICY_KEY" '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+for list in providers layers sub-layers callouts; do
+    operation "list $list" filters GET "/$list" '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
+done
+operation "get layer" filters GET /layers/5926dfc8-e3cf-4426-a283-dc393f5d0f9d '' 200 FWPM_ACTRL_READ
+operation "open session" engine POST /sessions '{}' 201 FWPM_ACTRL_OPEN
+SESSION=$(policy "{\"engine\": {\"dacl\": [$(entry allow FWPM_ACTRL_OPEN)]}}"; call POST /sessions '{}'; member .sessionKey)
+operation "list sessions" engine GET /sessions '' 200 FWPM_ACTRL_OPEN
+operation "get session" engine GET "/sessions/$SESSION" '' 200 FWPM_ACTRL_OPEN
+operation "close session" engine DELETE "/sessions/$SESSION" '' 204 FWPM_ACTRL_OPEN
+
+# A transaction asks for a right by its kind, and so does its commit.
+SESSION=$(policy "{\"engine\": {\"dacl\": [$(entry allow FWPM_ACTRL_OPEN)]}}"; call POST /sessions '{}'; member .sessionKey)
+for row in 'FWPM_ACTRL_BEGIN_READ_TXN ["readOnly"]' 'FWPM_ACTRL_BEGIN_WRITE_TXN []'; do
+    read -r right flags <<<"$row"
+    without=$(tr ' ' '\n' <<<"$ALL" | grep -vx "$right" | xargs)
+    # shellcheck disable=SC2086
+    policy "{\"engine\": {\"dacl\": [$(entry allow $without)]}}"
+    call POST "/sessions/$SESSION/transaction" "{\"flags\": $flags}"
+    answered "begin without $right" 403 ERROR_ACCESS_DENIED
+    check "begin names $right" grep -q "$right" "$WORK/body"
+    policy "{\"engine\": {\"dacl\": [$(entry allow "$right")]}}"
+    call POST "/sessions/$SESSION/transaction" "{\"flags\": $flags}"
+    answered "begin with $right" 201
+    # shellcheck disable=SC2086
+    policy "{\"engine\": {\"dacl\": [$(entry allow $without)]}}"
+    call POST "/sessions/$SESSION/transaction/commit"
+    answered "commit without $right" 403 ERROR_ACCESS_DENIED
+    policy "{\"engine\": {\"dacl\": [$(entry allow "$right")]}}"
+    call POST "/sessions/$SESSION/transaction/commit"
+    answered "commit with $right" 204
+done
+
+# Tunnels are filters and provider contexts: each right on each of both.
+on_both() { # on_both NAME METHOD PATH BODY GOOD-STATUS RIGHT…
+    local name=$1 method=$2 path=$3 body=$4 good=$5 container other right without
+    shift 5
+    for container in filters providerContexts; do
+        other=filters
+        [ $container != filters ] || other=providerContexts
+        for right in "$@"; do
+            without=$(tr ' ' '\n' <<<"$ALL" | grep -vx "$right" | xargs)
+            # shellcheck disable=SC2086
+            policy "{\"$container\": {\"dacl\": [$(entry allow $without)]}, \"$other\": {\"dacl\": [$(entry allow $ALL)]}}"
+            call "$method" "$path" "$body"
+            answered "$name without $right on $container" 403 ERROR_ACCESS_DENIED
+            check "$name names $right on $container" grep -q "$right on $container" "$WORK/body"
+        done
+    done
+    policy "{\"filters\": {\"dacl\": [$(entry allow "$@")]}, \"providerContexts\": {\"dacl\": [$(entry allow "$@")]}}"
+    call "$method" "$path" "$body"
+    answered "$name with $* on both" "$good"
+}
+on_both "add tunnel" POST /tunnels "$(tunnel 2)" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
+on_both "get tunnel" GET "/tunnels/$TUNNEL_ID" '' 200 FWPM_ACTRL_READ
+on_both "delete tunnel" DELETE "/tunnels/$TUNNEL_ID" '' 204 DELETE
+
+# A filter that names a provider context links to it.
+LINKED=$(jq -c ".layer = \"outboundTransportV4\" | .action = {\"type\": \"calloutTerminating\", \"callout\": \"ipsecOutboundTransportV4\"} |
+    .providerContextKey = \"$POLICY_KEY\"" <<<"$FILTER")
+policy "{\"filters\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK)]}}"
+call POST /filters "$LINKED"
+check "link to a provider context without ADD_LINK there" test "$STATUS" -ge 400
+policy "{\"filters\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK)]},
+    \"providerContexts\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD_LINK FWPM_ACTRL_READ)]}}"
+call POST /filters "$LINKED"
+answered "with it" 201
+LINKED_ID=$(member .id)
+policy "{\"filters\": {\"dacl\": [$(entry allow DELETE)]}}"
+call DELETE "/filters/$LINKED_ID"
+operation "delete provider context" providerContexts DELETE "/provider-contexts/$POLICY_ID" '' 204 DELETE
 operation "delete filter" filters DELETE "/filters/$IN4" '' 204 DELETE
 
 # A repeat needs the right as the first time did.

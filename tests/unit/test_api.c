@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "api/router.h"
+
 #define ALL_RIGHTS 0x000F07FFu
 #define FILTER                                                                                     \
     "{\"displayData\":{\"name\":\"out\"},\"layer\":\"outboundTransportV4\",\"action\":{\"type\":"  \

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * handle_tunnel.c: the operations on tunnels. */
+#include <string.h>
+
+#include "api/handle.h"
+#include "api/resource.h"
+
+enum ipsec_status
+handle_add_tunnel(struct api_call *call, struct ipsec_session *session)
+{
+    const struct new_tunnel *request = call->in;
+    struct ipsec_tunnel tunnel = {
+        .flags = request->flags,
+        .main_mode_policy =
+            request->main_mode_policy_given ? &request->main_mode_policy.context : NULL,
+        .tunnel_policy = &request->tunnel_policy.context,
+        .condition_count = request->condition_count,
+        .ip_version = request->ip_version,
+    };
+
+    memcpy(tunnel.conditions, request->conditions, sizeof tunnel.conditions);
+    return ipsec_tunnel_add(session, &tunnel, call->out);
+}
+
+enum ipsec_status
+handle_get_tunnel(struct api_call *call, struct ipsec_session *session)
+{
+    return ipsec_tunnel_get(session, call->path_id, call->out);
+}
+
+enum ipsec_status
+handle_delete_tunnel(struct api_call *call, struct ipsec_session *session)
+{
+    return ipsec_tunnel_delete(session, call->path_id);
+}
