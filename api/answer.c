@@ -129,6 +129,12 @@ answer_fault(struct api_call *call)
         (call->answer.status == 503 || call->answer.status == 429))
         add_header(call, "Retry-After", "1");
     problem_encode(fault, call->answer.status, call->request_id, &call->answer.body);
+    if (call->answer.body.failed) { /* without memory the code is told all the same */
+        problem_print(fault, call->answer.status, call->request_id, call->answer.short_problem,
+                      sizeof call->answer.short_problem);
+        call->answer.static_body = call->answer.short_problem;
+        call->answer.static_body_size = strlen(call->answer.short_problem);
+    }
 }
 
 void

@@ -23,6 +23,7 @@
 #include "engine/engine.h"
 
 #define API_REQUEST_ID_SIZE 65
+#define API_SHORT_PROBLEM_SIZE 512
 
 /* The request headers that mean something here.  The wire hands over their values, null if absent;
  * a header given twice is the wire's to refuse. */
@@ -63,8 +64,9 @@ struct api_answer {
     int status;
     const char *content_type; /* static; null: no body */
     struct buffer body;       /* what is sent, unless 'static_body' is set */
-    const char *static_body;  /* immutable for the life of the process */
+    const char *static_body;  /* outlives the answer: the process's, or 'short_problem' */
     size_t static_body_size;
+    char short_problem[API_SHORT_PROBLEM_SIZE]; /* a problem for which there was no memory */
     struct api_answer_header headers[6];
     size_t header_count;
     bool close;  /* the connection must not be used further */

@@ -48,6 +48,24 @@ problem_encode(const struct ipsec_fault *fault,
     codec_encode(&encoder, &codec_problem, &problem);
 }
 
+void
+problem_print(const struct ipsec_fault *fault,
+              int http_status,
+              const char *request_id,
+              char *text,
+              size_t size)
+{
+    const char *code = ipsec_status_name(fault->status);
+
+    /* None of these has a character that JSON would escape. */
+    (void)snprintf(text, size,
+                   "{\"type\":\"/errors/%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\","
+                   "\"value\":\"0x%08X\",\"retryable\":%s,\"requestId\":\"%s\"}",
+                   code, ipsec_status_text(fault->status), http_status, code,
+                   ipsec_status_value(fault->status),
+                   problem_rows[fault->status].retryable ? "true" : "false", request_id);
+}
+
 enum ipsec_status
 problem_status_of_http(int http_status)
 {

@@ -40,6 +40,14 @@ void problem_encode(const struct ipsec_fault *fault,
                     const char *request_id,
                     struct buffer *out);
 
+/* The same without detail and pointer into 'text', which takes no memory: all of it fits in 512
+ * bytes. */
+void problem_print(const struct ipsec_fault *fault,
+                   int http_status,
+                   const char *request_id,
+                   char *text,
+                   size_t size);
+
 /* The status that stands for an error that only HTTP knows. */
 enum ipsec_status problem_status_of_http(int http_status);
 
