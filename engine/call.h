@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/attributes.h"
@@ -31,6 +32,9 @@ struct batch_call {
     struct ipsec_call *call;
     bool exposed; /* it may have seen changes that are not committed yet */
     bool refused; /* the data plane did not take what it, or an item of it, wants */
+    /* Its changes in the batch. */
+    size_t first_change;
+    size_t last_change; /* the one behind */
 };
 
 enum call_outcome {

@@ -483,6 +483,7 @@ static size_t
 run_call(struct ipsec_engine *engine, struct ipsec_call *call, size_t call_count)
 {
     const struct batch *batch = &engine->state.batch;
+    size_t first_change = batch->change_count;
     enum call_outcome outcome = call_run(&engine->runner, call);
 
     if (outcome == CALL_HAS_TO_WAIT && park(engine, call))
@@ -492,6 +493,8 @@ run_call(struct ipsec_engine *engine, struct ipsec_call *call, size_t call_count
     engine->batch_calls[call_count] = (struct batch_call){
         .call = call,
         .exposed = outcome != CALL_REFUSED && (batch->change_count > 0 || batch->undo_count > 0),
+        .first_change = first_change,
+        .last_change = batch->change_count,
     };
     return call_count + 1;
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "engine/base/log.h"
+#include "engine/sa_database.h"
 #include "engine/sa_plane.h"
+#include "engine/state.h"
 
 struct batch_calls {
     struct engine_state *state;
@@ -15,7 +17,9 @@ struct batch_calls {
 };
 
 static void refuse(void *context, const struct plane_group *group);
-static void mark_refused(const struct batch_calls *batch, const struct ipsec_call *call);
+static struct batch_call *mark_refused(const struct batch_calls *batch,
+                                       const struct ipsec_call *call);
+static void take_back_contexts(struct engine_state *state, const struct batch_call *batch_call);
 static void answer_repeats(const struct batch_calls *batch, size_t first);
 
 void
@@ -48,19 +52,39 @@ refuse(void *context, const struct plane_group *group)
                     LOG_TEXT("reason", fault.detail));
         return;
     }
-    mark_refused(batch, call);
-    if (call->item_refused != NULL)
+    const struct batch_call *batch_call = mark_refused(batch, call);
+    if (call->item_refused != NULL) {
         call->item_refused(call, group->item, &fault);
-    else
-        call_refuse(batch->state, call, &fault);
+        return;
+    }
+    take_back_contexts(batch->state, batch_call);
+    call_refuse(batch->state, call, &fault);
 }
 
-static void
+static struct batch_call *
 mark_refused(const struct batch_calls *batch, const struct ipsec_call *call)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->calls[i].call == call)
-            batch->calls[i].refused = true;
+    struct batch_call *batch_call = batch->calls;
+
+    while (batch_call->call != call)
+        batch_call++;
+    batch_call->refused = true;
+    return batch_call;
+}
+
+/* A call fails as a whole: the contexts that it made and that ask nothing of the plane go, too. */
+static void
+take_back_contexts(struct engine_state *state, const struct batch_call *batch_call)
+{
+    for (size_t i = batch_call->last_change; i > batch_call->first_change; i--) {
+        const struct store_change *change = &state->batch.changes[i - 1];
+
+        if (change->kind != STORE_PUT_SA_CONTEXT)
+            continue;
+        uint64_t id = change->sa_context->id;
+        if (sa_find(state, id) != NULL && sa_delete(state, id, IPSEC_REASON_PLANE, true) == NULL)
+            log_error("no memory to take back what the data plane refused",
+                      LOG_NUMBER("sa_context", id));
     }
 }
 
