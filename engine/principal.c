@@ -74,18 +74,19 @@ principal_mark(struct principal_table *table, uint32_t number, bool is_stored)
     principal->is_stored = is_stored;
 }
 
-bool
+enum ipsec_status
 principal_load(struct principal_table *table, uint32_t number, const char *name)
 {
     uint64_t hash = hash_bytes(table->names.seed, name, strlen(name));
 
-    if (number <= table->last || find(table, name, hash) != NULL)
-        return false;
+    if (number <= table->last || number / PRINCIPAL_CHUNK_SIZE >= PRINCIPAL_CHUNK_COUNT ||
+        find(table, name, hash) != NULL)
+        return IPSEC_RPC_INVALID_DATA;
     struct principal *principal = add(table, number, name, hash);
     if (principal == NULL)
-        return false;
+        return IPSEC_RPC_OUT_OF_RESOURCES;
     principal->is_stored = true;
-    return true;
+    return IPSEC_OK;
 }
 
 const char *

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/base/attributes.h"
+#include "engine/base/status.h"
 #include "engine/hash_index.h"
 
 #define PRINCIPAL_CHUNK_SIZE 1024
@@ -39,8 +40,10 @@ NODISCARD bool principal_intern(struct principal_table *table,
  */
 void principal_mark(struct principal_table *table, uint32_t number, bool is_stored);
 
-/* Takes over what the store has.  False: no memory, or the number or the name is taken. */
-NODISCARD bool principal_load(struct principal_table *table, uint32_t number, const char *name);
+/* Takes over what the store has.  IPSEC_RPC_INVALID_DATA: the number or the name is taken, or the
+ * number can't be; IPSEC_RPC_OUT_OF_RESOURCES. */
+NODISCARD enum ipsec_status
+principal_load(struct principal_table *table, uint32_t number, const char *name);
 
 /* "process" for 0, "" for a number that was never given out.  Any thread. */
 const char *principal_name(const struct principal_table *table, uint32_t number);

@@ -199,9 +199,12 @@ load_principal(void *context, const struct store_principal *principal)
 {
     const struct load *load = context;
 
-    if (!principal_load(&load->state->principals, principal->id, principal->name))
-        return corrupt(load->fault, "a principal", principal->id);
-    return IPSEC_OK;
+    enum ipsec_status status =
+        principal_load(&load->state->principals, principal->id, principal->name);
+    if (status == IPSEC_RPC_OUT_OF_RESOURCES)
+        return ipsec_fault_set(load->fault, status, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory for the principals of the store");
+    return status == IPSEC_OK ? status : corrupt(load->fault, "a principal", principal->id);
 }
 
 static enum ipsec_status

@@ -137,12 +137,12 @@ loaded_names_ascend_and_differ(void **state)
     uint32_t number;
     bool is_stored;
 
-    assert_true(principal_load(table, 2, "cn:b"));
-    assert_false(principal_load(table, 2, "cn:c"));
-    assert_false(principal_load(table, 1, "cn:a"));
-    assert_false(principal_load(table, 3, "cn:b"));
-    assert_false(principal_load(table, UINT32_MAX, "cn:far"));
-    assert_true(principal_load(table, 5, "cn:e"));
+    assert_int_equal(principal_load(table, 2, "cn:b"), IPSEC_OK);
+    assert_int_equal(principal_load(table, 2, "cn:c"), IPSEC_RPC_INVALID_DATA);
+    assert_int_equal(principal_load(table, 1, "cn:a"), IPSEC_RPC_INVALID_DATA);
+    assert_int_equal(principal_load(table, 3, "cn:b"), IPSEC_RPC_INVALID_DATA);
+    assert_int_equal(principal_load(table, UINT32_MAX, "cn:far"), IPSEC_RPC_INVALID_DATA);
+    assert_int_equal(principal_load(table, 5, "cn:e"), IPSEC_OK);
     assert_true(principal_intern(table, "cn:b", &number, &is_stored));
     assert_int_equal(number, 2);
     assert_true(is_stored);
