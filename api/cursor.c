@@ -24,10 +24,20 @@ static bool from_text(const char *text, uint8_t bytes[CURSOR_SIZE]);
 void
 cursor_scope_add(struct cursor_scope *scope, const void *bytes, size_t size)
 {
-    if (size > sizeof scope->bytes - scope->size)
+    uint8_t digests[2 * SHA256_DIGEST_LENGTH];
+
+    if (size <= sizeof scope->bytes - scope->size) {
+        memcpy(scope->bytes + scope->size, bytes, size);
+        scope->size += size;
+        return;
+    }
+    /* What is long is stood for by its digest, and so is all before it. */
+    _Static_assert(sizeof digests == sizeof scope->bytes, "a scope is two digests");
+    if (SHA256(scope->bytes, scope->size, digests) == NULL ||
+        SHA256(bytes, size, digests + SHA256_DIGEST_LENGTH) == NULL)
         abort();
-    memcpy(scope->bytes + scope->size, bytes, size);
-    scope->size += size;
+    memcpy(scope->bytes, digests, sizeof digests);
+    scope->size = sizeof digests;
 }
 
 void

@@ -83,6 +83,33 @@ other_filters_lengths_and_ids_are_refused(void **state)
     assert_false(cursor_decode(text, &scope, &id));
 }
 
+static void
+filters_of_any_length_are_told_apart(void **state)
+{
+    uint8_t filter[300] = { 0 };
+    char text[CURSOR_TEXT_SIZE];
+    uint64_t id;
+
+    (void)state;
+    for (size_t size = 1; size < sizeof filter; size++) {
+        struct cursor_scope scope = scope_of("c");
+        struct cursor_scope other = scope_of("c");
+        struct cursor_scope shorter = scope_of("c");
+
+        cursor_scope_add(&scope, filter, size);
+        cursor_scope_add(&shorter, filter, size - 1);
+        cursor_encode(7, &scope, text);
+        assert_true(cursor_decode(text, &scope, &id));
+        assert_false(cursor_decode(text, &shorter, &id));
+        filter[size - 1] = 1;
+        cursor_scope_add(&other, filter, size);
+        filter[size - 1] = 0;
+        assert_false(cursor_decode(text, &other, &id));
+        cursor_scope_add(&scope, filter, 1);
+        assert_false(cursor_decode(text, &scope, &id));
+    }
+}
+
 int
 main(void)
 {
@@ -90,6 +117,7 @@ main(void)
         cmocka_unit_test(an_id_comes_back),
         cmocka_unit_test(every_altered_character_is_noticed),
         cmocka_unit_test(other_filters_lengths_and_ids_are_refused),
+        cmocka_unit_test(filters_of_any_length_are_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
