@@ -227,6 +227,10 @@ harden_system_calls(bool needs_udp, struct ipsec_fault *fault)
         /* Signals to ourselves: abort() and the like. */
         { SCMP_SYS(kill), { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } },
     };
+    static const struct scmp_arg_cmp udp_socket[] = {
+        { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_INET },
+        { .arg = 1, .op = SCMP_CMP_EQ, .datum_a = SOCK_DGRAM | SOCK_CLOEXEC },
+    };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     int error = filter == NULL ? -ENOMEM : 0;
 
@@ -236,9 +240,8 @@ harden_system_calls(bool needs_udp, struct ipsec_fault *fault)
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1,
                                        &narrowed[i].argument);
     if (needs_udp && error == 0)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                 SCMP_A0(SCMP_CMP_EQ, AF_INET),
-                                 SCMP_A1(SCMP_CMP_EQ, SOCK_DGRAM | SOCK_CLOEXEC));
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+                                       sizeof udp_socket / sizeof *udp_socket, udp_socket);
     if (needs_udp && error == 0)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
     if (error == 0)
