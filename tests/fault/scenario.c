@@ -54,7 +54,7 @@ const struct scenario_step scenario_steps[] = {
     { "POST", "/filters", .body = FILTER("outbound", "Outbound", "more", "\"weight\":{\"range\":3},"),
       .session = "$s", .status = 201, .letter = 't', .member = "id" },
     { "GET", "/filters", .session = "$s", .status = 200 },
-    { "POST", "/sessions/$s/transaction/commit", .status = 204 },
+    { "POST", "/sessions/$s/transaction/commit", .status = 204, .may_roll_back = true },
     { "POST", "/sessions", .body = "{\"flags\":[\"dynamic\"]}", .status = 201, .letter = 'd', .member = "sessionKey" },
     { "POST", "/filters", .body = FILTER("outbound", "Outbound", "dynamic", ""), .session = "$d", .status = 201 },
     { "GET", "/sessions", .status = 200 },
@@ -98,7 +98,7 @@ const struct scenario_step scenario_steps[] = {
     { "DELETE", "/sessions/$d", .status = 204 },
     { "POST", "/sessions/$s/transaction", .body = "{}", .status = 201 },
     { "DELETE", "/filters/$t", .session = "$s", .status = 204 },
-    { "POST", "/sessions/$s/transaction/commit", .status = 204 },
+    { "POST", "/sessions/$s/transaction/commit", .status = 204, .may_roll_back = true },
     { "DELETE", "/sessions/$s", .status = 204 },
 };
 /* clang-format on */

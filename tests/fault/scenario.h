@@ -18,6 +18,7 @@ struct scenario_step {
     const char *key;     /* Idempotency-Key */
     const char *session; /* Engine-Session */
     int status;
+    bool may_roll_back; /* a failure may cost the transaction */
     char letter;        /* is given ... */
     const char *member; /* ... this member of the answer; null: none */
 };
