@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * replay.c DIRECTORY: gives each file of a corpus to a fuzz target, whole and cut short at every
- * length, so that what fuzzing found stays found in builds without libFuzzer. */
+ * replay.c DIRECTORY [STRIDE]: gives each file of a corpus to a fuzz target, whole and cut short at
+ * every length or every so many, so that what fuzzing found stays found in builds without
+ * libFuzzer.
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,10 +36,11 @@ main(int argc, char **argv)
 {
     static uint8_t bytes[FILE_MAX];
     size_t file_count = 0;
-    DIR *directory = argc == 2 ? opendir(argv[1]) : NULL;
+    size_t stride = argc == 3 ? strtoul(argv[2], NULL, 10) : 1;
+    DIR *directory = argc == 2 || argc == 3 ? opendir(argv[1]) : NULL;
 
-    if (directory == NULL) {
-        (void)fputs("usage: replay DIRECTORY\n", stderr);
+    if (directory == NULL || stride == 0) {
+        (void)fputs("usage: replay DIRECTORY [STRIDE]\n", stderr);
         return 2;
     }
     for (const struct dirent *entry = readdir(directory); entry != NULL;
@@ -47,8 +50,9 @@ main(int argc, char **argv)
         if (entry->d_name[0] == '.')
             continue;
         size = read_file(argv[1], entry->d_name, bytes);
-        for (size_t cut = 0; cut <= size; cut++)
+        for (size_t cut = 0; cut < size; cut += stride)
             (void)LLVMFuzzerTestOneInput(bytes, cut);
+        (void)LLVMFuzzerTestOneInput(bytes, size);
         file_count++;
     }
     (void)closedir(directory);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh [SECONDS]: builds the libFuzzer targets and runs each for so long (60 s), one after another
+# on one core at the lowest priority.  What is new is kept in build/fuzz/corpus for the next run; the
+# corpus of the sources is only read.  Prints executions per second; exit status 1 when one fails,
+# whose input is then in build/fuzz/found.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+seconds=${1:-60}
+case $seconds in
+'' | *[!0-9]*)
+    echo "usage: run.sh [SECONDS]" >&2
+    exit 2
+    ;;
+esac
+
+cmake --preset fuzz -DSAC_TESTS=ON --log-level=WARNING >/dev/null
+nice -n 19 cmake --build build/fuzz >build/fuzz/build.log || {
+    tail -n 30 build/fuzz/build.log
+    exit 1
+}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+failed=0
+for target in build/fuzz/tests/fuzz/fuzz_*; do
+    name=${target##*/fuzz_}
+    mkdir -p "build/fuzz/corpus/$name" build/fuzz/found
+    log=build/fuzz/$name.log
+    status=passed
+    nice -n 19 "$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=20 \
+        -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" \
+        "tests/fuzz/corpus/$name" >"$log" 2>&1 || status=FAILED
+    if [ "$status" = FAILED ]; then failed=1; fi
+    printf '%-12s %s  %9s runs  %7s a second\n' "$name" "$status" \
+        "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+        "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")"
+    if [ "$status" = FAILED ]; then grep -aE 'not so|ERROR|SUMMARY' "$log" | head -n 3; fi
+done
+exit "$failed"
