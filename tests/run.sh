@@ -5,11 +5,13 @@
 #
 # --quick is the inner loop: the sanitizer build with unit, API and source checks, without those
 # that are labelled slow.  The whole run adds the other presets, clang-tidy, -fanalyzer, valgrind,
-# the quickstart, the container, and what runs in a kernel with ESP.
+# the quickstart, the container, and what runs in a kernel with ESP.  --soak is the long run: a
+# thousand kills under load.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 quick=
+soak=
 passed=0
 failed=0
 skipped=0
@@ -18,15 +20,17 @@ trap 'rm -f "$report"' EXIT
 
 usage() {
     cat <<'TEXT'
-usage: run.sh [--quick]
+usage: run.sh [--quick | --soak]
 
   --quick  the inner loop: sanitizer build, unit, API and source checks
+  --soak   1,000 times kill -9 under load (ROUNDS says how often), about half an hour
 TEXT
 }
 
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
+    --soak) soak=1 ;;
     -h | --help)
         usage
         exit 0
@@ -81,8 +85,16 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1:halt_on_error=1}
 
 heading "what the tests need"
-if [ -n "$quick" ]; then deploy/deps.sh --tests; else deploy/deps.sh --tests --vm; fi
+if [ -n "$quick$soak" ]; then deploy/deps.sh --tests; else deploy/deps.sh --tests --vm; fi
 
+if [ -n "$soak" ]; then
+    heading "preset release"
+    cmake --preset release -DSAC_WERROR=ON --log-level=WARNING >/dev/null
+    cmake --build build/release --target sa-contextd
+    heading "kills"
+    SA_CONTEXTD=$PWD/build/release/sa-contextd ROUNDS=${ROUNDS:-1000} python3 tests/api/test_crash.py
+    exit
+fi
 if [ -n "$quick" ]; then
     check asan --label-regex '^(unit|api|check)$' --label-exclude '^(slow|full|container)$'
 else
