@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tests/lib/scratch.h"
 #include "tests/unit/fake_store.h"
 #include "tests/unit/provider_context_fixture.h"
 
@@ -425,6 +426,95 @@ static_and_persistent_objects_survive_a_restart_and_dynamic_ones_do_not(void **s
     assert_int_equal(fake_count(STORE_PUT_PROVIDER_CONTEXT), 0);
 }
 
+/* Each match of each field, in filters of their own, as far as they are valid. */
+static size_t
+add_every_condition(struct ipsec_session *session)
+{
+    size_t added = 0;
+
+    for (uint8_t field = 0; field < IPSEC_CONDITION_FIELD_COUNT; field++) {
+        for (uint8_t match = 0; match < IPSEC_MATCH_COUNT; match++) {
+            struct ipsec_filter filter = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+            struct ipsec_condition *condition = &filter.conditions[0];
+            struct ipsec_guid key;
+            uint64_t id;
+
+            *condition = address_condition(field, "192.0.2.3", 32);
+            condition->match = match;
+            condition->address_high = address("192.0.2.200");
+            condition->number = 2;
+            condition->number_high = 4;
+            filter.condition_count = 1;
+            added += ipsec_filter_add(session, &filter, &id, &key) == IPSEC_OK;
+        }
+    }
+    return added;
+}
+
+static enum ipsec_status
+run_every_condition(struct ipsec_call *base, struct ipsec_session *session)
+{
+    ((struct test_call *)base)->id = add_every_condition(session);
+    return IPSEC_OK;
+}
+
+static struct ipsec_filter_page listed;
+
+static enum ipsec_status
+run_list(struct ipsec_call *base, struct ipsec_session *session)
+{
+    (void)base;
+    return ipsec_filter_enum(session, -1, 0, 1000, &listed);
+}
+
+static void
+every_condition_survives_a_file(void **state)
+{
+    (void)state;
+    struct scratch scratch;
+    char uri[192];
+    const struct ipsec_engine_options options = {
+        .store_uri = uri,
+        .queue_depth = 1,
+        .max_batch = 1,
+    };
+    struct test_call call = make_call(ADD_FILTER, 0, NULL);
+    struct ipsec_filter_page before;
+    struct ipsec_fault fault = { .status = IPSEC_OK };
+
+    scratch_init(&scratch);
+    (void)snprintf(uri, sizeof uri, "sqlite:%s", scratch_path(&scratch, "store"));
+    ipsec_engine_close(engine);
+    assert_int_equal(ipsec_engine_open(&options, &fault, &engine), IPSEC_OK);
+    call.base.run = run_every_condition;
+    assert_int_equal(ipsec_engine_call(engine, &call.base), IPSEC_OK);
+    assert_int_equal(call.id, 2 * 7 + 7 * 10);
+    call.base.run = run_list;
+    assert_int_equal(ipsec_engine_call(engine, &call.base), IPSEC_OK);
+    before = listed;
+    ipsec_engine_close(engine);
+    assert_int_equal(ipsec_engine_open(&options, &fault, &engine), IPSEC_OK);
+    assert_int_equal(ipsec_engine_call(engine, &call.base), IPSEC_OK);
+    assert_int_equal(before.filter_count, 2 * 7 + 7 * 10);
+    assert_int_equal(listed.filter_count, before.filter_count);
+    for (size_t i = 0; i < before.filter_count; i++) {
+        const struct ipsec_condition *was = &before.filters[i]->conditions[0];
+        const struct ipsec_condition *is = &listed.filters[i]->conditions[0];
+
+        assert_int_equal(is->field, was->field);
+        assert_int_equal(is->match, was->match);
+        assert_int_equal(is->prefix_length, was->prefix_length);
+        assert_true(is->number == was->number && is->number_high == was->number_high);
+        assert_memory_equal(&is->address, &was->address, sizeof was->address);
+        if (was->match == IPSEC_MATCH_RANGE)
+            assert_memory_equal(&is->address_high, &was->address_high, sizeof was->address);
+        assert_true(listed.filters[i]->effective_weight == before.filters[i]->effective_weight);
+    }
+    ipsec_filter_page_clear(&before);
+    ipsec_filter_page_clear(&listed);
+    scratch_clear(&scratch);
+}
+
 static void
 a_dynamic_session_that_ends_leaves_nothing(void **state)
 {
@@ -488,6 +578,7 @@ main(void)
         ENGINE_TEST(a_dry_run_of_a_commit_changes_nothing),
         ENGINE_TEST(a_change_waits_until_the_writer_is_done),
         ENGINE_TEST(static_and_persistent_objects_survive_a_restart_and_dynamic_ones_do_not),
+        ENGINE_TEST(every_condition_survives_a_file),
         ENGINE_TEST(a_dynamic_session_that_ends_leaves_nothing),
         ENGINE_TEST(a_store_with_broken_references_is_refused),
     };
