@@ -106,7 +106,7 @@ enum ipsec_status
 ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
 {
     struct engine_state *state = session->state;
-    struct provider_context_entry *policy;
+    struct provider_context_entry *policy = NULL;
     enum ipsec_status status;
 
     status = policy_begin_change(session);
@@ -135,7 +135,7 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
 enum ipsec_status
 ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel_made *made_out)
 {
-    struct provider_context_entry *policy;
+    struct provider_context_entry *policy = NULL;
     enum ipsec_status status;
 
     status = session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ);
@@ -261,7 +261,7 @@ add_main_mode(struct ipsec_session *session,
 {
     const struct ipsec_provider_context *ends = policy->provider_context;
     uint8_t prefix_length = ends->ip_version == IPSEC_IP_VERSION_V4 ? 32 : 128;
-    struct provider_context_entry *main_mode;
+    struct provider_context_entry *main_mode = NULL;
     const struct filter_entry *entry;
     enum ipsec_status status;
 
