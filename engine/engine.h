@@ -575,6 +575,10 @@ NODISCARD enum ipsec_status
 ipsec_provider_context_get_by_id(struct ipsec_session *session,
                                  uint64_t id,
                                  const struct ipsec_provider_context **provider_context_out);
+NODISCARD enum ipsec_status
+ipsec_provider_context_get_by_key(struct ipsec_session *session,
+                                  const struct ipsec_guid *key,
+                                  const struct ipsec_provider_context **provider_context_out);
 void ipsec_provider_context_unref(const struct ipsec_provider_context *provider_context);
 /* DELETE.  IPSEC_IN_USE while a filter or an SA context refers to it. */
 NODISCARD enum ipsec_status ipsec_provider_context_delete_by_id(struct ipsec_session *session,

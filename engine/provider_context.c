@@ -70,6 +70,28 @@ ipsec_provider_context_get_by_id(struct ipsec_session *session,
 }
 
 enum ipsec_status
+ipsec_provider_context_get_by_key(struct ipsec_session *session,
+                                  const struct ipsec_guid *key,
+                                  const struct ipsec_provider_context **provider_context_out)
+{
+    const struct provider_context_table *table = &session->state->provider_contexts;
+    const struct provider_context_entry *entry = NULL;
+    enum ipsec_status status =
+        session_check_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS, FWPM_ACTRL_READ);
+
+    if (status != IPSEC_OK)
+        return status;
+    while ((entry = provider_context_table_next_of(table, key, entry)) != NULL) {
+        if (!policy_is_visible(session, &entry->object))
+            continue;
+        *provider_context_out = provider_context_ref(entry->provider_context);
+        return IPSEC_OK;
+    }
+    return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_PATH, NULL,
+                           "no provider context has this key");
+}
+
+enum ipsec_status
 ipsec_provider_context_delete_by_id(struct ipsec_session *session, uint64_t id)
 {
     enum ipsec_status status;

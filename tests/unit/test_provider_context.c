@@ -232,6 +232,30 @@ a_key_is_taken_while_its_context_exists(void **state)
 }
 
 static void
+a_context_is_found_by_its_key(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_session *session = &fixture->session;
+    struct ipsec_provider_context context = tunnel_policy();
+    const struct ipsec_provider_context *found;
+
+    context.key.bytes[5] = 5;
+    uint64_t id = add_provider_context(session, &context);
+    assert_int_equal(ipsec_provider_context_get_by_key(session, &context.key, &found), IPSEC_OK);
+    assert_int_equal(found->id, id);
+    ipsec_provider_context_unref(found);
+
+    uint32_t *granted = &fixture->caller.rights.granted[IPSEC_CONTAINER_PROVIDER_CONTEXTS];
+    *granted = ~(uint32_t)FWPM_ACTRL_READ;
+    assert_int_equal(ipsec_provider_context_get_by_key(session, &context.key, &found),
+                     IPSEC_ACCESS_DENIED);
+    *granted = UINT32_MAX;
+    assert_int_equal(ipsec_provider_context_delete_by_id(session, id), IPSEC_OK);
+    assert_int_equal(ipsec_provider_context_get_by_key(session, &context.key, &found),
+                     IPSEC_PROVIDER_CONTEXT_NOT_FOUND);
+}
+
+static void
 pages_go_in_id_order_by_type(void **state)
 {
     struct fixture *fixture = *state;
@@ -532,6 +556,7 @@ main(void)
         FIXTURE_TEST(what_the_type_does_not_have_is_left_out),
         FIXTURE_TEST(each_operation_needs_its_rights),
         FIXTURE_TEST(a_key_is_taken_while_its_context_exists),
+        FIXTURE_TEST(a_context_is_found_by_its_key),
         FIXTURE_TEST(pages_go_in_id_order_by_type),
         FIXTURE_TEST(a_filter_keeps_the_context_it_names),
         FIXTURE_TEST(both_may_come_and_go_in_one_transaction),
