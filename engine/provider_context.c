@@ -65,8 +65,10 @@ ipsec_provider_context_get_by_id(struct ipsec_session *session,
     const struct provider_context_entry *entry = provider_context_find_visible(session, id);
     if (entry == NULL)
         return not_found(session, id);
-    *provider_context_out = provider_context_ref(entry->provider_context);
-    return IPSEC_OK;
+    status = session_check_revision(session, entry->provider_context->revision);
+    if (status == IPSEC_OK)
+        *provider_context_out = provider_context_ref(entry->provider_context);
+    return status;
 }
 
 enum ipsec_status
@@ -112,7 +114,8 @@ ipsec_provider_context_delete_by_id(struct ipsec_session *session, uint64_t id)
         return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
                                "provider context %llu is part of a tunnel and goes with it",
                                (unsigned long long)id);
-    return policy_delete(session, &entry->object);
+    status = session_check_revision(session, entry->provider_context->revision);
+    return status == IPSEC_OK ? policy_delete(session, &entry->object) : status;
 }
 
 enum ipsec_status

@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char request_id[API_REQUEST_ID_SIZE];
     char trace_id[TRACE_ID_SIZE];
 
-    (void)headers_accept_json(text);
+    (void)headers_accept(text, "application/json");
     (void)headers_is_json(text);
     (void)headers_is_plain(text);
     if (headers_is_idempotency_key(text)) {

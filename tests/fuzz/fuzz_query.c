@@ -19,7 +19,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_check(object != NULL);
     if (route->body == NULL) {
-        enum ipsec_status status = query_decode(route->query, query, object, &fault);
+        const struct query_part part = { .object = route->query, .out = object };
+        enum ipsec_status status = query_decode(&part, 1, query, &fault);
 
         fuzz_check(status == IPSEC_OK || fault.status == status);
         fuzz_check(route->query != NULL || query[0] == '\0' || status != IPSEC_OK);

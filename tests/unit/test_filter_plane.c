@@ -33,10 +33,10 @@ a_filter_comes_at_once_and_goes_with_the_commit(void **state)
     uint64_t id = add_transport_filter(fixture, outbound);
 
     assert_non_null(fake_plane_filter(id));
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, id), IPSEC_OK);
     assert_non_null(fake_plane_filter(id));
-    settle(fixture);
+    end_batch(fixture);
     assert_null(fake_plane_filter(id));
 }
 
@@ -46,7 +46,7 @@ a_commit_that_fails_takes_all_back(void **state)
     struct fixture *fixture = start(state);
     uint64_t old = add_transport_filter(fixture, outbound);
 
-    settle(fixture);
+    end_batch(fixture);
     uint64_t new = add_transport_filter(fixture, inbound);
     assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, old), IPSEC_OK);
     undo_all(fixture);
@@ -80,7 +80,7 @@ two_filters_of_the_same_packets_are_one_too_many(void **state)
     uint64_t id = add_transport_filter(fixture, outbound);
     struct ipsec_guid key;
 
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &id, &key), IPSEC_ALREADY_EXISTS);
     assert_string_equal(fixture->fault.pointer, "/conditions");
     undo_all(fixture);
@@ -95,7 +95,7 @@ a_transaction_replaces_a_filter_in_one_step(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     const struct ipsec_filter filter = transport_filter(outbound);
 
-    settle(fixture);
+    end_batch(fixture);
     fake_plane_state.least_filters = 1;
     begin(&writer, false);
     /* The new one first: what goes is told to the plane before what comes all the same. */
@@ -104,7 +104,7 @@ a_transaction_replaces_a_filter_in_one_step(void **state)
     assert_null(fake_plane_filter(new));
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     assert_non_null(fake_plane_filter(new));
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fake_plane_state.filter_count, 1);
     assert_int_equal(fake_plane_state.least_filters, 1);
 }
@@ -117,12 +117,12 @@ a_replacement_that_is_undone_gives_the_place_back_in_one_step(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     const struct ipsec_filter filter = transport_filter(outbound);
 
-    settle(fixture);
+    end_batch(fixture);
     fake_plane_state.least_filters = 1;
     begin(&writer, false);
     assert_int_equal(ipsec_filter_delete_by_id(&writer, old), IPSEC_OK);
     (void)add_filter_in(&writer, &filter);
-    settle(fixture);
+    end_batch(fixture);
     struct batch_mark mark = batch_mark(&fixture->state.batch);
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     state_undo(&fixture->state, mark);
@@ -142,7 +142,7 @@ what_an_aborted_transaction_added_never_was_there(void **state)
     begin(&writer, false);
     (void)add_filter_in(&writer, &filter);
     assert_int_equal(ipsec_transaction_abort(&writer), IPSEC_OK);
-    settle(fixture);
+    end_batch(fixture);
     assert_int_equal(fake_plane_state.filter_count, 0);
 }
 
@@ -197,7 +197,7 @@ heavier_filters_come_before_lighter_ones_also_when_ranks_run_out(void **state)
         filter.conditions[0].number = i + 1;
         assert_int_equal(ipsec_filter_add(&fixture->session, &filter, &ids[i], &key), IPSEC_OK);
     }
-    settle(fixture);
+    end_batch(fixture);
     assert_true(fixture->state.filter_plane.ranks.is_spread);
     for (size_t i = 1; i < 100; i++)
         assert_true(fake_plane_filter(ids[i - 1])->rank < fake_plane_filter(ids[i])->rank);
@@ -212,7 +212,7 @@ after_a_loss_all_that_is_in_force_is_made_again(void **state)
     struct ipsec_session writer = open_session(fixture, 0);
     struct ipsec_filter other = transport_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V6);
 
-    settle(fixture);
+    end_batch(fixture);
     begin(&writer, false);
     uint64_t pending = add_filter_in(&writer, &other);
     fake_plane_state.filter_count = 0;
