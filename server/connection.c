@@ -23,7 +23,6 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
-#include "server/library_epoll.h"
 #include "server/library_wrap.h"
 #include "server/metrics.h"
 
@@ -105,7 +104,6 @@ connection_close(struct connection *connection)
     if (connection == NULL)
         return;
     unlink_connection(connection);
-    library_forget(connection);
     if (connection->linger)
         lingerers_add(&connection->pool->lingerers, connection->fd);
     if (connection->handshaking_counted)
@@ -345,16 +343,10 @@ pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
         return -1;
     }
     ssize_t count = take_ahead(connection, data, size);
-    if (count == 0 && connection->drained) {
-        errno = EAGAIN;
-        return -1;
-    }
     if (count == 0 && size >= sizeof connection->ahead) {
         count = recv(connection->fd, data, size, 0);
-        library_note_read(connection, count > 0 && (size_t)count < size);
     } else if (count == 0) {
         count = recv(connection->fd, connection->ahead, sizeof connection->ahead, 0);
-        library_note_read(connection, count > 0 && (size_t)count < sizeof connection->ahead);
         if (count > 0) {
             connection->ahead_start = 0;
             connection->ahead_end = (uint16_t)count;

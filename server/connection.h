@@ -74,13 +74,7 @@ struct connection {
     bool handshake_waits;    /* the last step found nothing to read */
     bool handshake_readable; /* and since then bytes came */
     bool cut;                /* the socket was shut down by us */
-    /* In the library's epoll set, see library_epoll.h. */
-    bool parked;       /* suspended */
-    bool kept_in_set;  /* and the library thinks that it is not in it */
-    bool event_missed; /* something happened meanwhile */
-    bool drained;      /* nothing is left to read until something happens */
-    bool peer_closed;
-    bool linger; /* answered before the caller had sent all: see lingerers.h */
+    bool linger;             /* answered before the caller had sent all: see lingerers.h */
     /* Bytes taken from the socket that GnuTLS has not asked for yet: it reads a record's header and
      * its contents one by one, and both are here after one system call. */
     uint16_t ahead_start;

@@ -7,8 +7,6 @@
  *   MHD_create_response_from_buffer_static  the library's own error pages become problem documents
  *   MHD_send_hdr_and_body_                headers and a small body leave in one TLS record
  *
- * epoll_ctl and epoll_wait are wrapped in library_epoll.h.
- *
  * A test provokes each effect, so that a library that changed under us is noticed. */
 #pragma once
 

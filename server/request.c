@@ -14,7 +14,6 @@
 #include "auth/rights.h"
 #include "engine/base/clock.h"
 #include "server/connection.h"
-#include "server/library_epoll.h"
 #include "server/metrics.h"
 #include "server/options.h"
 #include "server/stream.h"
@@ -212,7 +211,7 @@ go_on(struct request *request, enum api_next next)
     request->call.base.caller.rights = request->connection->rights;
     request->stage = REQUEST_ENGINE;
     connection_enter(request->connection, CONNECTION_BUSY);
-    library_suspend(request->native, request->connection);
+    MHD_suspend_connection(request->native);
     worker_submit(worker, request);
     return MHD_YES;
 }

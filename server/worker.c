@@ -22,7 +22,6 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
-#include "server/library_epoll.h"
 #include "server/library_wrap.h"
 #include "server/options.h"
 #include "server/request.h"
@@ -258,7 +257,6 @@ serve(void *argument)
     bool look_at_streams = false;
 
     library_attach(&worker->metrics);
-    library_epoll_attach(worker->daemon);
     while (true) {
         bool sweeping = connection_pool_refresh(&worker->pool);
 
@@ -369,7 +367,7 @@ finish_calls(struct worker *worker)
         struct request *request = (struct request *)(void *)first;
         first = first->next;
         worker->in_flight--;
-        library_resume(request->native, request->connection);
+        MHD_resume_connection(request->native);
     }
 }
 
