@@ -232,16 +232,16 @@ filter_add(struct ipsec_session *session,
     status = check_key(session, &filter->key);
     if (status != IPSEC_OK)
         return status;
+    status = filter_plane_check(session, filter, context);
+    if (status != IPSEC_OK)
+        return status;
     status = make_entry(session, filter, &relations, &entry);
     if (status != IPSEC_OK)
         return status;
 
-    status = filter_plane_check(session, entry->filter);
-    if (status == IPSEC_OK && !filter_table_insert(&state->filters, entry))
-        status = session_no_memory(session);
-    if (status != IPSEC_OK) {
+    if (!filter_table_insert(&state->filters, entry)) {
         filter_entry_free(entry);
-        return status;
+        return session_no_memory(session);
     }
     status = policy_add(session, &entry->object, &filter_policy_ops, relations.lifetime);
     if (status != IPSEC_OK) {

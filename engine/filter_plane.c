@@ -47,10 +47,12 @@ filter_plane_clear(struct filter_plane *plane)
 }
 
 enum ipsec_status
-filter_plane_check(struct ipsec_session *session, const struct ipsec_filter *filter)
+filter_plane_check(struct ipsec_session *session,
+                   const struct ipsec_filter *filter,
+                   const struct ipsec_provider_context *policy)
 {
     const struct sa_database *database = &session->state->sa;
-    const struct plane_filter what = describe(session->state, filter);
+    const struct plane_filter what = { .filter = filter, .policy = policy };
 
     if (database->plane_ops->check_filter == NULL)
         return IPSEC_OK;

@@ -26,9 +26,11 @@ struct filter_plane {
 
 void filter_plane_clear(struct filter_plane *plane);
 
-/* Before anything changes: IPSEC_CALLOUT_NOTIFICATION_FAILED for what the plane can't express. */
+/* Before anything changes: IPSEC_CALLOUT_NOTIFICATION_FAILED for what the plane can't express.
+ * 'policy' is the provider context that the filter names; null: none. */
 NODISCARD enum ipsec_status filter_plane_check(struct ipsec_session *session,
-                                               const struct ipsec_filter *filter);
+                                               const struct ipsec_filter *filter,
+                                               const struct ipsec_provider_context *policy);
 
 /* It comes into force; takes the place of a filter with the same conditions that goes in the same
  * batch.  Undone with the batch.  On failure nothing has changed. */

@@ -60,8 +60,9 @@ look_at(struct engine_state *state, struct session_entry *entry)
     int64_t hold_ms = DUE_NEVER;
 
     if (limits->idle_ms != 0) {
-        /* A call that waits is a use. */
-        if (policy_lock_is_awaited_by(&state->policy, entry->record.number))
+        /* A call that waits is a use, and so is watching. */
+        if (policy_lock_is_awaited_by(&state->policy, entry->record.number) ||
+            subscription_is_in_session(&state->watch, entry->record.number))
             entry->used_at_ms = state->clock_ms;
         idle_ms = entry->used_at_ms + limits->idle_ms;
         if (idle_ms <= state->clock_ms)

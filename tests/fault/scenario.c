@@ -11,11 +11,11 @@
 
 enum { TEXT_MAX = 8192 };
 
-#define FILTER(direction, Direction, name, more)                                                   \
+#define FILTER(direction, Direction, name, remote, more)                                           \
     "{\"displayData\":{\"name\":\"" name "\",\"description\":\"words\"},\"layer\":\"" direction    \
     "TransportV4\",\"conditions\":[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":"   \
     "\"192.0.2.1\"},{\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":"                 \
-    "\"198.51.100.0/24\"}]," more "\"action\":{\"type\":\"calloutTerminating\",\"callout\":"       \
+    "\"" remote "\"}]," more "\"action\":{\"type\":\"calloutTerminating\",\"callout\":"            \
     "\"ipsec" Direction "TransportV4\"}}"
 #define TRAFFIC(last)                                                                              \
     "\"localAddress\":\"192.0.2.1\",\"remoteAddress\":\"198.51.100." last                          \
@@ -39,24 +39,24 @@ const struct scenario_step scenario_steps[] = {
     { "GET", "/nowhere", .status = 404 },
     { "POST", "/whoami", .status = 405 },
     /* Filters, and one in a transaction, taken back once and made once. */
-    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "out", ""),
+    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "out", "198.51.100.0/24", ""),
       .status = 201, .letter = 'o', .member = "id" },
-    { "POST", "/filters", .body = FILTER("inbound", "Inbound", "in", ""), .key = "k-1",
+    { "POST", "/filters", .body = FILTER("inbound", "Inbound", "in", "198.51.100.0/24", ""), .key = "k-1",
       .status = 201, .letter = 'i', .member = "id" },
-    { "POST", "/filters", .body = FILTER("inbound", "Inbound", "in", ""), .key = "k-1", .status = 201 },
+    { "POST", "/filters", .body = FILTER("inbound", "Inbound", "in", "198.51.100.0/24", ""), .key = "k-1", .status = 201 },
     { "POST", "/filters", .body = "{\"layer\":1}", .status = 400 },
     { "POST", "/sessions", .body = "{\"displayData\":{\"name\":\"s\"}}", .status = 201, .letter = 's', .member = "sessionKey" },
     { "POST", "/sessions/$s/transaction", .body = "{}", .status = 201 },
-    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "more", "\"weight\":{\"range\":3},"),
+    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "more", "203.0.113.0/24", "\"weight\":{\"range\":3},"),
       .session = "$s", .status = 201, .letter = 't', .member = "id" },
     { "DELETE", "/sessions/$s/transaction", .status = 204 },
     { "POST", "/sessions/$s/transaction", .body = "{}", .status = 201 },
-    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "more", "\"weight\":{\"range\":3},"),
+    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "more", "203.0.113.0/24", "\"weight\":{\"range\":3},"),
       .session = "$s", .status = 201, .letter = 't', .member = "id" },
     { "GET", "/filters", .session = "$s", .status = 200 },
     { "POST", "/sessions/$s/transaction/commit", .status = 204, .may_roll_back = true },
     { "POST", "/sessions", .body = "{\"flags\":[\"dynamic\"]}", .status = 201, .letter = 'd', .member = "sessionKey" },
-    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "dynamic", ""), .session = "$d", .status = 201 },
+    { "POST", "/filters", .body = FILTER("outbound", "Outbound", "dynamic", "192.0.2.128/25", ""), .session = "$d", .status = 201 },
     { "GET", "/sessions", .status = 200 },
     { "GET", "/filters", .query = "limit=1", .status = 200 },
     { "GET", "/filters/$o", .status = 200 },
