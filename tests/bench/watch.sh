@@ -20,7 +20,8 @@ end() {
 trap end EXIT
 trap 'exit 130' INT TERM
 
-cmake --build "$root/build/release" --target sa-contextd watch >/dev/null
+cmake --build "$root/build/release" --target sa-contextd watch >"$work/build" ||
+    { cat "$work/build" >&2; exit 1; }
 "$root/deploy/pki.sh" "$work/pki" >/dev/null
 "$root/build/release/sa-contextd" --listen 127.0.0.1:0 --ops-listen off --audit-log off \
     --tls-cert "$work/pki/server.pem" --tls-key "$work/pki/server.key" \
