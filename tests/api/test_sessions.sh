@@ -15,9 +15,12 @@ open_session() {
     call POST /sessions "${1-{\}}"
     member .sessionKey
 }
-# within SESSION METHOD PATH [BODY]
+# within SESSION METHOD PATH [BODY] [CURL OPTION…]
 within() {
-    call "$2" "$3" "${4-}" -H "Engine-Session: $1"
+    local session=$1 method=$2 path=$3 body=${4-}
+    shift 3
+    [ $# -eq 0 ] || shift
+    call "$method" "$path" "$body" -H "Engine-Session: $session" "$@"
 }
 begin() { call POST "/sessions/$1/transaction" "{\"flags\": [${2-}]}"; }
 commit() { call POST "/sessions/$1/transaction/commit"; }
@@ -146,6 +149,10 @@ cell "Expire" "$IN_TXN" 204 POST "/sa-contexts/$SPI_SET/expire"
 cell "GetById" "200 -" "200 -" GET "/sa-contexts/$INBOUND"
 cell "Enum" "200 -" "200 -" GET /sa-contexts
 cell "GetStatistics" "$IN_TXN" "200 -" GET /statistics
+# A stream does not end by itself: its status is what counts.
+cell "Subscribe" "$IN_TXN" "200" GET /sa-contexts/events '' --max-time 2
+cell "SubscriptionsGet" "200 -" "200 -" GET /subscriptions
+cell "SaDbSetSecurityInfo" "$IN_TXN" "$IN_DYNAMIC" PUT /sa-contexts/security '{"dacl": []}'
 cell "read a filter" "200 -" "200 -" GET "/filters/$OUT4"
 cell "list filters" "200 -" "200 -" GET /filters
 
@@ -154,6 +161,14 @@ within "$READ" POST /filters "$FILTER"
 answered "add a filter in a read-only transaction" 409 FWP_E_INCOMPATIBLE_TXN
 within "$READ" DELETE "/filters/$OUT6"
 answered "delete a filter in a read-only transaction" 409 FWP_E_INCOMPATIBLE_TXN
+for path in /provider-contexts/1 /tunnels/1; do
+    within "$READ" DELETE $path
+    answered "DELETE $path in a read-only transaction" 409 FWP_E_INCOMPATIBLE_TXN
+done
+for path in /provider-contexts /tunnels; do
+    within "$READ" POST $path '{}'
+    answered "POST $path in a read-only transaction" 409 FWP_E_INCOMPATIBLE_TXN
+done
 abort "$READ"
 answered "abort" 204
 abort "$READ"
