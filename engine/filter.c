@@ -211,7 +211,7 @@ filter_add(struct ipsec_session *session,
     struct engine_state *state = session->state;
     struct relations relations = { .tunnel = tunnel };
     const struct ipsec_provider_context *context = NULL;
-    struct filter_entry *entry;
+    struct filter_entry *entry = NULL;
     enum ipsec_status status;
 
     status = filter_check_values(filter, session->fault);

@@ -201,7 +201,7 @@ provider_context_add(struct ipsec_session *session,
                      struct provider_context_entry **entry_out)
 {
     struct engine_state *state = session->state;
-    struct provider_context_entry *entry;
+    struct provider_context_entry *entry = NULL;
     enum ipsec_status status;
     uint8_t lifetime;
 
