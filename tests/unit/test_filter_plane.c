@@ -20,6 +20,17 @@ start(void **state)
     return fixture;
 }
 
+/* The plane must have it. */
+static const struct fake_filter *
+in_plane(uint64_t id)
+{
+    const struct fake_filter *filter = fake_plane_filter(id);
+
+    if (filter == NULL)
+        abort();
+    return filter;
+}
+
 static void
 undo_all(struct fixture *fixture)
 {
@@ -52,7 +63,7 @@ a_commit_that_fails_takes_all_back(void **state)
     undo_all(fixture);
     assert_null(fake_plane_filter(new));
     assert_non_null(fake_plane_filter(old));
-    assert_false(fake_plane_filter(old)->is_released);
+    assert_false(in_plane(old)->is_released);
 }
 
 static void
@@ -127,7 +138,7 @@ a_replacement_that_is_undone_gives_the_place_back_in_one_step(void **state)
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     state_undo(&fixture->state, mark);
     assert_non_null(fake_plane_filter(old));
-    assert_false(fake_plane_filter(old)->is_released);
+    assert_false(in_plane(old)->is_released);
     assert_int_equal(fake_plane_state.filter_count, 1);
     assert_int_equal(fake_plane_state.least_filters, 1);
 }
@@ -200,7 +211,7 @@ heavier_filters_come_before_lighter_ones_also_when_ranks_run_out(void **state)
     end_batch(fixture);
     assert_true(fixture->state.filter_plane.ranks.is_spread);
     for (size_t i = 1; i < 100; i++)
-        assert_true(fake_plane_filter(ids[i - 1])->rank < fake_plane_filter(ids[i])->rank);
+        assert_true(in_plane(ids[i - 1])->rank < in_plane(ids[i])->rank);
 }
 
 static void
