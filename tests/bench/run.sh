@@ -393,7 +393,10 @@ print_table() {
     fi
     printf '\n%-52s %11s %11s %9s  %-8s\n' '' measured beside ratio bound
     printf '%s\n' "${table[@]}"
-    [ ${#notes[@]} -eq 0 ] || printf '\n%s\n' "${notes[@]}"
+    if [ ${#notes[@]} -gt 0 ]; then
+        printf '\n'
+        printf '%s\n' "${notes[@]}"
+    fi
     if [ "$mode" = quick ]; then
         printf '\nA quick run shows that the benchmark works; its numbers mean little.\n'
     fi
