@@ -13,7 +13,7 @@ here=$root/tests/vm
 kernels=()
 programs=()
 memory=1024
-limit=600
+limit=1200
 work=
 machine=
 filter=
@@ -26,7 +26,7 @@ usage: run.sh [--kernel uml|6.1|6.12]… [--all] [--memory MIB] [--limit SECONDS
   --kernel   uml (default): Debian's user-mode-linux; 6.1, 6.12: Debian's cloud kernels under qemu
   --all      all three, one after the other
   --memory   of the machine (default 1024)
-  --limit    ends the machine after so many seconds (default 600; four times that under qemu)
+  --limit    ends the machine after so many seconds (default 1200; four times that under qemu)
   --program  put this program, with its libraries, on the machine's PATH
 The daemon is build/release/sa-contextd, or what SA_CONTEXTD names; test_netlink, test_plane and
 test_plane_xfrm of the same build come with it.
