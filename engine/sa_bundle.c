@@ -72,6 +72,16 @@ sa_bundle_private(const struct ipsec_sa_bundle *bundle)
     return &object_of(bundle)->beside;
 }
 
+void
+sa_bundle_see(const struct ipsec_sa_bundle *bundle, uint64_t packets, int64_t now_ms)
+{
+    struct sa_bundle_private *beside = &object_of(bundle)->beside;
+
+    if (packets > beside->seen_packets)
+        beside->seen_ms = now_ms;
+    beside->seen_packets = packets;
+}
+
 /* HMAC-SHA-256, kept with its key because finding it takes longer than using it.  It is a MAC
  * context of the library under another name. */
 struct sa_digester *

@@ -67,6 +67,9 @@ struct sa_bundle_private {
     int64_t added_ms; /* CLOCK_BOOTTIME */
     int64_t end_ms;   /* CLOCK_BOOTTIME, of lifetime.seconds; INT64_MAX: never */
     struct sa_key_digest digest;
+    /* Of a data plane that counts packets and does not tell when they came. */
+    uint64_t seen_packets; /* at the last look */
+    int64_t seen_ms;       /* CLOCK_BOOTTIME, of the last look that saw more than the one before */
 };
 
 /* A copy of 'bundle' with one reference; null for want of memory. */
@@ -77,6 +80,8 @@ const struct ipsec_sa_bundle *sa_bundle_ref(const struct ipsec_sa_bundle *bundle
 void sa_bundle_unref(const struct ipsec_sa_bundle *bundle);
 /* Of a bundle that sa_bundle_new() made. */
 const struct sa_bundle_private *sa_bundle_private(const struct ipsec_sa_bundle *bundle);
+/* A look at the bundle's packets.  Engine thread only. */
+void sa_bundle_see(const struct ipsec_sa_bundle *bundle, uint64_t packets, int64_t now_ms);
 
 /* What makes digests, with a random key of its own; null for want of memory. */
 struct sa_digester;

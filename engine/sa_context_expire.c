@@ -272,8 +272,12 @@ judge(struct engine_state *state,
     *reason_out = IPSEC_REASON_IDLE;
     /* What the plane can't tell counts as not used; what it lost ends by its own report. */
     (void)!state->sa.plane_ops->read_counters(state->sa.plane, &what, &counters);
+    if (counters.last_used_ms == 0)
+        sa_bundle_see(what.bundle, counters.packets, state->clock_ms);
     int64_t used_ms =
         counters.last_used_ms > beside->added_ms ? counters.last_used_ms : beside->added_ms;
+    if (beside->seen_ms > used_ms)
+        used_ms = beside->seen_ms;
     int64_t idle_end_ms = used_ms + (int64_t)what.bundle->idle_timeout_seconds * 1000;
     if (idle_end_ms <= state->clock_ms)
         return true;

@@ -53,11 +53,12 @@ left ping -c 5 -i 0.05 -W 2 -q 192.0.2.2 >/dev/null || fail "no answers"
 must left GET "/sa-contexts/$left_id" 200
 [ "$(member .usage.outbound.packets)" = 5 ] || fail "$BODY"
 [ "$(member .usage.inbound.packets)" = 5 ] || fail "$BODY"
-[ "$(member .usage.inbound.bytes)" -ge 420 ] || fail "$BODY"
-[ "$(member .usage.inbound.lastUsedAt)" != null ] || fail "$BODY"
+[ "$(member .usage.inbound.bytes)" -ge 320 ] || fail "$BODY"
+# Kernel 6.1 does not tell when.
+case $(uname -r) in 6.1.*) ;; *) [ "$(member .usage.inbound.lastUsedAt)" != null ] || fail "$BODY" ;; esac
 must left GET /statistics 200
 [ "$(member .outboundTrafficStatistics.totalSuccessfulPackets)" = 5 ] || fail "$BODY"
-[ "$(member '.inboundTrafficStatistics.encryptedByteCount|tonumber')" -ge 420 ] || fail "$BODY"
+[ "$(member '.inboundTrafficStatistics.encryptedByteCount|tonumber')" -ge 320 ] || fail "$BODY"
 neither
 must left GET /statistics 200
 [ "$(member '.outboundTrafficStatistics.totalSuccessfulPackets|tonumber')" = 5 ] || fail "SAs that are gone don't count: $BODY"
