@@ -12,6 +12,10 @@
 static enum ipsec_status run(struct ipsec_call *base, struct ipsec_session *session);
 static enum ipsec_status create(struct wfp_call *call, struct ipsec_session *session);
 static enum ipsec_status enumerate(struct wfp_call *call, struct ipsec_session *session);
+static enum ipsec_status enumerate_contexts(struct wfp_call *call, struct ipsec_session *session);
+static enum ipsec_status get_context(struct wfp_call *call, struct ipsec_session *session);
+static enum ipsec_status subscribe(struct wfp_call *call, struct ipsec_session *session);
+static enum ipsec_status get_subscriptions(struct wfp_call *call, struct ipsec_session *session);
 
 static const char *const operation_names[WFP_OPERATION_COUNT] = {
     [WFP_CREATE] = "IPsecSaContextCreate0",
@@ -36,6 +40,15 @@ static const char *const operation_names[WFP_OPERATION_COUNT] = {
     [WFP_TRANSACTION_BEGIN] = "FwpmTransactionBegin0",
     [WFP_TRANSACTION_COMMIT] = "FwpmTransactionCommit0",
     [WFP_TRANSACTION_ABORT] = "FwpmTransactionAbort0",
+    [WFP_SUBSCRIBE] = "IPsecSaContextSubscribe0",
+    [WFP_SUBSCRIPTIONS_GET] = "IPsecSaContextSubscriptionsGet0",
+    [WFP_CONTEXT_ADD] = "FwpmProviderContextAdd0",
+    [WFP_CONTEXT_DELETE] = "FwpmProviderContextDeleteById0",
+    [WFP_CONTEXT_GET] = "FwpmProviderContextGetById0",
+    [WFP_CONTEXT_ENUM] = "FwpmProviderContextEnum0",
+    [WFP_TUNNEL_ADD] = "FwpmIPsecTunnelAdd0",
+    [WFP_TUNNEL_DELETE] = "FwpmIPsecTunnelDeleteByKey0",
+    [WFP_TUNNEL_GET] = "reading a tunnel",
 };
 
 const char *
@@ -188,6 +201,24 @@ run(struct ipsec_call *base, struct ipsec_session *session)
         return ipsec_transaction_commit(session);
     case WFP_TRANSACTION_ABORT:
         return ipsec_transaction_abort(session);
+    case WFP_SUBSCRIBE:
+        return subscribe(call, session);
+    case WFP_SUBSCRIPTIONS_GET:
+        return get_subscriptions(call, session);
+    case WFP_CONTEXT_ADD:
+        return ipsec_provider_context_add(session, call->provider_context, &call->id_out, &key);
+    case WFP_CONTEXT_DELETE:
+        return ipsec_provider_context_delete_by_id(session, call->id);
+    case WFP_CONTEXT_GET:
+        return get_context(call, session);
+    case WFP_CONTEXT_ENUM:
+        return enumerate_contexts(call, session);
+    case WFP_TUNNEL_ADD:
+        return ipsec_tunnel_add(session, call->tunnel, &call->tunnel_out);
+    case WFP_TUNNEL_DELETE:
+        return ipsec_tunnel_delete(session, call->id);
+    case WFP_TUNNEL_GET:
+        return ipsec_tunnel_get(session, call->id, &call->tunnel_out);
     case WFP_OPERATION_COUNT:
         break;
     }
@@ -226,6 +257,48 @@ enumerate(struct wfp_call *call, struct ipsec_session *session)
         ipsec_sa_context_enum(session, call->match == NULL ? &all : call->match, 0, 100, &page);
     call->count = page.context_count;
     ipsec_sa_context_page_clear(&page);
+    return status;
+}
+
+static enum ipsec_status
+enumerate_contexts(struct wfp_call *call, struct ipsec_session *session)
+{
+    struct ipsec_provider_context_page page = { .provider_context_count = 0 };
+    enum ipsec_status status = ipsec_provider_context_enum(session, -1, 0, 100, &page);
+
+    call->count = page.provider_context_count;
+    ipsec_provider_context_page_clear(&page);
+    return status;
+}
+
+static enum ipsec_status
+get_context(struct wfp_call *call, struct ipsec_session *session)
+{
+    const struct ipsec_provider_context *found = NULL;
+    enum ipsec_status status = ipsec_provider_context_get_by_id(session, call->id, &found);
+
+    if (status == IPSEC_OK)
+        ipsec_provider_context_unref(found);
+    return status;
+}
+
+static enum ipsec_status
+subscribe(struct wfp_call *call, struct ipsec_session *session)
+{
+    static const struct ipsec_subscription_options all;
+
+    return ipsec_sa_context_subscribe(session, call->watch == NULL ? &all : call->watch,
+                                      call->watcher, &call->subscription);
+}
+
+static enum ipsec_status
+get_subscriptions(struct wfp_call *call, struct ipsec_session *session)
+{
+    struct ipsec_subscription_page page = { .subscription_count = 0 };
+    enum ipsec_status status = ipsec_sa_context_subscriptions_get(session, &page);
+
+    call->count = page.subscription_count;
+    ipsec_subscription_page_clear(&page);
     return status;
 }
 
@@ -326,6 +399,47 @@ wfp_filter(enum ipsec_layer layer)
         .action = IPSEC_ACTION_CALLOUT_TERMINATING,
         .callout = callouts[layer],
     };
+}
+
+struct ipsec_provider_context
+wfp_tunnel_policy(void)
+{
+    static char name[] = "a tunnel policy";
+
+    return (struct ipsec_provider_context){
+        .name = name,
+        .type = IPSEC_CONTEXT_IKE_QM_TUNNEL,
+        .ip_version = IPSEC_IP_VERSION_V4,
+        .local_endpoint = wfp_address("192.0.2.1"),
+        .remote_endpoint = wfp_address("198.51.100.7"),
+        .proposal_count = 1,
+        .proposals = { { .lifetime = { .seconds = 3600 },
+                         .transform_count = 1,
+                         .transforms = { { .type = IPSEC_TRANSFORM_ESP_AUTH_AND_CIPHER,
+                                           .auth = IPSEC_AUTH_GCM_AES_128,
+                                           .cipher = IPSEC_CIPHER_GCM_AES_128 } } } },
+    };
+}
+
+struct ipsec_traffic
+wfp_tunnel_traffic(uint64_t tunnel_policy_id)
+{
+    return (struct ipsec_traffic){
+        .local_address = wfp_address("192.0.2.1"),
+        .remote_address = wfp_address("198.51.100.7"),
+        .tunnel_policy_id = tunnel_policy_id,
+        .ip_version = IPSEC_IP_VERSION_V4,
+        .type = IPSEC_TRAFFIC_TYPE_TUNNEL,
+    };
+}
+
+uint64_t
+wfp_add_context(struct wfp *wfp, const struct ipsec_provider_context *provider_context)
+{
+    struct wfp_call call = { .operation = WFP_CONTEXT_ADD, .provider_context = provider_context };
+
+    WFP_ASSERT(wfp_run(wfp, &call), IPSEC_OK);
+    return call.id_out;
 }
 
 uint64_t

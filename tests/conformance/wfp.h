@@ -40,6 +40,15 @@ enum wfp_operation {
     WFP_TRANSACTION_BEGIN,
     WFP_TRANSACTION_COMMIT,
     WFP_TRANSACTION_ABORT,
+    WFP_SUBSCRIBE,
+    WFP_SUBSCRIPTIONS_GET,
+    WFP_CONTEXT_ADD,
+    WFP_CONTEXT_DELETE,
+    WFP_CONTEXT_GET,
+    WFP_CONTEXT_ENUM,
+    WFP_TUNNEL_ADD,
+    WFP_TUNNEL_DELETE,
+    WFP_TUNNEL_GET,
     WFP_OPERATION_COUNT
 };
 const char *wfp_name(enum wfp_operation operation);
@@ -59,6 +68,10 @@ struct wfp_call {
     const struct ipsec_sa_context_template *match; /* null: all */
     const struct ipsec_filter *filter;
     const struct ipsec_session_record *session;
+    const struct ipsec_provider_context *provider_context;
+    const struct ipsec_tunnel *tunnel;
+    const struct ipsec_subscription_options *watch; /* null: all, from now on */
+    struct ipsec_completion *watcher;               /* whom a subscription wakes */
     /* Outputs. */
     uint64_t id_out;
     uint64_t inbound_filter_id;
@@ -68,6 +81,8 @@ struct wfp_call {
     struct ipsec_session_record session_out;
     struct ipsec_statistics statistics;
     const struct ipsec_filter *filter_out; /* a reference */
+    struct ipsec_tunnel_made tunnel_out;
+    struct ipsec_subscription *subscription; /* to be ended by the caller */
 };
 void wfp_clear(struct wfp_call *call);
 
@@ -105,6 +120,11 @@ void wfp_leave(struct wfp *wfp); /* back to implicit sessions; it stays open */
 enum ipsec_status wfp_begin(struct wfp *wfp, bool read_only);
 enum ipsec_status wfp_commit(struct wfp *wfp);
 enum ipsec_status wfp_abort(struct wfp *wfp);
+
+/* A quick-mode tunnel policy from 192.0.2.1 to 198.51.100.7 with one proposal. */
+struct ipsec_provider_context wfp_tunnel_policy(void);
+struct ipsec_traffic wfp_tunnel_traffic(uint64_t tunnel_policy_id);
+uint64_t wfp_add_context(struct wfp *wfp, const struct ipsec_provider_context *provider_context);
 
 /* The usual things: traffic 192.0.2.1 to 198.51.100.7 under the furnished filters. */
 void wfp_furnish(struct wfp *wfp);
