@@ -274,6 +274,8 @@ class Generator:
         return body
 
     def traffic(self):
+        if self.model.contexts and self.chance(0.3):  # a rekey, perhaps
+            return {m: v for m, v in self.pick(self.model.contexts.values()).traffic.items()}
         candidates = [n for n, p in self.model.filters.items()
                       if p.spec["layer"].startswith("outbound")]
         if candidates and self.chance(0.9):
@@ -447,6 +449,8 @@ class Generator:
     def flags(self):
         flags = self.random.sample(sorted(reference.BUNDLE_FLAGS - {"clearDfOnTunnel"}),
                                    self.random.randrange(3))
+        if self.chance(0.3) and "suppressDuplicateDeletion" not in flags:
+            flags.append("suppressDuplicateDeletion")
         if self.spoils(0.03):
             flags.append(self.pick(["clearDfOnTunnel", "noSuchFlag"]))
         return flags

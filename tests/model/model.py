@@ -385,7 +385,8 @@ class Model:
 
     def show_filter(self, name):
         policy = self.filters[name]
-        return dict(policy.spec, id=name, createdBy=policy.creator)
+        return dict(policy.spec, id=name, createdBy=policy.creator, subLayer="universal",
+                    lifetime="static" if policy.owner is None else "dynamic")
 
     def op_listFilters(self, op):
         session = self.enter(op, "filters", "FWPM_ACTRL_ENUM FWPM_ACTRL_READ")
