@@ -30,7 +30,7 @@ PREFIXES = {"v4": ["198.51.100.0/24", "198.51.100.0/30", "198.51.100.1/32", "0.0
             "v6": ["2001:db8:1::/64", "2001:db8::/32", "2001:db8:1::7/128"]}
 ODD_ADDRESSES = ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"]
 LABELS = [("site", "a"), ("site", "b"), ("tier", "1"), ("owner", "")]
-CONTEXTS, FILTERS, SESSIONS = 40, 24, 8
+CONTEXTS, FILTERS, PROVIDER_CONTEXTS, SESSIONS = 40, 24, 6, 8
 
 
 class Generator:
@@ -41,7 +41,7 @@ class Generator:
         self.spoilt = False
         self.spent_keys = []
         self.used_keys = []
-        self.gone = {"c": [], "f": [], "s": []}
+        self.gone = {"c": [], "f": [], "p": [], "s": []}
 
     def name(self, kind):
         self.count += 1
@@ -67,11 +67,15 @@ class Generator:
         model = self.model
         many_contexts = len(model.contexts) / CONTEXTS
         many_filters = len(model.filters) / FILTERS
+        many_policies = len(model.provider_contexts) / PROVIDER_CONTEXTS
         many_sessions = len(model.sessions) / SESSIONS
         weights = {
             "addFilter": 9 * (1 - many_filters) ** 2 + 0.5,
             "deleteFilter": 5 * many_filters ** 2 + 0.5,
             "getFilter": 2, "listFilters": 1,
+            "addProviderContext": 3 * (1 - many_policies) ** 2 + 0.1,
+            "deleteProviderContext": 2 * many_policies ** 2 + 0.2,
+            "getProviderContext": 0.7, "listProviderContexts": 0.4,
             "createSaContext": 10 * (1 - many_contexts) + 1,
             "createSaContexts": 2 * (1 - many_contexts) + 0.2,
             "deleteSaContext": 5 * many_contexts ** 2 + 0.3,
@@ -88,7 +92,10 @@ class Generator:
         getattr(self, "make_" + name)(op)
         if "Session" not in name and "Transaction" not in name:
             self.choose_session(op)
-        if name in ("addFilter", "createSaContext", "createSaContexts", "addInbound",
+        writes = not name.startswith(("get", "list")) or name == "getSpi"
+        if writes and self.chance(0.05):
+            op["dryRun"] = True
+        elif name in ("addFilter", "addProviderContext", "createSaContext", "createSaContexts", "addInbound",
                     "addOutbound", "rotateSaContext", "getSpi") and \
                 not self.spoilt and self.chance(0.12):
             self.choose_key(op)
@@ -97,14 +104,14 @@ class Generator:
     def who(self, name):
         if self.chance(0.78):
             return "admin"
-        if "Filter" in name:
+        if "Filter" in name or "Provider" in name:
             return self.pick(["author", "author", "author", "reader", "keyer", "nobody"])
         return self.pick(["keyer", "keyer", "keyer", "author", "author", "reader", "nobody"])
 
     def choose_session(self, op):
         """A session of the caller's, where one has a transaction that rather."""
         own = [n for n, s in self.model.sessions.items() if s.owner == op["who"]]
-        policy = "Filter" in op["op"]
+        policy = "Filter" in op["op"] or "Provider" in op["op"]
         if own and self.chance(0.55 if policy else 0.15):
             busy = [n for n in own if self.model.sessions[n].transaction]
             op["session"] = self.pick(busy) if busy and self.chance(0.7) else self.pick(own)
@@ -243,6 +250,61 @@ class Generator:
         if self.chance(0.4):
             op["query"] = {"layer": self.pick(reference.LAYERS)}
 
+    # --- Provider contexts ---
+
+    def make_addProviderContext(self, op):
+        op["as"] = self.name("p")
+        proposals = [{"lifetime": {"seconds": 3600}, "saTransforms": [
+            {"saTransformType": "espAuthAndCipher", "authTransform": "GCM_AES_128",
+             "cipherTransform": "GCM_AES_128"}]}]
+        body = {"displayData": {"name": op["as"]}}
+        if self.chance(0.85):
+            version = "v4" if self.chance(0.75) else "v6"
+            body["type"] = "ipsecIkeQmTunnelContext"
+            body["tunnelPolicy"] = policy = {
+                "tunnelEndpoints": {"localAddress": self.pick(LOCALS[version]),
+                                    "remoteAddress": self.pick(REMOTES[version])},
+                "ipsecProposals": proposals}
+            if self.spoils(0.06):
+                policy["tunnelEndpoints"]["remoteAddress"] = \
+                    policy["tunnelEndpoints"]["localAddress"]
+        else:
+            body["type"] = "ipsecIkeQmTransportContext"
+            body["transportPolicy"] = policy = {"ipsecProposals": proposals}
+        if self.chance(0.1):
+            body["key"] = self.pick(["k1", "k2", "k3", "k4"])
+        if self.spoils(0.1):
+            what = self.random.randrange(3)
+            if what == 0:
+                body["displayData"] = {}
+            elif what == 1:
+                policy["ipsecProposals"] = []
+            else:
+                proposals[0]["lifetime"] = {"seconds": 0}
+        op["body"] = body
+
+    def make_getProviderContext(self, op):
+        op["id"] = self.some("p", self.model.provider_contexts)
+
+    def make_deleteProviderContext(self, op):
+        op["id"] = self.some("p", self.model.provider_contexts)
+        self.note_gone("p", op["id"])
+
+    def make_listProviderContexts(self, op):
+        pass
+
+    def tunnel_traffic(self):
+        name = self.pick(self.model.provider_contexts)
+        spec = self.model.provider_contexts[name].spec
+        ends = spec.get("tunnelPolicy", {}).get("tunnelEndpoints", {
+            "localAddress": "192.0.2.1", "remoteAddress": "198.51.100.1"})
+        traffic = dict(ends, trafficType="tunnel", tunnelPolicyId=name)
+        if self.spoils(0.1):
+            traffic.update(self.pick([{"remotePort": 443}, {"ipProtocol": 6},
+                                      {"localAddress": self.pick(
+                                          LOCALS[reference.version_of(ends["localAddress"])])}]))
+        return traffic
+
     # --- SA contexts ---
 
     def make_createSaContext(self, op):
@@ -276,6 +338,8 @@ class Generator:
     def traffic(self):
         if self.model.contexts and self.chance(0.3):  # a rekey, perhaps
             return {m: v for m, v in self.pick(self.model.contexts.values()).traffic.items()}
+        if self.model.provider_contexts and self.chance(0.2):
+            return self.tunnel_traffic()
         candidates = [n for n, p in self.model.filters.items()
                       if p.spec["layer"].startswith("outbound")]
         if candidates and self.chance(0.9):

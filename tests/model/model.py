@@ -5,7 +5,7 @@ It is slow, simple and has no store, no threads and no time.  Objects have names
 identifiers: whoever sends the calls keeps the names and the service's identifiers together (see
 wire.py).  A call is a dictionary, made by generator.py:
 
-  {"op": "create", "who": "admin", "session": "s1", "as": "c1", "body": {...}}
+  {"op": "createSaContext", "who": "admin", "session": "s1", "as": "c1", "body": {...}}
 
 Model.apply() checks it in the order of section 12 (session, transaction, kind of session, right,
 members, values, addressed object, references, meaning, state, lock) and returns an Answer.  What is
@@ -159,6 +159,7 @@ class Model:
         self.allow_weak = allow_weak
         self.sessions = {}
         self.filters = {}
+        self.provider_contexts = {}
         self.contexts = {}
         self.replays = {}
         self.weights = {}  # effective weight of a filter, learnt from the service
@@ -168,7 +169,9 @@ class Model:
     # --- The call as such -----------------------------------------------------------------------
 
     def apply(self, op):
-        """Runs a call.  The state is taken back when it is refused."""
+        """Runs a call; a dry run answers the same and leaves no trace."""
+        if op.get("dryRun"):
+            return copy.deepcopy(self).apply({k: v for k, v in op.items() if k != "dryRun"})
         try:
             return self.run(op)
         except Refused as refused:
@@ -264,7 +267,7 @@ class Model:
                 del table[key]
 
     def tables(self):
-        return (self.filters,)
+        return (self.filters, self.provider_contexts)
 
     def transaction_of(self, op, rule):
         return self.enter(dict(op, session=op["id"]), "engine", "", rule)
@@ -419,6 +422,52 @@ class Model:
         need(all(name not in (c.traffic.get("ipsecFilterId"), c.traffic.get("tunnelPolicyId"))
                  for c in self.contexts.values()), "FWP_E_IN_USE")
 
+    # --- Provider contexts (5.3) ----------------------------------------------------------------
+
+    def op_addProviderContext(self, op):
+        session = self.enter(op, "providerContexts", "FWPM_ACTRL_ADD", "policy write")
+        return self.repeatable(op, session, lambda: self.add_provider_context(op, session))
+
+    def add_provider_context(self, op, session):
+        spec = op["body"]
+        need(spec.get("displayData", {}).get("name"), "FWP_E_NULL_DISPLAY_NAME")
+        policy = spec.get("tunnelPolicy") or spec.get("transportPolicy")
+        need(policy["ipsecProposals"], "FWP_E_ZERO_LENGTH_ARRAY")
+        for proposal in policy["ipsecProposals"]:
+            need(any(proposal["lifetime"].values()), "FWP_E_INVALID_INTERVAL")
+        if "tunnelPolicy" in spec:
+            ends = policy["tunnelEndpoints"]
+            need(is_unicast(ends["localAddress"]) and is_unicast(ends["remoteAddress"]) and
+                 ends["localAddress"] != ends["remoteAddress"], "FWP_E_INVALID_PARAMETER")
+        self.add_policy(self.provider_contexts, op, session)
+        return Answer(201, None, {"id": op["as"], "key": spec.get("key")})
+
+    def op_getProviderContext(self, op):
+        session = self.enter(op, "providerContexts", "FWPM_ACTRL_READ")
+        need(op["id"] in self.visible(self.provider_contexts, session),
+             "FWP_E_PROVIDER_CONTEXT_NOT_FOUND")
+        return Answer(200, None, self.show_provider_context(op["id"]))
+
+    def show_provider_context(self, name):
+        policy = self.provider_contexts[name]
+        shown = copy.deepcopy(policy.spec)
+        if "tunnelPolicy" in shown:
+            ends = shown["tunnelPolicy"]["tunnelEndpoints"]
+            ends["ipVersion"] = version_of(ends["localAddress"])
+        return dict(shown, id=name, createdBy=policy.creator,
+                    lifetime="static" if policy.owner is None else "dynamic")
+
+    def op_listProviderContexts(self, op):
+        session = self.enter(op, "providerContexts", "FWPM_ACTRL_ENUM FWPM_ACTRL_READ")
+        return Answer(200, None, [self.show_provider_context(name) for name
+                                  in self.visible(self.provider_contexts, session)])
+
+    def op_deleteProviderContext(self, op):
+        session = self.enter(op, "providerContexts", "DELETE", "policy write")
+        self.delete_policy(self.provider_contexts, op, session,
+                           "FWP_E_PROVIDER_CONTEXT_NOT_FOUND")
+        return Answer(204)
+
     # --- What SA contexts refer to (12, "Create, reference checks") ------------------------------
 
     def find_filter(self, op, name):
@@ -445,7 +494,17 @@ class Model:
 
     def check_tunnel_traffic(self, op, traffic):
         need(traffic.get("tunnelPolicyId") is not None, "FWP_E_NULL_POINTER")
-        raise Refused("FWP_E_PROVIDER_CONTEXT_NOT_FOUND", True)
+        policy = self.provider_contexts.get(traffic["tunnelPolicyId"])
+        need(policy is not None and policy.phase != "added" and
+             self.has_right(op["who"], "providerContexts", "FWPM_ACTRL_READ"),
+             "FWP_E_PROVIDER_CONTEXT_NOT_FOUND", True)
+        need("tunnelPolicy" in policy.spec, "FWP_E_PROVIDER_CONTEXT_MISMATCH")
+        need(policy.owner is None, "FWP_E_LIFETIME_MISMATCH")
+        ends = policy.spec["tunnelPolicy"]["tunnelEndpoints"]
+        need(all(traffic[m] == ends[m] for m in ("localAddress", "remoteAddress")),
+             "FWP_E_INVALID_PARAMETER")
+        need(not any(m in traffic for m in ("ipsecFilterId", "localPort", "remotePort",
+                                            "ipProtocol")), "FWP_E_INVALID_PARAMETER")
 
     def check_filter_of(self, policy, traffic, direction):
         version = version_of(traffic["localAddress"])
@@ -716,6 +775,9 @@ class Model:
             if context.traffic["trafficType"] == "transport":
                 need(self.fits(self.filters[context.traffic["ipsecFilterId"]].spec,
                                changed.traffic), "FWP_E_INVALID_PARAMETER")
+            else:
+                need(changed.traffic["localAddress"] != changed.traffic["remoteAddress"],
+                     "FWP_E_INVALID_PARAMETER")
         for direction in ("inbound", "outbound"):
             bundle = getattr(changed, direction)
             if direction in body and bundle is not None:

@@ -156,7 +156,7 @@ class Run:
         if (status, code) != (expected.status, expected.code):
             raise Difference("got %s %s\nexpected %r" % (got, json.dumps(answer), expected),
                              "%s, not %s" % (got, expected.code))
-        if status >= 400:
+        if status >= 400 or op.get("dryRun"):
             return
         replayed = headers.get("idempotent-replay") == "true"
         if replayed != expected.replayed:
@@ -174,7 +174,7 @@ class Run:
 
     def learn_weights(self, op, status):
         """The model does not know how specific the service takes a filter to be: it asks."""
-        if status >= 300 or op["op"] not in ("addFilter", "commitTransaction"):
+        if status >= 300 or op.get("dryRun") or op["op"] not in ("addFilter", "commitTransaction"):
             return
         for name, policy in self.model.filters.items():
             if name in self.model.weights or policy.phase == "added":
@@ -271,7 +271,7 @@ class Run:
 
     def verify(self):
         """All there is, listed and read one by one."""
-        for operation in ("listSaContexts", "listFilters"):
+        for operation in ("listSaContexts", "listFilters", "listProviderContexts"):
             self.call({"op": operation, "who": "admin"})
         for who in generator.RIGHTS:
             self.call({"op": "listSessions", "who": who})
@@ -279,6 +279,8 @@ class Run:
             self.call({"op": "getSaContext", "who": "admin", "id": name})
         for name in self.model.filters:
             self.call({"op": "getFilter", "who": "admin", "id": name})
+        for name in self.model.provider_contexts:
+            self.call({"op": "getProviderContext", "who": "admin", "id": name})
 
     def overdue(self):
         """An expiring context that would soon end by itself."""
@@ -294,7 +296,7 @@ class Run:
         return None
 
 
-CRASHABLE = ("addFilter", "deleteFilter", "createSaContext", "createSaContexts", "addInbound",
+CRASHABLE = ("addFilter", "deleteFilter", "deleteProviderContext", "createSaContext", "createSaContexts", "addInbound",
              "addOutbound", "rotateSaContext", "getSpi", "setSpi", "deleteSaContext",
              "updateSaContext", "expireSaContext", "commitTransaction")
 

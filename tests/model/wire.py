@@ -23,6 +23,10 @@ ROUTES = {
     "listFilters": ("GET", "/filters"),
     "getFilter": ("GET", "/filters/{id}"),
     "deleteFilter": ("DELETE", "/filters/{id}"),
+    "addProviderContext": ("POST", "/provider-contexts"),
+    "listProviderContexts": ("GET", "/provider-contexts"),
+    "getProviderContext": ("GET", "/provider-contexts/{id}"),
+    "deleteProviderContext": ("DELETE", "/provider-contexts/{id}"),
     "createSaContext": ("POST", "/sa-contexts"),
     "createSaContexts": ("POST", "/sa-contexts/batch"),
     "listSaContexts": ("GET", "/sa-contexts"),
@@ -142,6 +146,8 @@ class Names:
         if op.get("query"):
             path += "?" + urllib.parse.urlencode({
                 k: self.spi_of(v) if k == "spi" else v for k, v in op["query"].items()})
+        if op.get("dryRun"):
+            path += "?dryRun=true"
         headers = []
         if op.get("session") is not None:
             headers.append(("Engine-Session", self.guid_of(op["session"])))
