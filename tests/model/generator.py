@@ -87,6 +87,10 @@ class Generator:
             "getSession": 0.6, "listSessions": 0.3,
             "beginTransaction": 2, "commitTransaction": 2.5, "abortTransaction": 1,
         }
+        if any(p.phase == "deleted" for p in model.filters.values()):
+            weights["createSaContext"] += 15
+        if model.writer is not None:  # a transaction should have something in it
+            weights["deleteFilter"] += 5
         name = self.random.choices(list(weights), list(weights.values()))[0]
         op = {"op": name, "who": self.who(name)}
         getattr(self, "make_" + name)(op)
@@ -112,7 +116,7 @@ class Generator:
         """A session of the caller's, where one has a transaction that rather."""
         own = [n for n, s in self.model.sessions.items() if s.owner == op["who"]]
         policy = "Filter" in op["op"] or "Provider" in op["op"]
-        if own and self.chance(0.55 if policy else 0.15):
+        if own and self.chance(0.7 if policy else 0.15):
             busy = [n for n in own if self.model.sessions[n].transaction]
             op["session"] = self.pick(busy) if busy and self.chance(0.7) else self.pick(own)
         elif self.chance(0.02):
@@ -342,7 +346,10 @@ class Generator:
             return self.tunnel_traffic()
         candidates = [n for n, p in self.model.filters.items()
                       if p.spec["layer"].startswith("outbound")]
-        if candidates and self.chance(0.9):
+        going = [n for n in candidates if self.model.filters[n].phase == "deleted"]
+        if going and self.chance(0.7):  # in use by the time that the transaction commits
+            name = self.pick(going)
+        elif candidates and self.chance(0.9):
             name = self.pick(candidates)
         else:
             name = self.some("f", self.model.filters)
