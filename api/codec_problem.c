@@ -72,6 +72,14 @@ const struct codec_object codec_problem = {
     .field_count = CODEC_COUNT(problem_fields),
 };
 
+/* All but the last member: the answer as a whole has a request id. */
+const struct codec_object codec_problem_of_item = {
+    .name = "ProblemOfItem",
+    .summary = "Why an item of a batch failed.",
+    .fields = problem_fields,
+    .field_count = CODEC_COUNT(problem_fields) - 1,
+};
+
 static const struct codec_field entry_fields[] = {
     CODEC_FIELD(error_entry,
                 code,

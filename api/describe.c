@@ -98,6 +98,7 @@ describe_service(const char *version)
     json_t *paths = describe_paths(schemas);
 
     add_schema(&codec_problem, schemas);
+    add_schema(&codec_problem_of_item, schemas);
     return json_pack(
         "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}], s:o, s:{s:o, s:o, s:o, s:{s:{s:s, "
         "s:s}}}}",

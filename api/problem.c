@@ -45,7 +45,7 @@ problem_encode(const struct ipsec_fault *fault,
     (void)snprintf(problem.type, sizeof problem.type, "/errors/%s", problem.code);
     (void)snprintf(problem.value, sizeof problem.value, "0x%08X",
                    ipsec_status_value(fault->status));
-    codec_encode(&encoder, &codec_problem, &problem);
+    codec_encode(&encoder, request_id == NULL ? &codec_problem_of_item : &codec_problem, &problem);
 }
 
 void

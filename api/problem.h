@@ -34,7 +34,8 @@ extern const struct problem_row problem_rows[]; /* by enum ipsec_status */
 
 int problem_http_status(enum ipsec_status status, enum ipsec_fault_place place);
 
-/* Appends the problem (RFC 9457).  'fault' is for 'fault->status'. */
+/* Appends the problem (RFC 9457).  'fault' is for 'fault->status'; without 'request_id' it is the
+ * problem of a batch's item. */
 void problem_encode(const struct ipsec_fault *fault,
                     int http_status,
                     const char *request_id,

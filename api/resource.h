@@ -357,7 +357,8 @@ struct problem {
     const char *request_id;
 };
 
-extern const struct codec_object codec_problem; /* struct problem */
+extern const struct codec_object codec_problem;         /* struct problem */
+extern const struct codec_object codec_problem_of_item; /* the same without a request id */
 
 /* --- What all writes have --------------------------------------------------------------------- */
 
