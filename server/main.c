@@ -26,6 +26,7 @@
 #include "server/ops.h"
 #include "server/options.h"
 #include "server/security.h"
+#include "server/wiping.h"
 #include "server/worker.h"
 
 enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 512 };
@@ -74,6 +75,7 @@ main(int argc, char **argv)
 
     if (daemon == NULL)
         return EXIT_FAILURE;
+    wiping_install();
     json_memory_install();
     daemon->ops_fd = -1;
     enum ipsec_status status = options_read(argc, argv, &daemon->options, &fault);

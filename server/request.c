@@ -176,6 +176,9 @@ static int
 take_body(struct request *request, const char *upload, size_t *upload_size)
 {
     buffer_append(&request->body, upload, *upload_size);
+    /* It lies in the connection's memory, which the library keeps; it may hold keys, and the
+     * library looks at it no more. */
+    explicit_bzero((void *)(uintptr_t)upload, *upload_size);
     *upload_size = 0;
     if (!request->body.failed)
         return MHD_YES;

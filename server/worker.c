@@ -227,6 +227,8 @@ worker_request_free(struct worker *worker, struct request *request)
     }
     if (request->body.capacity > FREE_REQUEST_BODY_MAX)
         buffer_clear(&request->body);
+    else if (request->body.size > 0)
+        explicit_bzero(request->body.data, request->body.size);
     buffer_reset(&request->body);
     request->next_free = worker->free_requests;
     worker->free_requests = request;
