@@ -16,8 +16,8 @@
 
 /* The statuses that answers can have; the last column is any other. */
 static const int counted_statuses[METRICS_STATUSES] = {
-    200, 201, 204, 400, 401, 403, 404, 405, 406, 408, 409, 410,
-    413, 414, 415, 422, 429, 431, 500, 501, 502, 503, 504, 0,
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 410,
+    412, 413, 414, 415, 422, 429, 431, 500, 501, 502, 503, 504, 0,
 };
 
 static const char *const refusal_names[METRICS_REFUSAL_COUNT] = {

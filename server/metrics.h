@@ -18,7 +18,7 @@ struct audit;
 
 enum {
     METRICS_OPERATIONS = 64, /* routes, and one for requests without */
-    METRICS_STATUSES = 24,
+    METRICS_STATUSES = 26,
     METRICS_LATENCIES = 17, /* 50 us and doubling, the last is everything above */
 };
 

@@ -2,6 +2,7 @@
 """What the Python tests share: a real daemon with a throwaway PKI, TLS sockets, TAP lines."""
 
 import atexit
+import base64
 import http.client
 import json
 import os
@@ -17,6 +18,19 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("SA_CONTEXTD", os.path.join(ROOT, "build/asan/sa-contextd"))
+
+
+def open_record():
+    """Where what was answered is noted, see tests/contract/coverage.py; None: nowhere."""
+    folder = os.environ.get("SAC_RECORDS")
+    if not folder:
+        return None
+    os.makedirs(folder, exist_ok=True)
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0] + ".calls"
+    return open(os.path.join(folder, name), "w", encoding="ascii", errors="replace", buffering=1)
+
+
+RECORD = open_record()
 
 
 class Daemon:
@@ -65,7 +79,33 @@ class Daemon:
             time.sleep(0.02)
         raise RuntimeError("the daemon did not start: " + self.log()[-2000:])
 
+    def note(self, method, path, status, body):
+        """What was answered."""
+        if RECORD and " " not in path:
+            RECORD.write("%s %s %d %s\n" % (method, path, status,
+                                                 base64.b64encode(body).decode()))
+
+    def metrics(self):
+        ops = http.client.HTTPConnection(*self.ops, timeout=30)
+        ops.request("GET", "/metrics")
+        text = ops.getresponse().read()
+        ops.close()
+        return text
+
+    def note_counts(self):
+        """What the daemon counted, raw sockets and all."""
+        if not RECORD or not self.ops:
+            return
+        try:
+            text = self.metrics().decode()
+        except OSError:
+            return
+        for operation, status in re.findall(
+                r'^sa_contextd_requests_total{operation="([^"]*)",status="(\d+)"}', text, re.M):
+            RECORD.write("@%s %s\n" % (operation, status))
+
     def stop(self, how=signal.SIGTERM):
+        self.note_counts()
         self.process.send_signal(how)
         code = self.process.wait(timeout=60)
         self.process = None
@@ -108,6 +148,7 @@ class Daemon:
         connection.request(method, path, data, sent)
         answer = connection.getresponse()
         text = answer.read()
+        self.note(method, path, answer.status, text)
         if own:
             connection.close()
         return answer.status, (json.loads(text) if text else None), answer.headers

@@ -10,6 +10,7 @@
 #   WORK          a folder of this test, removed at the end
 #   URL, OPS      where callers and operators connect, set by start_daemon
 #   STATUS, BODY  of the last call; its headers are in "$WORK/headers"
+#   SAC_RECORDS   a folder where what was answered is noted for tests/contract/coverage.py
 
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,6 +20,7 @@ PKI=$WORK/pki
 LOG=$WORK/daemon.log
 STORE=${STORE:-memory:}
 DAEMON_PID=
+RECORD=${SAC_RECORDS:+$SAC_RECORDS/$(basename "${0%.*}").calls}
 PASSED=0
 FAILED=0
 STATUS=
@@ -26,6 +28,10 @@ BODY=
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 
 trap 'cleanup' EXIT
+if [ -n "$RECORD" ]; then
+    mkdir -p "$SAC_RECORDS"
+    : >"$RECORD"
+fi
 
 cleanup() {
     [ -z "$DAEMON_PID" ] || kill -9 "$DAEMON_PID" 2>/dev/null
@@ -64,10 +70,26 @@ start_daemon() {
 
 # stop_daemon [SIGNAL]: sets STATUS to its exit code.
 stop_daemon() {
+    record_counts
     kill "-${1:-TERM}" "$DAEMON_PID" 2>/dev/null
     wait "$DAEMON_PID" 2>/dev/null
     STATUS=$?
     DAEMON_PID=
+}
+
+# record_counts: what the daemon counted, raw sockets and all.
+record_counts() {
+    [ -n "$RECORD" ] && [ -n "${OPS:-}" ] || return 0
+    curl --silent --max-time 10 "$OPS/metrics" 2>/dev/null | sed -n \
+        's/^sa_contextd_requests_total{operation="\([^"]*\)",status="\([0-9]*\)"}.*/@\1 \2/p' >>"$RECORD"
+}
+
+# record_call METHOD PATH: the last one.
+record_call() {
+    local body=
+    [ -n "$RECORD" ] || return 0
+    [ "$(stat -c %s "$WORK/body")" -gt 262144 ] || body=$(base64 -w 0 <"$WORK/body")
+    printf '%s %s %s %s\n' "$1" "${2// /%20}" "$((10#$STATUS))" "$body" >>"$RECORD"
 }
 
 # call METHOD PATH [BODY] [CURL OPTION…]: as the client named by CLIENT ("" for no certificate).
@@ -89,6 +111,7 @@ call() {
     STATUS=$(curl "${options[@]}" "$@" "$URL$path" 2>"$WORK/curl.err")
     CURL_EXIT=$?
     BODY=$(cat "$WORK/body")
+    record_call "$method" "$path"
 }
 
 # header NAME: its value in the last answer.

@@ -6,7 +6,6 @@ Around every dry run all that can be read of the service is compared; then the r
 the answer that the dry run got.  What the request's headers alone refuse is not marked: the query
 has not been read then."""
 
-import http.client
 import json
 import os
 import re
@@ -32,10 +31,7 @@ def call(method, path, body=None, **headers):
 
 def metrics():
     """What counts objects; what counts requests and time moves with any call."""
-    ops = http.client.HTTPConnection(*daemon.ops, timeout=30)
-    ops.request("GET", "/metrics")
-    text = ops.getresponse().read().decode()
-    ops.close()
+    text = daemon.metrics().decode()
     objects = ("sa_contexts", "filters", "idempotency", "replay", "session", "transaction")
     return [line for line in text.splitlines()
             if not line.startswith("#") and any(word in line.split("{")[0] for word in objects)]

@@ -64,6 +64,19 @@ call POST /sa-contexts/security '{}'
 answered "no such method" 405
 is "and it is no id" "$(header Allow | tr -d ' ' | tr , '\n' | sort | xargs)" "DELETE GET HEAD PUT"
 
+for container in sa-contexts filters provider-contexts engine; do
+    call GET /$container/security
+    tag=$(header ETag)
+    call GET /$container/security '' -H "If-None-Match: $tag"
+    answered "known: $container" 304
+    for request in GET PUT DELETE; do
+        call $request /$container/security "$([ $request != PUT ] || dacl)" -H 'If-Match: "1"'
+        answered "another revision: $request $container" 412 HTTP_E_STATUS_PRECOND_FAILED
+    done
+    call DELETE /$container/security '' -H "If-Match: $tag"
+    answered "nothing to reset: $container" 204
+done
+
 # --- What is no descriptor ------------------------------------------------------------------------
 
 refused() { # refused NAME STATUS CODE POINTER BODY
