@@ -25,6 +25,7 @@
 #include "server/address_limits.h"
 #include "server/library_wrap.h"
 #include "server/metrics.h"
+#include "server/principal_limits.h"
 
 enum {
     CHAIN_MAX = 32,
@@ -47,6 +48,7 @@ static enum auth_verdict judge(struct connection *connection, char reason[AUTH_R
 static void
 refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason);
 static gnutls_alert_description_t alert_of(enum auth_verdict verdict);
+static void count_principal(struct connection *connection);
 static void format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE]);
 static void unlink_connection(struct connection *connection);
 static void watch_handshake(struct connection *connection, bool watch);
@@ -110,6 +112,8 @@ connection_close(struct connection *connection)
         connection->pool->handshakes--; /* closing the socket takes it out of the set */
     address_limits_leave(connection->pool->limits, connection->address,
                          connection->handshaking_counted);
+    if (connection->principal != NULL)
+        principal_limits_leave(connection->pool->principal_limits, connection->principal);
     /* The library has ended the TLS session already. */
     auth_identity_unref(connection->identity);
     security_unref(connection->security);
@@ -291,6 +295,7 @@ library_handshake_stepped(gnutls_session_t session, int result)
                                       : &pool->metrics->handshakes_full,
                                   1, memory_order_relaxed);
         connection_enter(connection, CONNECTION_IDLE);
+        count_principal(connection);
         return;
     }
     if (connection->cut)
@@ -301,6 +306,29 @@ library_handshake_stepped(gnutls_session_t session, int result)
     if (left_out >= 0)
         log_info("handshake failed", LOG_TEXT("peer", connection->peer),
                  LOG_TEXT("reason", gnutls_strerror(result)), LOG_NUMBER("left_out", left_out));
+}
+
+/* Now that it is known who calls.  Who has too many connections is told so on the new one. */
+static void
+count_principal(struct connection *connection)
+{
+    static struct log_limit limit;
+    struct connection_pool *pool = connection->pool;
+
+    if (connection->identity == NULL || connection->cut)
+        return;
+    connection->principal =
+        principal_limits_enter(pool->principal_limits, connection->identity->principal);
+    if (connection->principal != NULL)
+        return;
+    metrics_count_refusal(pool->metrics, METRICS_LIMIT_REACHED);
+    int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
+    if (left_out >= 0)
+        log_warning("connection refused", LOG_TEXT("peer", connection->peer),
+                    LOG_TEXT("principal", connection->identity->principal),
+                    LOG_TEXT("reason", "the principal has too many connections"),
+                    LOG_NUMBER("left_out", left_out));
+    connection_answer_and_cut(connection, 429, "too many connections of this principal");
 }
 
 void

@@ -22,6 +22,8 @@
 struct MHD_Connection;
 struct address_limits;
 struct address_slot;
+struct principal_limits;
+struct principal_slot;
 struct metrics;
 
 /* What a connection is waiting for; every phase but BUSY and WATCH has a deadline. */
@@ -42,6 +44,7 @@ struct connection_pool {
     struct security_holder *holder;
     struct security *security; /* the worker's snapshot */
     struct address_limits *limits;
+    struct principal_limits *principal_limits;
     struct metrics *metrics;
     int64_t handshake_timeout_ms;
     int64_t idle_timeout_ms;
@@ -62,8 +65,9 @@ struct connection {
     struct connection *previous;
     gnutls_session_t session;
     struct address_slot *address;
-    struct security *security;      /* what the handshake used; kept while GnuTLS refers to it */
-    struct auth_identity *identity; /* null: no certificate */
+    struct principal_slot *principal; /* null: no certificate, or not counted yet */
+    struct security *security;        /* what the handshake used; kept while GnuTLS refers to it */
+    struct auth_identity *identity;   /* null: no certificate */
     struct ipsec_rights rights;
     uint64_t judged_generation; /* the snapshot that judged it, and */
     int64_t good_until_ms;      /* until when that holds, wall clock */

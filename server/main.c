@@ -25,6 +25,7 @@
 #include "server/notify.h"
 #include "server/ops.h"
 #include "server/options.h"
+#include "server/principal_limits.h"
 #include "server/security.h"
 #include "server/wiping.h"
 #include "server/worker.h"
@@ -153,7 +154,8 @@ serve(struct daemon *daemon)
         harden_descriptor_limit(options->max_connections, daemon->worker_count);
     common->limits = address_limits_open(connections, options->max_connections_per_address,
                                          HANDSHAKES_PER_ADDRESS_MAX);
-    if (status == IPSEC_OK && common->limits == NULL)
+    common->principal_limits = principal_limits_open(options->max_connections_per_principal);
+    if (status == IPSEC_OK && (common->limits == NULL || common->principal_limits == NULL))
         status = ipsec_fault_set(&fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                  "no memory");
     if (status == IPSEC_OK)
@@ -178,6 +180,7 @@ serve(struct daemon *daemon)
     for (size_t i = 0; i < daemon->worker_count; i++)
         free(daemon->workers[i]);
     address_limits_close(common->limits);
+    principal_limits_close(common->principal_limits);
     audit_close(common->audit);
     security_holder_close(common->holder);
     if (exit_code == EXIT_SUCCESS)

@@ -26,7 +26,7 @@ enum {
 enum metrics_refusal {
     METRICS_HANDSHAKE_FAILED = 0, /* protocol error, or the client went away */
     METRICS_CERTIFICATE_REFUSED,
-    METRICS_LIMIT_REACHED, /* connections in all, or of one address */
+    METRICS_LIMIT_REACHED, /* connections in all, of one address or principal */
     METRICS_DEADLINE,      /* handshake, header, body or answer took too long */
     METRICS_CUT,           /* by a reload: the certificate no longer holds */
     METRICS_REFUSAL_COUNT

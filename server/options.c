@@ -94,6 +94,8 @@ static const struct option_row rows[] = {
       "connections at once" },
     { "max-connections-per-address", OPTION_NUMBER, AT(max_connections_per_address), "0", 0,
       1000000, NULL, "N", "connections at once from one address; 0: no limit" },
+    { "max-connections-per-principal", OPTION_NUMBER, AT(max_connections_per_principal), "0", 0,
+      1000000, NULL, "N", "connections at once of one principal; 0: no limit" },
     { "max-body-bytes", OPTION_NUMBER, AT(max_body_bytes), "65536", 256, 16777216, NULL, "BYTES",
       "request body at most" },
     { "max-batch-body-bytes", OPTION_NUMBER, AT(max_batch_body_bytes), "4194304", 256, 67108864, NULL, "BYTES", "longest body of a batch" },

@@ -53,6 +53,7 @@ struct options {
     uint32_t event_heartbeat_seconds;
     uint32_t max_connections;
     uint32_t max_connections_per_address;
+    uint32_t max_connections_per_principal;
     uint32_t max_body_bytes;
     uint32_t max_batch_body_bytes;
     uint32_t idle_timeout_seconds;

@@ -31,6 +31,7 @@ struct worker_common {
     struct ipsec_engine *engine;
     struct security_holder *holder;
     struct address_limits *limits;
+    struct principal_limits *principal_limits;
     struct audit *audit;
     const struct options *options;
     _Atomic bool draining;

@@ -337,8 +337,30 @@ def idle_crowd(tap, daemon):
         connection.close()
 
 
+def limit_by_principal(tap):
+    """A caller at its limit is told so; others, and the caller itself once it has let go, get on."""
+    daemon = Daemon(options=["--max-connections-per-principal", "3"])
+    daemon.start()
+    mine = [daemon.tls() for _ in range(3)]
+    for connection in mine:
+        connection.sendall(GET + b"\r\n")
+        tap.equal("within the limit", statuses(connection.recv(65536)), [200])
+    more = daemon.tls()
+    tap.equal("above it: 429", statuses(read_answers(more)), [429])
+    tap.equal("another principal is served",
+              daemon.call("GET", "/whoami", connection=daemon.http(daemon.context("reader")))[0], 200)
+    mine.pop().close()
+    deadline = time.monotonic() + 10
+    status = None
+    while status != 200 and time.monotonic() < deadline:
+        status = (statuses(send_raw(daemon, GET + b"Connection: close\r\n\r\n")) or [None])[0]
+    tap.equal("served again", status, 200)
+    tap.finish(daemon, plan=False)
+
+
 def main():
     tap = Tap()
+    limit_by_principal(tap)
     daemon = Daemon(options=["--header-timeout-seconds", str(HEADER_SECONDS),
                              "--body-timeout-seconds", str(BODY_SECONDS)])
     daemon.start()
