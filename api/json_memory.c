@@ -38,8 +38,13 @@ take(size_t size)
     size_t rounded =
         (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
 
-    if (rounded < size || rounded > ARENA_SIZE - arena.used)
-        return malloc(size);
+    if (rounded < size || rounded > ARENA_SIZE - arena.used) {
+        void *block = malloc(size);
+
+        if (block == NULL)
+            abort(); /* see json_memory.h */
+        return block;
+    }
     void *object = arena.bytes + arena.used;
     arena.used += rounded;
     arena.live++;
