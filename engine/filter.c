@@ -236,7 +236,7 @@ filter_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = make_entry(session, filter, &relations, &entry);
-    if (status != IPSEC_OK)
+    if (entry == NULL)
         return status;
 
     if (!filter_table_insert(&state->filters, entry)) {

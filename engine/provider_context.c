@@ -215,7 +215,7 @@ provider_context_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = make_entry(session, provider_context, lifetime, is_tunnel, &entry);
-    if (status != IPSEC_OK)
+    if (entry == NULL)
         return status;
 
     if (!provider_context_table_insert(&state->provider_contexts, entry)) {

@@ -17,6 +17,13 @@
 
 #define XFRM_CAPABILITIES_MAX 32
 
+/* What SAs of one direction carried, and what they refused of ESP and of AH. */
+struct xfrm_sums {
+    struct ipsec_traffic_statistics traffic;
+    uint64_t integrity_failures[2]; /* of ESP, of AH */
+    uint64_t replay_failures[2];
+};
+
 /* A state of ours that a look at the kernel found. */
 struct xfrm_found {
     struct kernel_sa_id id;
@@ -41,7 +48,7 @@ struct plane {
     struct xfrm_stat stat;
     char namespace[256]; /* "": the process's own */
     struct xfrm_udp udp;
-    struct ipsec_traffic_statistics ended[2]; /* by direction: what SAs carried that are gone */
+    struct xfrm_sums ended[2]; /* by direction: of SAs that are gone */
     struct plane_capability capabilities[XFRM_CAPABILITIES_MAX];
     size_t capability_count;
     /* From the first resume() to resume_done(). */
@@ -72,8 +79,9 @@ xfrm_states_listen(struct plane *plane, const struct plane_bundle *what, const c
 struct plane_counters xfrm_states_counters(const struct kernel_sa *state);
 
 /* --- xfrm_traffic.c: what SAs have carried --- */
-void xfrm_traffic_add(struct ipsec_traffic_statistics *sum, const struct kernel_sa *state);
-/* Fills the sums of both directions: of what is there and of what has gone. */
+void xfrm_traffic_add(struct xfrm_sums *sums, const struct kernel_sa *state);
+/* Fills the sums of both directions, of what is there and of what has gone, and what SAs refused.
+ */
 void xfrm_traffic_read(struct plane *plane, struct plane_statistics *statistics);
 
 /* --- xfrm_policies.c: filters --- */

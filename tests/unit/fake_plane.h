@@ -136,6 +136,17 @@ fake_plane_filter(uint64_t id)
     return NULL;
 }
 
+/* The same, where there has to be one. */
+static inline const struct fake_filter *
+fake_plane_get_filter(uint64_t id)
+{
+    const struct fake_filter *filter = fake_plane_filter(id);
+
+    if (filter == NULL)
+        abort();
+    return filter;
+}
+
 /* One with the same conditions, the filter itself first. */
 static inline struct fake_filter *
 fake_plane_alike(const struct ipsec_filter *filter)
