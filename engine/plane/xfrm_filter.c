@@ -102,6 +102,10 @@ xfrm_filter_policies(const struct plane_filter *filter,
     *count_out = 0;
     if (path == PATH_NONE || (from->flags & IPSEC_FILTER_DISABLED) != 0)
         return IPSEC_OK;
+    /* What a tunnel forwards its other filters cover: in Linux "out" is for all that leaves, and
+     * inbound tunnels take what they forward, too. */
+    if (path == PATH_FORWARD && from->tunnel_id != 0)
+        return IPSEC_OK;
     if (from->action != IPSEC_ACTION_PERMIT && from->action != IPSEC_ACTION_BLOCK &&
         from->callout == IPSEC_CALLOUT_NONE)
         return ipsec_fault_set(fault, IPSEC_CALLOUT_NOTIFICATION_FAILED, IPSEC_FAULT_BODY,

@@ -190,6 +190,10 @@ what_is_forwarded_is_checked_coming_in_and_sent_going_out(void **state)
     filter.callout = IPSEC_CALLOUT_FORWARD_INBOUND_TUNNEL_V4;
     assert_int_equal(translate(&filter, &context, policies), 1);
     assert_int_equal(policies[0].direction, KERNEL_POLICY_FORWARD);
+    /* Of a whole tunnel the filters of the transport layers cover it: the same policies twice would
+     * be refused. */
+    filter.tunnel_id = 7;
+    assert_int_equal(translate(&filter, &context, policies), 0);
 }
 
 static void
