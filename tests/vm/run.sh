@@ -136,7 +136,7 @@ boot() {
     mkfifo "$work/pipe"
     # The machine's lines between its two marks are the command's.
     sed -u 's/\r//g' <"$work/pipe" | tee "$console" |
-        awk '/^@@vm-end /{p=0} p{print; fflush()} /^@@vm-begin$/{p=1}' &
+        sed -un '/^@@vm-begin$/,/^@@vm-end /{/^@@vm-/!p}' &
     filter=$!
     TMPDIR=/dev/shm timeout --signal=TERM --kill-after=5 "$seconds" "${start[@]}" \
         </dev/null >"$work/pipe" 2>&1 &
