@@ -27,7 +27,7 @@ def bundle(spi, number):
 
 
 def context(index, filter_id):
-    inbound, outbound = (mix(2 * index + side) | 0x10000 for side in (1, 2))
+    inbound, outbound = (mix(2 * index + side) for side in (1, 2))
     return {"localAddress": "10.0.0.1",
             "remoteAddress": "11.%d.%d.%d" % (index >> 16 & 255, index >> 8 & 255, index & 255),
             "trafficType": "transport", "ipsecFilterId": filter_id, "spi": inbound,

@@ -64,7 +64,7 @@ item_init(struct item *item, size_t index)
 
     *item = (struct item){
         .bundle = { .sa_count = 1,
-                    .sas = { { .spi = mix((uint32_t)index + 1) | UINT32_C(0x10000),
+                    .sas = { { .spi = mix((uint32_t)index + 1),
                                .transform = xfrm_algorithm_list(0)->transform,
                                .cipher_key_length = KEY_SIZE } } },
         .key = { .bytes = key_bytes, .size = KEY_SIZE },
