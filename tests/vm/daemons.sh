@@ -4,10 +4,12 @@
 # daemons.sh: a daemon on each host of lib.sh, driven through HTTPS with curl.
 #
 # Each listens on its own host's loopback, or on $listen, and has the kernel as its data plane.
-# $store says where they keep their state ("memory:" unless set before start_daemon).
+# $store says where they keep their state ("memory:" unless set before start_daemon), $as, an array,
+# what they are started by.
 
 work=/tmp/daemons
 declare -A daemon_pids=()
+as=()
 BODY=
 STATUS=
 
@@ -23,12 +25,14 @@ make_pki() {
 JSON
 }
 
-# start_daemon HOST [OPTION]…
+# start_daemon HOST [OPTION]…; the host "outside" is the namespace that the machine began in.
 start_daemon() {
     local host=$1
+    local -a enter=(ip netns exec "$host")
     shift
+    [ "$host" != outside ] || enter=()
     : >>"$work/$host.log"
-    ip netns exec "$host" sa-contextd --listen "${listen:-127.0.0.1:8443}" --ops-listen 127.0.0.1:9180 \
+    "${enter[@]}" "${as[@]}" sa-contextd --listen "${listen:-127.0.0.1:8443}" --ops-listen 127.0.0.1:9180 \
         --tls-cert "$work/pki/server.pem" --tls-key "$work/pki/server.key" \
         --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
         --store "${store:-memory:}" --audit-log off --plane xfrm "$@" 2>>"$work/$host.log" &
