@@ -119,6 +119,19 @@ answered "any, of what is not there" 404 FWP_E_NOT_FOUND
 call DELETE /sa-contexts/999 '' -H 'If-Match: "1"'
 answered "what is not there is not found" 404 FWP_E_NOT_FOUND
 
+call POST /provider-contexts '{"displayData": {"name": "note"}, "type": "generalContext", "policy": {"note": "x"}}'
+answered "a provider context" 201
+POLICY=$(member .id)
+call GET "/provider-contexts/$POLICY"
+POLICY_TAG=$(header ETag)
+is "a provider context's tag is its revision" "$POLICY_TAG" "\"$(member .revision)\""
+call GET "/provider-contexts/$POLICY" '' -H "If-None-Match: $POLICY_TAG"
+answered "known already" 304
+TAG=$POLICY_TAG refused GET "/provider-contexts/$POLICY" ''
+TAG=$POLICY_TAG refused DELETE "/provider-contexts/$POLICY" ''
+call DELETE "/provider-contexts/$POLICY" '' -H "If-Match: $POLICY_TAG"
+answered "deleted as it was read" 204
+
 # A repeat gets the answer of the first time, its tag with it.
 call GET "/sa-contexts/$ID"
 TAG=$(header ETag)

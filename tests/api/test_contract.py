@@ -36,6 +36,13 @@ BUNDLE = {"lifetime": {"seconds": 3600},
           "saList": [{"spi": 4096, "saTransformType": "espAuthAndCipher",
                       "authTransform": "GCM_AES_128", "cipherTransform": "GCM_AES_128",
                       "cipherKey": "hex:000102030405060708090a0b0c0d0e0f10111213"}]}
+TUNNEL_POLICY = {
+    "displayData": {"name": "a"}, "type": "ipsecIkeQmTunnelContext",
+    "tunnelPolicy": {
+        "tunnelEndpoints": {"localAddress": "192.0.2.1", "remoteAddress": "198.51.100.7"},
+        "ipsecProposals": [{"lifetime": {"seconds": 3600}, "saTransforms": [
+            {"saTransformType": "espAuthAndCipher", "authTransform": "GCM_AES_128",
+             "cipherTransform": "GCM_AES_128"}]}]}}
 BODIES = {
     "createSaContext": TRAFFIC,
     "createSaContexts": {"items": [TRAFFIC]},
@@ -45,6 +52,8 @@ BODIES = {
     "rotateSaContext": {"inbound": BUNDLE},
     "addFilter": {"displayData": {"name": "a"}, "layer": "outboundTransportV4",
                   "action": {"type": "permit"}},
+    "addProviderContext": TUNNEL_POLICY,
+    "addTunnel": {"tunnelPolicy": TUNNEL_POLICY},
     "setEngineSecurity": {"dacl": []},
     "setFiltersSecurity": {"dacl": []},
     "setProviderContextsSecurity": {"dacl": []},
@@ -83,8 +92,8 @@ class Operation:
         self.name = description["operationId"]
         self.statuses = {int(status) for status in description["responses"]}
         self.takes_body = "requestBody" in description
-        self.is_local = "410" not in description["responses"] or path in (
-            "/", "/whoami", "/errors", "/errors/{code}", "/openapi.json")
+        overload = description["responses"].get("503", {}).get("description", "")
+        self.is_local = "RPC_E_CANTTRANSMIT_CALL" not in overload
 
     def path(self, key=NOBODYS_KEY):
         path = self.template.replace("{key}", key).replace("{id}", NOBODYS_ID)
@@ -260,6 +269,8 @@ for method, path, body, other in (
 
 # What waits for another session's transaction when the service stops is not left without an answer.
 filters = daemon.call("GET", "/filters")[1]["items"]
+policy = daemon.call("POST", "/provider-contexts", TUNNEL_POLICY)[1]["id"]
+tunnel = daemon.call("POST", "/tunnels", {"tunnelPolicy": TUNNEL_POLICY})[1]["id"]
 daemon.call("POST", "/sessions/%s/transaction" % opened, {})
 answers = {}
 
@@ -270,11 +281,15 @@ def wait(method, path, body):
 
 waits = [("POST", "/filters", BODIES["addFilter"]),
          ("DELETE", "/filters/%d" % filters[-1]["id"], None),
+         ("POST", "/provider-contexts", TUNNEL_POLICY),
+         ("DELETE", "/provider-contexts/%d" % policy, None),
+         ("POST", "/tunnels", {"tunnelPolicy": TUNNEL_POLICY}),
+         ("DELETE", "/tunnels/%d" % tunnel, None),
          ("POST", "/sessions/%s/transaction" % waiter, {})]
 threads = [threading.Thread(target=wait, args=row) for row in waits]
 for thread in threads:
     thread.start()
-while b"\nsa_contextd_calls_waiting 3\n" not in daemon.metrics():
+while b"\nsa_contextd_calls_waiting %d\n" % len(waits) not in daemon.metrics():
     time.sleep(0.05)
 tap.equal("stop", daemon.stop(), 0)
 for thread in threads:
