@@ -8,7 +8,7 @@
  * is given back is wiped.
  *
  * Without memory the process ends here: the parser goes on after a failed append and would hand
- * over a text cut short, which must not become an object.  What was acknowledged is in the store. */
+ * over a text cut short, which must not become an object.  What was acknowledged is stored. */
 #pragma once
 
 /* Sets the parser's allocator, for the process.  Before the first use of the parser.  From then on

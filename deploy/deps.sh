@@ -23,7 +23,7 @@ base_packages=(
 )
 test_packages=(
     clang clang-tidy clang-format libclang-rt-dev libcmocka-dev valgrind shellcheck
-    sqlite3 faketime prometheus python3 iproute2 procps strace e2fsprogs util-linux spin
+    sqlite3 faketime prometheus python3 python3-jsonschema iproute2 procps strace e2fsprogs util-linux spin
 )
 bench_packages=(nginx-light etcd-server etcd-client postgresql)
 vm_packages=(
