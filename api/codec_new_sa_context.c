@@ -412,11 +412,13 @@ note_addresses(struct codec_decoder *decoder, void *object)
 static enum ipsec_status
 note_patch(struct codec_decoder *decoder, void *object)
 {
-    static const struct ipsec_traffic none;
+    static const struct ipsec_address none;
     struct sa_context_patch *patch = object;
+    const struct ipsec_traffic *traffic = &patch->update.traffic;
 
     (void)decoder;
-    if (memcmp(&patch->update.traffic, &none, sizeof none) != 0)
+    if (memcmp(&traffic->local_address, &none, sizeof none) != 0 ||
+        memcmp(&traffic->remote_address, &none, sizeof none) != 0)
         patch->update.parts |= IPSEC_UPDATE_TRAFFIC;
     return IPSEC_OK;
 }

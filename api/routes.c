@@ -133,6 +133,7 @@ static const enum ipsec_status plane_codes[] = {
 
 /* The security descriptor of a container: to read, to set, to have the access file's again. */
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): texts are joined. */
 #define SECURITY_ROUTES(folder, noun, text, object_container, get_call, set_call)                  \
     { .method = "GET",                                                                             \
       .path = folder "/security",                                                                  \
@@ -175,6 +176,7 @@ static const enum ipsec_status plane_codes[] = {
       .versioned = true,                                                                           \
       .success = 204,                                                                              \
       .handler = handle_reset_security }
+/* NOLINTEND(bugprone-macro-parentheses) */
 /* clang-format on */
 
 static const struct api_route routes[] = {

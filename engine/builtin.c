@@ -93,7 +93,7 @@ static const struct ipsec_builtin callouts[] = {
       "what is forwarded leaves over a tunnel SA", IPSEC_CALLOUT_FORWARD_OUTBOUND_TUNNEL_V6, IPSEC_LAYER_IPFORWARD_V6 },
 };
 
-#define ROWS(table) table, sizeof table / sizeof *table
+#define ROWS(table) (table), sizeof(table) / sizeof *(table)
 static const struct {
     const struct ipsec_builtin *objects;
     size_t count;
@@ -145,7 +145,7 @@ ipsec_builtin_delete_by_key(struct ipsec_session *session,
                             enum ipsec_builtin_kind kind,
                             const struct ipsec_guid *key)
 {
-    const struct ipsec_builtin *object;
+    const struct ipsec_builtin *object = NULL;
     enum ipsec_status status;
 
     status = session_check_writable(session);
@@ -155,7 +155,7 @@ ipsec_builtin_delete_by_key(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = find(session, kind, key, &object);
-    if (status != IPSEC_OK)
+    if (object == NULL)
         return status;
     return ipsec_fault_set(session->fault, IPSEC_BUILTIN_OBJECT, IPSEC_FAULT_PATH, NULL,
                            "%s is built in and can't be deleted", object->name);

@@ -52,7 +52,7 @@ ipsec_filter_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = filter_add(session, filter, NULL, &entry);
-    if (status != IPSEC_OK)
+    if (entry == NULL)
         return status;
     *id_out = entry->filter->id;
     *key_out = entry->filter->key;

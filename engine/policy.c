@@ -315,17 +315,7 @@ note_change(struct engine_state *state, struct policy_object *object, const stru
 {
     struct policy_lock *lock = &state->policy;
 
-    if (lock->change_count == lock->change_capacity) {
-        size_t capacity = lock->change_capacity == 0 ? 64 : 2 * lock->change_capacity;
-        struct policy_object **changes =
-            reallocarray(lock->changes, capacity, sizeof(struct policy_object *));
-
-        if (changes == NULL)
-            return false;
-        lock->changes = changes;
-        lock->change_capacity = capacity;
-    }
-    if (!batch_undo(&state->batch, ops, object, 0))
+    if (!policy_lock_reserve_change(lock) || !batch_undo(&state->batch, ops, object, 0))
         return false;
     lock->changes[lock->change_count++] = object;
     return true;

@@ -25,6 +25,21 @@ policy_lock_clear(struct policy_lock *lock)
 }
 
 bool
+policy_lock_reserve_change(struct policy_lock *lock)
+{
+    if (lock->change_count < lock->change_capacity)
+        return true;
+    size_t capacity = lock->change_capacity == 0 ? 64 : 2 * lock->change_capacity;
+    struct policy_object **changes =
+        reallocarray(lock->changes, capacity, sizeof(struct policy_object *));
+    if (changes == NULL)
+        return false;
+    lock->changes = changes;
+    lock->change_capacity = capacity;
+    return true;
+}
+
+bool
 policy_lock_may(const struct policy_lock *lock, uint64_t ticket, bool writes)
 {
     if (lock->first != NULL && (ticket == 0 || ticket > lock->first->wait.ticket))

@@ -35,6 +35,9 @@ struct policy_lock {
 
 void policy_lock_clear(struct policy_lock *lock);
 
+/* Room for one more change.  False: no memory. */
+NODISCARD bool policy_lock_reserve_change(struct policy_lock *lock);
+
 /* Whether a call with 'ticket' (0: it was never parked) may have the lock now. */
 bool policy_lock_may(const struct policy_lock *lock, uint64_t ticket, bool writes);
 

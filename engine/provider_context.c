@@ -35,7 +35,7 @@ ipsec_provider_context_add(struct ipsec_session *session,
                            uint64_t *id_out,
                            struct ipsec_guid *key_out)
 {
-    struct provider_context_entry *entry;
+    struct provider_context_entry *entry = NULL;
     enum ipsec_status status;
 
     status = policy_begin_change(session);
@@ -45,7 +45,7 @@ ipsec_provider_context_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = provider_context_add(session, provider_context, false, &entry);
-    if (status != IPSEC_OK)
+    if (entry == NULL)
         return status;
     *id_out = entry->provider_context->id;
     *key_out = entry->provider_context->key;

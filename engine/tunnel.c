@@ -119,7 +119,7 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
     if (status != IPSEC_OK)
         return status;
     status = find(session, id, &policy);
-    if (status != IPSEC_OK)
+    if (policy == NULL)
         return status;
 
     const struct batch_mark mark = batch_mark(&state->batch);
@@ -145,7 +145,7 @@ ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel
     if (status != IPSEC_OK)
         return status;
     status = find(session, id, &policy);
-    if (status != IPSEC_OK)
+    if (policy == NULL)
         return status;
     describe(session, policy, made_out);
     return IPSEC_OK;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -314,16 +315,18 @@ static void
 render_kernel_counters(struct buffer *text)
 {
     FILE *file = fopen("/proc/thread-self/net/xfrm_stat", "re");
-    char name[64];
-    uint64_t value;
+    char line[128];
 
     if (file == NULL)
         return;
     render_head(text, "sa_contextd_xfrm_stat_total", "counter",
                 "The kernel's own counters of packets that IPsec dropped.");
-    while (fscanf(file, "%63s %" SCNu64, name, &value) == 2)
-        buffer_append_format(text, "sa_contextd_xfrm_stat_total{counter=\"%s\"} %" PRIu64 "\n",
-                             name, value);
+    while (fgets(line, sizeof line, file) != NULL) {
+        size_t name_size = strcspn(line, " \t");
+
+        buffer_append_format(text, "sa_contextd_xfrm_stat_total{counter=\"%.*s\"} %llu\n",
+                             (int)name_size, line, strtoull(line + name_size, NULL, 10));
+    }
     (void)fclose(file);
 }
 

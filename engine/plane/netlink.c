@@ -19,7 +19,7 @@
 
 /* The kernel fills datagrams of a dump up to 32 KiB and cuts silently what is longer than the
  * buffer. */
-#define RECEIVE_SIZE (64 * 1024)
+#define RECEIVE_SIZE ((size_t)64 * 1024)
 #define SEND_SIZE ((size_t)NETLINK_BATCH_MAX * XFRM_MSG_MAX_SIZE)
 /* The kernel answers within the send itself; waiting means that an answer was lost. */
 #define ANSWER_SECONDS 5

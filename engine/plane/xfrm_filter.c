@@ -313,11 +313,11 @@ set_templates(const struct plane_filter *filter,
                                                          : from->provider_context_id),
     };
 
-    if (tunnels && context == NULL)
-        return ipsec_fault_set(fault, IPSEC_CALLOUT_NOTIFICATION_FAILED, IPSEC_FAULT_BODY,
-                               "/providerContextKey",
-                               "a tunnel has its ends from a provider context");
     if (tunnels) {
+        if (context == NULL)
+            return ipsec_fault_set(fault, IPSEC_CALLOUT_NOTIFICATION_FAILED, IPSEC_FAULT_BODY,
+                                   "/providerContextKey",
+                                   "a tunnel has its ends from a provider context");
         template.ip_version = context->ip_version;
         template.source = is_outbound ? context->local_endpoint : context->remote_endpoint;
         template.destination = is_outbound ? context->remote_endpoint : context->local_endpoint;

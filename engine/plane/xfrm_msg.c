@@ -25,7 +25,10 @@ union algorithm_room {
 
 static struct nlmsghdr *
 start(void *room, size_t size, uint16_t type, uint16_t flags, const void *body, size_t body_size);
-static struct xfrm_usersa_id sa_id_to_wire(const struct kernel_sa_id *id);
+static void sa_id_to_wire(const struct kernel_sa_id *id, struct xfrm_usersa_id *wire);
+static void policy_id_to_wire(const struct kernel_selector *selector,
+                              enum kernel_policy_direction direction,
+                              struct xfrm_userpolicy_id *wire);
 static bool put_algorithms(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_progress(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
@@ -34,10 +37,11 @@ static bool put_policy(void *room, size_t size, uint16_t type, const struct kern
 size_t
 xfrm_msg_add_sa(void *room, size_t size, const struct kernel_sa *sa)
 {
-    struct xfrm_usersa_info info = xfrm_wire_sa(sa);
-    struct nlmsghdr *message =
-        start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+    struct xfrm_usersa_info info;
+    struct nlmsghdr *message = NULL;
 
+    xfrm_wire_sa(sa, &info);
+    message = start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
     if (message == NULL || !put_algorithms(message, size, sa) || !put_extras(message, size, sa))
         return 0;
     return message->nlmsg_len;
@@ -46,18 +50,22 @@ xfrm_msg_add_sa(void *room, size_t size, const struct kernel_sa *sa)
 size_t
 xfrm_msg_delete_sa(void *room, size_t size, const struct kernel_sa_id *id)
 {
-    struct xfrm_usersa_id wire = sa_id_to_wire(id);
-    const struct nlmsghdr *message = start(room, size, XFRM_MSG_DELSA, 0, &wire, sizeof wire);
+    struct xfrm_usersa_id wire;
+    const struct nlmsghdr *message = NULL;
 
+    sa_id_to_wire(id, &wire);
+    message = start(room, size, XFRM_MSG_DELSA, 0, &wire, sizeof wire);
     return message == NULL ? 0 : message->nlmsg_len;
 }
 
 size_t
 xfrm_msg_get_sa(void *room, size_t size, const struct kernel_sa_id *id)
 {
-    struct xfrm_usersa_id wire = sa_id_to_wire(id);
-    const struct nlmsghdr *message = start(room, size, XFRM_MSG_GETSA, 0, &wire, sizeof wire);
+    struct xfrm_usersa_id wire;
+    const struct nlmsghdr *message = NULL;
 
+    sa_id_to_wire(id, &wire);
+    message = start(room, size, XFRM_MSG_GETSA, 0, &wire, sizeof wire);
     return message == NULL ? 0 : message->nlmsg_len;
 }
 
@@ -103,10 +111,10 @@ xfrm_msg_delete_policy(void *room,
                        const struct kernel_selector *selector,
                        enum kernel_policy_direction direction)
 {
-    struct xfrm_userpolicy_id wire = { .dir = (uint8_t)direction };
+    struct xfrm_userpolicy_id wire;
     const struct nlmsghdr *message = NULL;
 
-    wire.sel = xfrm_wire_selector(selector);
+    policy_id_to_wire(selector, direction, &wire);
     message = start(room, size, XFRM_MSG_DELPOLICY, 0, &wire, sizeof wire);
     return message == NULL ? 0 : message->nlmsg_len;
 }
@@ -117,10 +125,10 @@ xfrm_msg_get_policy(void *room,
                     const struct kernel_selector *selector,
                     enum kernel_policy_direction direction)
 {
-    struct xfrm_userpolicy_id wire = { .dir = (uint8_t)direction };
+    struct xfrm_userpolicy_id wire;
     const struct nlmsghdr *message = NULL;
 
-    wire.sel = xfrm_wire_selector(selector);
+    policy_id_to_wire(selector, direction, &wire);
     message = start(room, size, XFRM_MSG_GETPOLICY, 0, &wire, sizeof wire);
     return message == NULL ? 0 : message->nlmsg_len;
 }
@@ -161,7 +169,7 @@ xfrm_msg_readdress_sa(void *room,
     changed.hard_packets = current.sa.hard_packets;
     changed.has_progress = true;
     changed.progress = current.sa.progress;
-    info = xfrm_wire_sa(&changed);
+    xfrm_wire_sa(&changed, &info);
     message = start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
     if (message == NULL)
         return 0;
@@ -200,15 +208,24 @@ start(void *room, size_t size, uint16_t type, uint16_t flags, const void *body, 
     return message;
 }
 
-static struct xfrm_usersa_id
-sa_id_to_wire(const struct kernel_sa_id *id)
+static void
+sa_id_to_wire(const struct kernel_sa_id *id, struct xfrm_usersa_id *wire)
 {
-    return (struct xfrm_usersa_id){
-        .daddr = xfrm_wire_address(&id->destination),
-        .spi = htonl(id->spi),
-        .family = xfrm_wire_family(id->ip_version),
-        .proto = id->protocol,
-    };
+    memset(wire, 0, sizeof *wire);
+    wire->daddr = xfrm_wire_address(&id->destination);
+    wire->spi = htonl(id->spi);
+    wire->family = xfrm_wire_family(id->ip_version);
+    wire->proto = id->protocol;
+}
+
+static void
+policy_id_to_wire(const struct kernel_selector *selector,
+                  enum kernel_policy_direction direction,
+                  struct xfrm_userpolicy_id *wire)
+{
+    memset(wire, 0, sizeof *wire);
+    xfrm_wire_selector(selector, &wire->sel);
+    wire->dir = (uint8_t)direction;
 }
 
 static bool
@@ -257,12 +274,12 @@ put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa)
     static const uint8_t nobody[KERNEL_OWNER_SIZE];
 
     if (sa->encapsulation_source_port != 0 || sa->encapsulation_destination_port != 0) {
-        struct xfrm_encap_tmpl encapsulation = {
-            .encap_type = XFRM_WIRE_ESP_IN_UDP,
-            .encap_sport = htons(sa->encapsulation_source_port),
-            .encap_dport = htons(sa->encapsulation_destination_port),
-        };
+        struct xfrm_encap_tmpl encapsulation;
 
+        memset(&encapsulation, 0, sizeof encapsulation);
+        encapsulation.encap_type = XFRM_WIRE_ESP_IN_UDP;
+        encapsulation.encap_sport = htons(sa->encapsulation_source_port);
+        encapsulation.encap_dport = htons(sa->encapsulation_destination_port);
         if (!mnl_attr_put_check(message, size, XFRMA_ENCAP, sizeof encapsulation, &encapsulation))
             return false;
     }
@@ -301,15 +318,16 @@ put_progress(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa)
 static bool
 put_policy(void *room, size_t size, uint16_t type, const struct kernel_policy *policy)
 {
-    struct xfrm_userpolicy_info info = xfrm_wire_policy(policy);
+    struct xfrm_userpolicy_info info;
     struct xfrm_user_tmpl templates[KERNEL_TEMPLATES_MAX];
-    struct nlmsghdr *message =
-        start(room, size, type, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+    struct nlmsghdr *message = NULL;
 
+    xfrm_wire_policy(policy, &info);
+    message = start(room, size, type, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
     if (message == NULL || policy->template_count > KERNEL_TEMPLATES_MAX)
         return false;
     for (size_t i = 0; i < policy->template_count; i++)
-        templates[i] = xfrm_wire_template(&policy->templates[i]);
+        xfrm_wire_template(&policy->templates[i], &templates[i]);
     return policy->template_count == 0 ||
            mnl_attr_put_check(message, size, XFRMA_TMPL,
                               policy->template_count * sizeof(struct xfrm_user_tmpl), templates);

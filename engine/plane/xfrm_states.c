@@ -101,7 +101,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
             move(plane, action);
             continue;
         }
-        if (netlink_batch_size(plane->requests) + 2 * IPSEC_SA_MAX > NETLINK_BATCH_MAX)
+        if (netlink_batch_size(plane->requests) + (size_t)2 * IPSEC_SA_MAX > NETLINK_BATCH_MAX)
             flush(plane, &round);
         enqueue(plane, &round, action);
     }

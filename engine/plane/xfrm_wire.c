@@ -8,17 +8,15 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-static struct xfrm_lifetime_cfg
-lifetime_to_wire(const struct kernel_sa *sa)
+static void
+lifetime_to_wire(const struct kernel_sa *sa, struct xfrm_lifetime_cfg *wire)
 {
     /* A limit of 0 bytes or packets would end the SA at its first packet: none is XFRM_INF. */
-    return (struct xfrm_lifetime_cfg){
-        .soft_byte_limit = XFRM_INF,
-        .hard_byte_limit = sa->hard_bytes == 0 ? XFRM_INF : sa->hard_bytes,
-        .soft_packet_limit = XFRM_INF,
-        .hard_packet_limit = sa->hard_packets == 0 ? XFRM_INF : sa->hard_packets,
-        .hard_add_expires_seconds = sa->hard_seconds,
-    };
+    wire->soft_byte_limit = XFRM_INF;
+    wire->hard_byte_limit = sa->hard_bytes == 0 ? XFRM_INF : sa->hard_bytes;
+    wire->soft_packet_limit = XFRM_INF;
+    wire->hard_packet_limit = sa->hard_packets == 0 ? XFRM_INF : sa->hard_packets;
+    wire->hard_add_expires_seconds = sa->hard_seconds;
 }
 
 uint16_t
@@ -53,21 +51,20 @@ xfrm_wire_read_address(const xfrm_address_t *wire, uint8_t ip_version)
     return address;
 }
 
-struct xfrm_selector
-xfrm_wire_selector(const struct kernel_selector *selector)
+void
+xfrm_wire_selector(const struct kernel_selector *selector, struct xfrm_selector *wire)
 {
-    return (struct xfrm_selector){
-        .daddr = xfrm_wire_address(&selector->destination),
-        .saddr = xfrm_wire_address(&selector->source),
-        .dport = htons(selector->destination_port),
-        .dport_mask = htons(selector->destination_port_mask),
-        .sport = htons(selector->source_port),
-        .sport_mask = htons(selector->source_port_mask),
-        .family = selector->any_family ? AF_UNSPEC : xfrm_wire_family(selector->ip_version),
-        .prefixlen_d = selector->destination_prefix,
-        .prefixlen_s = selector->source_prefix,
-        .proto = selector->ip_protocol,
-    };
+    memset(wire, 0, sizeof *wire);
+    wire->daddr = xfrm_wire_address(&selector->destination);
+    wire->saddr = xfrm_wire_address(&selector->source);
+    wire->dport = htons(selector->destination_port);
+    wire->dport_mask = htons(selector->destination_port_mask);
+    wire->sport = htons(selector->source_port);
+    wire->sport_mask = htons(selector->source_port_mask);
+    wire->family = selector->any_family ? AF_UNSPEC : xfrm_wire_family(selector->ip_version);
+    wire->prefixlen_d = selector->destination_prefix;
+    wire->prefixlen_s = selector->source_prefix;
+    wire->proto = selector->ip_protocol;
 }
 
 bool
@@ -97,22 +94,21 @@ xfrm_wire_read_selector(const struct xfrm_selector *wire, struct kernel_selector
     return wire->prefixlen_s <= longest && wire->prefixlen_d <= longest;
 }
 
-struct xfrm_usersa_info
-xfrm_wire_sa(const struct kernel_sa *sa)
+void
+xfrm_wire_sa(const struct kernel_sa *sa, struct xfrm_usersa_info *wire)
 {
-    return (struct xfrm_usersa_info){
-        .sel = xfrm_wire_selector(&sa->selector),
-        .id = { .daddr = xfrm_wire_address(&sa->destination),
-                .spi = htonl(sa->spi),
-                .proto = sa->protocol },
-        .saddr = xfrm_wire_address(&sa->source),
-        .lft = lifetime_to_wire(sa),
-        .reqid = sa->reqid,
-        .family = xfrm_wire_family(sa->ip_version),
-        .mode = sa->mode,
-        .replay_window = sa->replay_window,
-        .flags = sa->flags,
-    };
+    memset(wire, 0, sizeof *wire);
+    xfrm_wire_selector(&sa->selector, &wire->sel);
+    wire->id.daddr = xfrm_wire_address(&sa->destination);
+    wire->id.spi = htonl(sa->spi);
+    wire->id.proto = sa->protocol;
+    wire->saddr = xfrm_wire_address(&sa->source);
+    lifetime_to_wire(sa, &wire->lft);
+    wire->reqid = sa->reqid;
+    wire->family = xfrm_wire_family(sa->ip_version);
+    wire->mode = sa->mode;
+    wire->replay_window = sa->replay_window;
+    wire->flags = sa->flags;
 }
 
 bool
@@ -144,20 +140,20 @@ xfrm_wire_read_sa(const struct xfrm_usersa_info *wire, struct kernel_sa *sa)
     return true;
 }
 
-struct xfrm_user_tmpl
-xfrm_wire_template(const struct kernel_template *template)
+void
+xfrm_wire_template(const struct kernel_template *template, struct xfrm_user_tmpl *wire)
 {
-    return (struct xfrm_user_tmpl){
-        .id = { .daddr = xfrm_wire_address(&template->destination), .proto = template->protocol },
-        .family = xfrm_wire_family(template->ip_version),
-        .saddr = xfrm_wire_address(&template->source),
-        .reqid = template->reqid,
-        .mode = template->mode,
-        .optional = template->optional ? 1 : 0,
-        .aalgos = UINT32_MAX,
-        .ealgos = UINT32_MAX,
-        .calgos = UINT32_MAX,
-    };
+    memset(wire, 0, sizeof *wire);
+    wire->id.daddr = xfrm_wire_address(&template->destination);
+    wire->id.proto = template->protocol;
+    wire->family = xfrm_wire_family(template->ip_version);
+    wire->saddr = xfrm_wire_address(&template->source);
+    wire->reqid = template->reqid;
+    wire->mode = template->mode;
+    wire->optional = template->optional ? 1 : 0;
+    wire->aalgos = UINT32_MAX;
+    wire->ealgos = UINT32_MAX;
+    wire->calgos = UINT32_MAX;
 }
 
 bool
@@ -179,24 +175,22 @@ xfrm_wire_read_template(const struct xfrm_user_tmpl *wire, struct kernel_templat
     return true;
 }
 
-struct xfrm_userpolicy_info
-xfrm_wire_policy(const struct kernel_policy *policy)
+void
+xfrm_wire_policy(const struct kernel_policy *policy, struct xfrm_userpolicy_info *wire)
 {
-    struct xfrm_userpolicy_info wire = {
-        .sel = xfrm_wire_selector(&policy->selector),
-        .lft = { .hard_byte_limit = XFRM_INF, .hard_packet_limit = XFRM_INF },
-        .priority = policy->priority,
-        .index = policy->index,
-        .dir = policy->direction,
-        .action = policy->is_block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW,
-    };
-
-    _Static_assert(sizeof wire.lft.soft_byte_limit + sizeof wire.lft.soft_packet_limit ==
+    _Static_assert(sizeof wire->lft.soft_byte_limit + sizeof wire->lft.soft_packet_limit ==
                        KERNEL_OWNER_SIZE,
                    "the owner's tag fills both limits");
-    memcpy(&wire.lft.soft_byte_limit, policy->owner, 8);
-    memcpy(&wire.lft.soft_packet_limit, policy->owner + 8, 8);
-    return wire;
+    memset(wire, 0, sizeof *wire);
+    xfrm_wire_selector(&policy->selector, &wire->sel);
+    wire->lft.hard_byte_limit = XFRM_INF;
+    wire->lft.hard_packet_limit = XFRM_INF;
+    memcpy(&wire->lft.soft_byte_limit, policy->owner, 8);
+    memcpy(&wire->lft.soft_packet_limit, policy->owner + 8, 8);
+    wire->priority = policy->priority;
+    wire->index = policy->index;
+    wire->dir = policy->direction;
+    wire->action = policy->is_block ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
 }
 
 bool

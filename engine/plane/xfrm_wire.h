@@ -27,20 +27,21 @@ xfrm_address_t xfrm_wire_address(const struct ipsec_address *address);
 /* Of an IPv4 address the first 4 bytes only. */
 struct ipsec_address xfrm_wire_read_address(const xfrm_address_t *wire, uint8_t ip_version);
 
-struct xfrm_selector xfrm_wire_selector(const struct kernel_selector *selector);
+/* What fills a struct of the kernel's fills its paddings too, with zeros. */
+void xfrm_wire_selector(const struct kernel_selector *selector, struct xfrm_selector *wire);
 /* The readers fail on an address family that is neither IPv4 nor IPv6, and on prefixes that are too
  * long for it. */
 NODISCARD bool xfrm_wire_read_selector(const struct xfrm_selector *wire,
                                        struct kernel_selector *selector_out);
 
-struct xfrm_usersa_info xfrm_wire_sa(const struct kernel_sa *sa);
+void xfrm_wire_sa(const struct kernel_sa *sa, struct xfrm_usersa_info *wire);
 /* Fills what 'wire' tells and leaves the rest alone. */
 NODISCARD bool xfrm_wire_read_sa(const struct xfrm_usersa_info *wire, struct kernel_sa *sa);
 
-struct xfrm_user_tmpl xfrm_wire_template(const struct kernel_template *template);
+void xfrm_wire_template(const struct kernel_template *template, struct xfrm_user_tmpl *wire);
 NODISCARD bool xfrm_wire_read_template(const struct xfrm_user_tmpl *wire,
                                        struct kernel_template *template_out);
 
-struct xfrm_userpolicy_info xfrm_wire_policy(const struct kernel_policy *policy);
+void xfrm_wire_policy(const struct kernel_policy *policy, struct xfrm_userpolicy_info *wire);
 NODISCARD bool xfrm_wire_read_policy(const struct xfrm_userpolicy_info *wire,
                                      struct kernel_policy *policy);

@@ -240,7 +240,6 @@ put_condition(struct sqlite3_stmt *statement, const struct ipsec_filter *filter,
     sqlite_bind_text(statement, 5, value);
     return sqlite_bind_run(statement);
 }
-static enum ipsec_ip_version version_of(uint8_t layer);
 
 static int
 put_proposal(struct sqlite3_stmt *statement,
