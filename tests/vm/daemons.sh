@@ -13,8 +13,10 @@ as=()
 BODY=
 STATUS=
 
+# Also forgets what the tests before have stored.
 make_pki() {
     mkdir -p "$work"
+    rm -rf "$work/store"
     [ -d "$work/pki" ] || /src/deploy/pki.sh "$work/pki" >/dev/null
     cat >"$work/access.json" <<'JSON'
 {"engine": {"dacl": [{"type": "allow", "principal": "uri:spiffe://example.org/orchestrator/*", "rights": [

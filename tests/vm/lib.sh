@@ -26,6 +26,8 @@ make_hosts() {
     local host number
 
     for host in left right middle; do
+        # One that failed before may have left it.
+        ip netns del "$host" 2>/dev/null || true
         ip netns add "$host"
         ip -n "$host" link set lo up
     done
