@@ -29,6 +29,8 @@ static void sa_id_to_wire(const struct kernel_sa_id *id, struct xfrm_usersa_id *
 static void policy_id_to_wire(const struct kernel_selector *selector,
                               enum kernel_policy_direction direction,
                               struct xfrm_userpolicy_id *wire);
+static bool put_attribute(
+    struct nlmsghdr *message, size_t size, uint16_t type, size_t payload_size, const void *payload);
 static bool put_algorithms(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_progress(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
@@ -177,7 +179,7 @@ xfrm_msg_readdress_sa(void *room,
         const struct xfrm_attribute *attribute = &attributes.by_type[kept[i]];
 
         if (attribute->payload != NULL &&
-            !mnl_attr_put_check(message, size, kept[i], attribute->size, attribute->payload))
+            !put_attribute(message, size, kept[i], attribute->size, attribute->payload))
             return 0;
     }
     return put_extras(message, size, &changed) ? message->nlmsg_len : 0;
@@ -228,6 +230,19 @@ policy_id_to_wire(const struct kernel_selector *selector,
     wire->dir = (uint8_t)direction;
 }
 
+/* libmnl leaves the padding behind the payload as it is. */
+static bool
+put_attribute(
+    struct nlmsghdr *message, size_t size, uint16_t type, size_t payload_size, const void *payload)
+{
+    uint8_t *end = mnl_nlmsg_get_payload_tail(message);
+
+    if (!mnl_attr_put_check(message, size, type, payload_size, payload))
+        return false;
+    memset(end + sizeof(struct nlattr) + payload_size, 0, xfrm_align(payload_size) - payload_size);
+    return true;
+}
+
 static bool
 put_algorithm(struct nlmsghdr *message,
               size_t size,
@@ -253,7 +268,7 @@ put_algorithm(struct nlmsghdr *message,
     }
     if (key_size > 0)
         memcpy(room.bytes + head_size, algorithm->key, key_size);
-    fits = mnl_attr_put_check(message, size, type, head_size + key_size, &room);
+    fits = put_attribute(message, size, type, head_size + key_size, &room);
     explicit_bzero(&room, sizeof room);
     return fits;
 }
@@ -272,6 +287,8 @@ static bool
 put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa)
 {
     static const uint8_t nobody[KERNEL_OWNER_SIZE];
+    const uint8_t direction =
+        sa->direction == IPSEC_DIRECTION_INBOUND ? XFRM_WIRE_DIRECTION_IN : XFRM_WIRE_DIRECTION_OUT;
 
     if (sa->encapsulation_source_port != 0 || sa->encapsulation_destination_port != 0) {
         struct xfrm_encap_tmpl encapsulation;
@@ -280,17 +297,15 @@ put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa)
         encapsulation.encap_type = XFRM_WIRE_ESP_IN_UDP;
         encapsulation.encap_sport = htons(sa->encapsulation_source_port);
         encapsulation.encap_dport = htons(sa->encapsulation_destination_port);
-        if (!mnl_attr_put_check(message, size, XFRMA_ENCAP, sizeof encapsulation, &encapsulation))
+        if (!put_attribute(message, size, XFRMA_ENCAP, sizeof encapsulation, &encapsulation))
             return false;
     }
     if (memcmp(sa->owner, nobody, sizeof nobody) != 0 &&
-        !mnl_attr_put_check(message, size, XFRMA_COADDR, sizeof sa->owner, sa->owner))
+        !put_attribute(message, size, XFRMA_COADDR, sizeof sa->owner, sa->owner))
         return false;
     /* Kernels that do not know it pass over it. */
     if (sa->has_direction &&
-        !mnl_attr_put_u8_check(message, size, XFRM_WIRE_SA_DIRECTION,
-                               sa->direction == IPSEC_DIRECTION_INBOUND ? XFRM_WIRE_DIRECTION_IN
-                                                                        : XFRM_WIRE_DIRECTION_OUT))
+        !put_attribute(message, size, XFRM_WIRE_SA_DIRECTION, sizeof direction, &direction))
         return false;
     return !sa->has_progress || put_progress(message, size, sa);
 }
@@ -311,8 +326,8 @@ put_progress(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa)
         .use_time = progress->first_used_at_s,
     };
 
-    return mnl_attr_put_check(message, size, XFRMA_REPLAY_VAL, sizeof replay, &replay) &&
-           mnl_attr_put_check(message, size, XFRMA_LTIME_VAL, sizeof current, &current);
+    return put_attribute(message, size, XFRMA_REPLAY_VAL, sizeof replay, &replay) &&
+           put_attribute(message, size, XFRMA_LTIME_VAL, sizeof current, &current);
 }
 
 static bool
@@ -329,6 +344,6 @@ put_policy(void *room, size_t size, uint16_t type, const struct kernel_policy *p
     for (size_t i = 0; i < policy->template_count; i++)
         xfrm_wire_template(&policy->templates[i], &templates[i]);
     return policy->template_count == 0 ||
-           mnl_attr_put_check(message, size, XFRMA_TMPL,
-                              policy->template_count * sizeof(struct xfrm_user_tmpl), templates);
+           put_attribute(message, size, XFRMA_TMPL,
+                         policy->template_count * sizeof(struct xfrm_user_tmpl), templates);
 }
