@@ -53,7 +53,7 @@ decode_hex(const char *text, uint8_t *bytes, size_t capacity, size_t *size_out)
         int low = hex_value((unsigned char)text[i + 1]);
 
         bad |= high | low;
-        bytes[i / 2] = (uint8_t)(high << 4 | (low & 15));
+        bytes[i / 2] = (uint8_t)((high & 15) << 4 | (low & 15));
     }
     *size_out = length / 2;
     return bad >= 0;

@@ -76,8 +76,9 @@ every_other_byte_is_refused(void **state)
 static void
 broken_forms_are_refused(void **state)
 {
-    static const char *const texts[] = { "A",    "AA",   "AAA",   "AAAAA",  "A===", "====",  "AA=A",
-                                         "AB==", "AAB=", "hex:0", "hex:0g", "hex",  "HEX:00" };
+    static const char *const texts[] = { "A",      "AA",     "AAA",  "AAAAA", "A===",
+                                         "====",   "AA=A",   "AB==", "AAB=",  "hex:0",
+                                         "hex:0g", "hex:g0", "hex",  "HEX:00" };
     uint8_t bytes[8];
     size_t size;
 
