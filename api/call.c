@@ -23,7 +23,7 @@
 
 /* The longest answer: a full page of provider contexts with the longest texts, each byte escaped.
  */
-enum { ANSWER_MAXIMUM = 32 << 20, REPLAY_MAXIMUM = 1 << 16 };
+enum { ANSWER_MAXIMUM = 32 << 20, REPLAY_MAXIMUM = 1 << 16, REPLAY_BATCH_MAXIMUM = 4 << 20 };
 
 const char *const api_header_names[API_HEADER_COUNT] = {
     [API_HEADER_ACCEPT] = "Accept",
@@ -307,8 +307,11 @@ check_right(struct api_call *call)
     call->base.right = route->right;
     if (missing != 0)
         return refuse_right(call, route->container, missing);
-    return other_missing == 0 ? IPSEC_OK
-                              : refuse_right(call, route->other_container, other_missing);
+    if (other_missing == 0)
+        return IPSEC_OK;
+    call->base.container = route->other_container; /* the audit tells which it was */
+    call->base.right = route->other_right;
+    return refuse_right(call, route->other_container, other_missing);
 }
 
 static enum ipsec_status
@@ -442,7 +445,8 @@ prepare_engine(struct api_call *call)
     base->dry_run = call->options.dry_run;
     if (base->replay.wanted) {
         base->encode = answer_encode_remembered;
-        buffer_init(&base->replay.answer, REPLAY_MAXIMUM);
+        buffer_init(&base->replay.answer,
+                    call->route->large_body ? REPLAY_BATCH_MAXIMUM : REPLAY_MAXIMUM);
     }
 }
 

@@ -36,6 +36,8 @@ idempotency_want(struct api_call *call, const char *body, size_t size)
     const char *session = call->headers[API_HEADER_ENGINE_SESSION];
     const char *if_match = call->headers[API_HEADER_IF_MATCH];
     const struct part request[] = {
+        /* First, for bodies with keys only: what is stored is no bare digest of a key. */
+        text_part(call->headers[API_HEADER_IDEMPOTENCY_KEY]),
         text_part(call->method),
         text_part(call->path),
         text_part(call->query == NULL ? "" : call->query),
@@ -45,10 +47,11 @@ idempotency_want(struct api_call *call, const char *body, size_t size)
     };
     /* What is not there adds nothing, so that digests of requests from before it existed stay. */
     size_t part_count = CODEC_COUNT(request) - (if_match != NULL ? 0 : session != NULL ? 1 : 2);
+    size_t first = call->route->secret ? 0 : 1;
     struct ipsec_replay *replay = &call->base.replay;
 
     if (!digest(key, sizeof key / sizeof *key, replay->key_digest) ||
-        !digest(request, part_count, replay->request_digest))
+        !digest(request + first, part_count - first, replay->request_digest))
         return ipsec_fault_set(&call->base.fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
                                NULL, "no memory to digest the request");
     replay->wanted = true;

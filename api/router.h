@@ -47,7 +47,7 @@ struct api_route {
     size_t revision_offset;
     size_t derived_offset; /* of a uint64_t in 'out' that may change without a revision; 0: none */
 
-    bool secret;     /* the body may hold keys: wiped wherever it passed */
+    bool secret;     /* the body may hold keys: nothing stored is a bare digest of it */
     bool large_body; /* up to the service's larger limit */
 
     bool stream; /* 'out' is of each of the objects that the answer consists of, without end */

@@ -296,6 +296,15 @@ batch true 1000 .
 answered "1,000 creates" 200
 is "1,000 results" "$(member '[(.items | length), (.items | map(.id) | unique | length)] | tostring')" '[1000,1000]'
 is "in order" "$(member '.items | map(.id) | . == sort')" true
+
+KEYED=".spi = 4000000000 + \$i | .inbound = $(inbound 0) | .outbound = $(outbound)"
+jq -cn --argjson item "$ITEM" "{items: [range(1000) as \$i | \$item | $KEYED]}" >"$WORK/batch"
+call POST /sa-contexts/batch "@$WORK/batch" -H 'Idempotency-Key: many'
+answered "1,000 keyed creates that may be repeated" 200
+FIRST=$BODY
+call POST /sa-contexts/batch "@$WORK/batch" -H 'Idempotency-Key: many'
+answered "and are" 200
+is "with the first answer" "$(header Idempotent-Replay) $([ "$BODY" = "$FIRST" ] && echo same)" "true same"
 batch true 1001 .
 answered "1,001 creates" 400 FWP_E_OUT_OF_BOUNDS /items
 batch true 0 .
