@@ -211,7 +211,8 @@ go_on(struct request *request, enum api_next next)
         conclude(request);
         return queue_answer(request);
     }
-    request->call.base.caller.rights = request->connection->rights;
+    request->call.rights = request->connection->rights; /* the audit tells of these */
+    request->call.base.caller.rights = request->call.rights;
     request->stage = REQUEST_ENGINE;
     connection_enter(request->connection, CONNECTION_BUSY);
     MHD_suspend_connection(request->native);
@@ -263,12 +264,15 @@ conclude(struct request *request)
     struct worker *worker = request->worker;
     int64_t duration_us = clock_monotonic_us() - request->started_us;
     enum ipsec_status status = call->base.fault.status;
+    /* Of calls that need no right by themselves, such as the commit of a transaction. */
+    bool changes = call->route != NULL && strcmp(call->method, "GET") != 0 &&
+                   strcmp(call->method, "HEAD") != 0;
 
     request->stage = REQUEST_ANSWERED;
     metrics_count_request(&worker->metrics, api_call_operation_index(call), call->answer.status,
                           status, duration_us);
     if (!audit_enabled(worker->common->audit) ||
-        (call->base.right == 0 && status != IPSEC_NOT_AUTHENTICATED))
+        (call->base.right == 0 && status != IPSEC_NOT_AUTHENTICATED && !changes))
         return;
 
     const struct auth_identity *identity = call->identity;
@@ -284,10 +288,10 @@ conclude(struct request *request)
         .object_id = call->object_id,
         .container = call->base.right != 0 ? container_name(call->base.container) : NULL,
         .right = call->base.right,
-        .granted = identity != NULL && status != IPSEC_NOT_AUTHENTICATED &&
-                   status != IPSEC_ACCESS_DENIED &&
-                   (request->connection->rights.granted[call->base.container] & call->base.right) ==
-                       call->base.right,
+        .granted =
+            identity != NULL && status != IPSEC_NOT_AUTHENTICATED &&
+            status != IPSEC_ACCESS_DENIED &&
+            (call->rights.granted[call->base.container] & call->base.right) == call->base.right,
         .http_status = call->answer.status,
         .status = status,
         .replayed = call->base.replay.replayed,

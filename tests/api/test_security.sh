@@ -233,4 +233,14 @@ start_daemon --reset-security true
 call GET /filters/security
 is "and can be forgotten, too" "$STATUS $(member '.dacl | length')" "200 1"
 
+# --- The audit ------------------------------------------------------------------------------------
+
+audited() { jq -rs --arg path "$1" '[.[] | select(.path == $path)][-1] | "\(.decision) \(.status)"' "$WORK/audit.log"; }
+call PUT /provider-contexts/security "$(dacl "$(entry deny $ORCHESTRATOR WRITE_DAC)")"
+answered "who may, takes the right away from itself" 200
+is "which was allowed" "$(audited /provider-contexts/security)" "allow 200"
+call DELETE /provider-contexts/security
+answered "and is no longer" 403 ERROR_ACCESS_DENIED
+is "nor told so" "$(audited /provider-contexts/security)" "deny 403"
+
 finish

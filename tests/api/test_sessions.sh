@@ -234,6 +234,9 @@ ADDED=$(member .id)
 within "$A" DELETE "/filters/$STATIC"
 commit "$A"
 answered "commit" 204
+is "commit: a line of the audit tells of it" \
+    "$(jq -rs --arg path "/sessions/$A/transaction/commit" '[.[] | select(.path == $path)][-1] | "\(.method) \(.status)"' "$WORK/audit.log")" \
+    "POST 204"
 call GET "/filters/$ADDED"
 answered "commit: what was added is there" 200
 call GET "/filters/$STATIC"
