@@ -21,6 +21,8 @@
 struct plane_basis {
     uint64_t id;
     const struct ipsec_sa_context *before; /* borrowed from the batch; null: there was none */
+    const struct ipsec_labels *labels;     /* that the group gave it */
+    bool sets_labels;
 };
 
 struct plane_keys {

@@ -137,8 +137,10 @@ check_traffic(struct ipsec_session *session,
 {
     enum ipsec_status status = validate_traffic_meaning(changed, session->fault);
 
-    if (status == IPSEC_OK && context->outbound_traffic.type == IPSEC_TRAFFIC_TYPE_TRANSPORT)
-        status = sa_policy_check_filter(session, changed);
+    if (status == IPSEC_OK)
+        status = context->outbound_traffic.type == IPSEC_TRAFFIC_TYPE_TRANSPORT
+                     ? sa_policy_check_filter(session, changed)
+                     : sa_policy_check_ends(session, changed);
     return status == IPSEC_OK ? status : ipsec_fault_prefix(session->fault, "/outboundTraffic");
 }
 
@@ -220,10 +222,13 @@ store(struct ipsec_session *session,
     }
     if (!inbound && !outbound)
         return IPSEC_OK;
+    struct plane_queue *queue = &state->batch.plane;
     /* Inbound first: the peer may have changed already. */
-    if (!plane_queue_begin(&state->batch.plane) ||
-        !plane_queue_add_basis(&state->batch.plane, context->id, before) ||
-        (inbound && !ask_plane(state, before, context, IPSEC_DIRECTION_INBOUND)) ||
+    if (!plane_queue_begin(queue) || !plane_queue_add_basis(queue, context->id, before))
+        return session_no_memory(session);
+    queue->bases[queue->basis_count - 1].sets_labels = (update->parts & IPSEC_UPDATE_LABELS) != 0;
+    queue->bases[queue->basis_count - 1].labels = context->labels;
+    if ((inbound && !ask_plane(state, before, context, IPSEC_DIRECTION_INBOUND)) ||
         (outbound && !ask_plane(state, before, context, IPSEC_DIRECTION_OUTBOUND)))
         return session_no_memory(session);
     return IPSEC_OK;
@@ -235,21 +240,10 @@ ask_plane(struct engine_state *state,
           const struct ipsec_sa_context *after,
           enum ipsec_direction direction)
 {
-    bool is_inbound = direction == IPSEC_DIRECTION_INBOUND;
     const struct plane_action action = {
         .kind = PLANE_UPDATE_BUNDLE,
-        .what = {
-            .context_id = after->id,
-            .direction = (uint8_t)direction,
-            .traffic = after->outbound_traffic,
-            .bundle = is_inbound ? after->inbound : after->outbound,
-        },
-        .was = {
-            .context_id = before->id,
-            .direction = (uint8_t)direction,
-            .traffic = before->outbound_traffic,
-            .bundle = is_inbound ? before->inbound : before->outbound,
-        },
+        .what = sa_context_plane_bundle(after, direction),
+        .was = sa_context_plane_bundle(before, direction),
     };
 
     return plane_queue_add_action(&state->batch.plane, &action, NULL);

@@ -14,11 +14,12 @@
 #include "engine/base/log.h"
 #include "engine/sa_context.h"
 #include "engine/sa_database.h"
+#include "engine/sa_labels.h"
 #include "engine/state.h"
 
 static size_t end_of_unit(const struct plane_queue *queue, size_t first);
 static const struct plane_group *
-find_broken_ground(const struct plane_queue *queue, size_t first, size_t end);
+find_broken_ground(const struct plane_queue *queue, size_t from, size_t first, size_t end);
 static void apply_unit(struct engine_state *state, size_t first, size_t end);
 static void apply_kind(struct engine_state *state,
                        size_t first_action,
@@ -43,15 +44,19 @@ void
 sa_plane_apply(struct engine_state *state, sa_plane_refused *refused, void *context)
 {
     struct plane_queue *queue = &state->batch.plane;
+    size_t first_refused = SIZE_MAX;
     size_t end;
 
     for (size_t first = 0; first < queue->group_count; first = end) {
         end = end_of_unit(queue, first);
-        const struct plane_group *broken = find_broken_ground(queue, first, end);
+        const struct plane_group *broken =
+            first_refused < first ? find_broken_ground(queue, first_refused, first, end) : NULL;
         if (broken != NULL)
             refuse_unit(queue, first, end, broken->status, broken->reason);
         else
             apply_unit(state, first, end);
+        if (queue->groups[first].refused && first_refused == SIZE_MAX)
+            first_refused = first;
     }
     plane_queue_wipe(queue);
 
@@ -87,12 +92,12 @@ end_of_unit(const struct plane_queue *queue, size_t first)
 
 /* A refused group whose contexts the unit works on too. */
 static const struct plane_group *
-find_broken_ground(const struct plane_queue *queue, size_t first, size_t end)
+find_broken_ground(const struct plane_queue *queue, size_t from, size_t first, size_t end)
 {
     size_t first_basis = queue->groups[first].first_basis;
     size_t last_basis = plane_queue_last_basis(queue, end - 1);
 
-    for (size_t i = 0; i < first; i++) {
+    for (size_t i = from; i < first; i++) {
         if (!queue->groups[i].refused)
             continue;
         for (size_t j = queue->groups[i].first_basis; j < plane_queue_last_basis(queue, i); j++) {
@@ -250,11 +255,15 @@ put_right(struct engine_state *state, const struct plane_basis *basis)
         changed.inbound = sa_bundle_ref(basis->before->inbound);
     if (basis->before->outbound != row->outbound)
         changed.outbound = sa_bundle_ref(basis->before->outbound);
+    if (basis->sets_labels && row->labels == basis->labels && row->labels != basis->before->labels)
+        changed.labels = sa_labels_ref(basis->before->labels);
     if (sa_set(state, &changed, IPSEC_REASON_PLANE) != NULL)
         return true;
     if (changed.inbound != row->inbound)
         sa_bundle_unref(changed.inbound);
     if (changed.outbound != row->outbound)
         sa_bundle_unref(changed.outbound);
+    if (changed.labels != row->labels)
+        sa_labels_unref(changed.labels);
     return false;
 }

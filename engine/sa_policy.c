@@ -85,6 +85,15 @@ sa_policy_check_filter(struct ipsec_session *session, const struct ipsec_traffic
 }
 
 enum ipsec_status
+sa_policy_check_ends(struct ipsec_session *session, const struct ipsec_traffic *traffic)
+{
+    const struct provider_context_entry *entry =
+        provider_context_table_find(&session->state->provider_contexts, traffic->tunnel_policy_id);
+
+    return validate_traffic_policy(traffic, entry->provider_context, session->fault);
+}
+
+enum ipsec_status
 sa_policy_check_inbound(struct ipsec_session *session,
                         const struct ipsec_traffic *outbound_traffic,
                         uint64_t filter_id,

@@ -20,6 +20,9 @@ NODISCARD enum ipsec_status sa_policy_check(struct ipsec_session *session,
 /* Whether changed traffic still is traffic of its filter, which is there. */
 NODISCARD enum ipsec_status sa_policy_check_filter(struct ipsec_session *session,
                                                    const struct ipsec_traffic *traffic);
+/* The same for a tunnel: whether it still ends where its policy, which is there, says. */
+NODISCARD enum ipsec_status sa_policy_check_ends(struct ipsec_session *session,
+                                                 const struct ipsec_traffic *traffic);
 /* Whether the filter with this id is one for the inbound side of 'outbound_traffic'; 'pointer' is
  * where the id stood. */
 NODISCARD enum ipsec_status sa_policy_check_inbound(struct ipsec_session *session,

@@ -53,6 +53,7 @@ struct plane {
     size_t capability_count;
     /* From the first resume() to resume_done(). */
     bool has_looked;
+    bool look_failed; /* what is there is not known */
     struct xfrm_found *found;
     size_t found_count;
     size_t found_capacity;

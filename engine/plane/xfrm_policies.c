@@ -88,6 +88,7 @@ is_ours(const struct plane *plane, const struct kernel_policy *policy, uint64_t 
 struct put {
     bool has_added;
     bool has_replaced;
+    bool keeps_templates; /* those of 'before' */
     struct kernel_policy before;
     uint64_t released_id; /* of whom 'before' was; 0: of the filter itself, or left over */
 };
@@ -129,6 +130,7 @@ put(struct plane *plane,
     if (owner == id && follows) {
         wanted.template_count = put_out->before.template_count;
         memcpy(wanted.templates, put_out->before.templates, sizeof wanted.templates);
+        put_out->keeps_templates = true;
     }
     error = change(plane, &wanted, POLICY_SET);
     put_out->has_replaced = error == 0;
@@ -168,6 +170,8 @@ make(struct plane *plane,
     uint64_t id = action->filter.filter->id;
     bool follows = policies[0].template_count > 0 &&
                    (action->filter.policy == NULL || action->filter.policy->proposal_count == 0);
+    const struct kernel_policy *there = &policies[0];
+    uint64_t protocols = 0;
     size_t done = 0;
     int error = 0;
 
@@ -185,8 +189,11 @@ make(struct plane *plane,
     }
     for (size_t i = 0; i < count; i++)
         action->replaced[i] = puts[i].released_id;
-    /* Found again, they may be what they became by following; the next SA that is found tells. */
-    note(plane, id, count | (follows ? XFRM_FILTER_ESP : 0));
+    if (puts[0].keeps_templates)
+        there = &puts[0].before;
+    for (size_t i = 0; follows && i < there->template_count; i++)
+        protocols |= there->templates[i].protocol == IPPROTO_AH ? XFRM_FILTER_AH : XFRM_FILTER_ESP;
+    note(plane, id, count | protocols);
 }
 
 /* Only what is still this filter's: another may have taken its place, or somebody else. */
@@ -211,8 +218,8 @@ unmake(struct plane *plane,
     }
     if (first_error != 0)
         action->status = status_of(first_error, &action->reason);
-    else
-        note(plane, id, 0);
+    /* Also then: what is still there is left over, and the next comparison takes it away. */
+    note(plane, id, 0);
 }
 
 void

@@ -25,6 +25,8 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
 
     if (!plane->has_looked)
         look(plane);
+    if (plane->look_failed)
+        return IPSEC_RPC_DISCONNECTED;
     status = xfrm_bundle_states(what, plane->instance, false, states, &reason);
     if (status != IPSEC_OK)
         return status;
@@ -62,7 +64,7 @@ xfrm_resume_done(struct plane *plane)
     if (!plane->has_looked)
         look(plane);
     for (size_t i = 0; i < plane->found_count; i++) {
-        if (plane->found[i].value == 0)
+        if (plane->found[i].value == 0 || plane->look_failed)
             continue;
         (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
                                  &plane->found[i].id);
@@ -82,23 +84,26 @@ xfrm_resume_done(struct plane *plane)
     plane->found_count = plane->found_capacity = 0;
     number_map_clear(&plane->found_places);
     number_map_init(&plane->found_places);
-    plane->has_looked = false;
+    plane->has_looked = plane->look_failed = false;
 }
 
 /* All that is installed has to be asked for again: what the kernel lacks is missed so.  When the
- * look fails nothing is found, and whoever asks gets to know that nothing is there. */
+ * look fails nobody is told that nothing is there: the next comparison finds the difference. */
 static void
 look(struct plane *plane)
 {
     int error = 0;
 
     plane->has_looked = true;
-    number_map_clear(&plane->installed);
     (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, find_state, plane);
-    if (error != 0)
+    if (error != 0) {
         log_error("the kernel does not list its SAs", LOG_NUMBER("errno", error));
+        plane->look_failed = true;
+    }
+    if (!plane->look_failed)
+        number_map_clear(&plane->installed);
 }
 
 static bool
@@ -129,6 +134,7 @@ find_state(void *context, const struct nlmsghdr *message, size_t size)
         return;
     if (!grow(plane) || !number_map_reserve(&plane->found_places, 1)) {
         log_error("no memory for the SAs in the kernel", LOG_NUMBER("found", plane->found_count));
+        plane->look_failed = true;
         return;
     }
     plane->found[plane->found_count++] = (struct xfrm_found){

@@ -27,6 +27,7 @@ struct fake_sa {
     uint64_t context_id;
     uint8_t direction;
     uint32_t spi;
+    uint64_t filter_id;
     uint16_t udp_port;
     struct ipsec_address remote_address;
     uint8_t first_key_byte;
@@ -89,6 +90,7 @@ fake_plane_set(struct fake_sa *sa, const struct plane_bundle *what)
     sa->context_id = what->context_id;
     sa->direction = what->direction;
     sa->spi = what->bundle->sas[0].spi;
+    sa->filter_id = what->filter_id;
     sa->udp_port = what->bundle->udp_encapsulation.local_port;
     sa->remote_address = what->traffic.remote_address;
 }

@@ -519,6 +519,12 @@ a_tunnel_context_lives_through_all_its_states(void **state)
     bundle_clear(&outbound);
     assert_int_equal(ipsec_get_statistics(&fixture->session, &statistics), IPSEC_OK);
     assert_int_equal(statistics.active_tunnels, 1);
+    struct ipsec_sa_context_update moved = { .traffic = traffic, .parts = IPSEC_UPDATE_TRAFFIC };
+    struct ipsec_sa_context changed;
+    moved.traffic.remote_address.bytes[3] ^= 1;
+    assert_int_equal(ipsec_sa_context_update(&fixture->session, id, &moved, &changed),
+                     IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fixture->fault.pointer, "/outboundTraffic/remoteAddress");
     assert_int_equal(ipsec_provider_context_delete_by_id(&fixture->session, policy), IPSEC_IN_USE);
     assert_int_equal(ipsec_sa_context_delete_by_id(&fixture->session, id), IPSEC_OK);
     assert_int_equal(ipsec_provider_context_delete_by_id(&fixture->session, policy), IPSEC_OK);

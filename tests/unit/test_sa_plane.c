@@ -308,8 +308,13 @@ an_update_reaches_the_plane_or_is_taken_back(void **test_state)
 {
     struct sa_fixture sa = begin(test_state);
     uint64_t id = context_in(&sa, IPSEC_SA_CONTEXT_ACTIVE);
+    char name[] = "a";
+    char value[] = "b";
+    const struct ipsec_labels labels = { .count = 1,
+                                         .pairs = { { .name = name, .value = value } } };
     const struct ipsec_sa_context_update update = {
-        .parts = IPSEC_UPDATE_TRAFFIC,
+        .parts = IPSEC_UPDATE_TRAFFIC | IPSEC_UPDATE_LABELS,
+        .labels = &labels,
         .traffic = { .local_address = address("192.0.2.1"),
                      .remote_address = address("198.51.100.99") },
         .inbound_parts = IPSEC_UPDATE_UDP_ENCAPSULATION,
@@ -320,6 +325,9 @@ an_update_reaches_the_plane_or_is_taken_back(void **test_state)
     struct ipsec_sa_context context;
 
     assert_int_equal(commit(&sa), 0);
+    const uint64_t filters[] = { fake_plane_get(id, 0)->filter_id,
+                                 fake_plane_get(id, 1)->filter_id };
+    assert_true(filters[0] != 0 && filters[1] != 0);
     for (int round = 0; round < 2; round++) {
         bool refused = round == 0;
 
@@ -334,9 +342,12 @@ an_update_reaches_the_plane_or_is_taken_back(void **test_state)
         const struct ipsec_sa_context *row = sa_find(sa.state, id);
         assert_int_equal(row->outbound_traffic.remote_address.bytes[3], refused ? 7 : 99);
         assert_int_equal(row->inbound->udp_encapsulation.remote_port, refused ? 0 : 40000);
-        for (uint8_t direction = 0; direction < 2; direction++)
+        assert_true(refused == (row->labels == NULL));
+        for (uint8_t direction = 0; direction < 2; direction++) {
             assert_int_equal(fake_plane_get(id, direction)->remote_address.bytes[3],
                              refused ? 7 : 99);
+            assert_int_equal(fake_plane_get(id, direction)->filter_id, filters[direction]);
+        }
         assert_int_equal(fake_plane_get(id, IPSEC_DIRECTION_INBOUND)->udp_port, refused ? 0 : 4500);
     }
     /* Parts that are no business of the plane do not go there. */
