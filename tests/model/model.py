@@ -500,11 +500,15 @@ class Model:
              "FWP_E_PROVIDER_CONTEXT_NOT_FOUND", True)
         need("tunnelPolicy" in policy.spec, "FWP_E_PROVIDER_CONTEXT_MISMATCH")
         need(policy.owner is None, "FWP_E_LIFETIME_MISMATCH")
+        self.check_tunnel_ends(traffic)
+        need(not any(m in traffic for m in ("ipsecFilterId", "localPort", "remotePort",
+                                            "ipProtocol")), "FWP_E_INVALID_PARAMETER")
+
+    def check_tunnel_ends(self, traffic):
+        policy = self.provider_contexts[traffic["tunnelPolicyId"]]
         ends = policy.spec["tunnelPolicy"]["tunnelEndpoints"]
         need(all(traffic[m] == ends[m] for m in ("localAddress", "remoteAddress")),
              "FWP_E_INVALID_PARAMETER")
-        need(not any(m in traffic for m in ("ipsecFilterId", "localPort", "remotePort",
-                                            "ipProtocol")), "FWP_E_INVALID_PARAMETER")
 
     def check_filter_of(self, policy, traffic, direction):
         version = version_of(traffic["localAddress"])
@@ -776,8 +780,7 @@ class Model:
                 need(self.fits(self.filters[context.traffic["ipsecFilterId"]].spec,
                                changed.traffic), "FWP_E_INVALID_PARAMETER")
             else:
-                need(changed.traffic["localAddress"] != changed.traffic["remoteAddress"],
-                     "FWP_E_INVALID_PARAMETER")
+                self.check_tunnel_ends(changed.traffic)
         for direction in ("inbound", "outbound"):
             bundle = getattr(changed, direction)
             if direction in body and bundle is not None:
