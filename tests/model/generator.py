@@ -2,7 +2,9 @@
 """Random calls, weighted so that deep states are reached: most fit the state that the model is in,
 some don't, and about one in eight has something wrong in it."""
 
-import model as reference
+import bundles
+from base import version_of
+from policy import CALLOUTS, LAYERS
 
 ORCHESTRATOR = "FWPM_ACTRL_ADD FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE FWPM_ACTRL_READ_STATS".split()
 POLICY = "FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE".split()
@@ -241,7 +243,7 @@ class Generator:
 
     def spoil_callout(self, spec):
         spec["action"] = {"type": "calloutTerminating", "callout": self.pick(
-            list(reference.CALLOUTS) + ["ipsecNowhere"])}
+            list(CALLOUTS) + ["ipsecNowhere"])}
 
     def make_getFilter(self, op):
         op["id"] = self.some("f", self.model.filters)
@@ -252,7 +254,7 @@ class Generator:
 
     def make_listFilters(self, op):
         if self.chance(0.4):
-            op["query"] = {"layer": self.pick(reference.LAYERS)}
+            op["query"] = {"layer": self.pick(LAYERS)}
 
     # --- Provider contexts ---
 
@@ -306,7 +308,7 @@ class Generator:
         if self.spoils(0.1):
             traffic.update(self.pick([{"remotePort": 443}, {"ipProtocol": 6},
                                       {"localAddress": self.pick(
-                                          LOCALS[reference.version_of(ends["localAddress"])])}]))
+                                          LOCALS[version_of(ends["localAddress"])])}]))
         return traffic
 
     # --- SA contexts ---
@@ -518,7 +520,7 @@ class Generator:
     # --- Bundles ---
 
     def flags(self):
-        flags = self.random.sample(sorted(reference.BUNDLE_FLAGS - {"clearDfOnTunnel"}),
+        flags = self.random.sample(sorted(bundles.BUNDLE_FLAGS - {"clearDfOnTunnel"}),
                                    self.random.randrange(3))
         if self.chance(0.3) and "suppressDuplicateDeletion" not in flags:
             flags.append("suppressDuplicateDeletion")
@@ -557,34 +559,34 @@ class Generator:
 
     def sa(self, kind, spi):
         sa = {"spi": spi, "saTransformType": kind}
-        what = reference.TYPES.get(kind, "auth")
-        strong = [n for n, row in reference.CIPHER.items() if not row[2] or self.chance(0.1)]
+        what = bundles.TYPES.get(kind, "auth")
+        strong = [n for n, row in bundles.CIPHER.items() if not row[2] or self.chance(0.1)]
         cipher = self.pick(strong)
         if what == "both":
-            gcm = reference.CIPHER[cipher][1]
+            gcm = bundles.CIPHER[cipher][1]
             auth = cipher if gcm else self.auth(False)
             sa.update(cipherTransform=cipher, authTransform=auth,
-                      cipherKey=self.key(reference.CIPHER[cipher][0]))
+                      cipherKey=self.key(bundles.CIPHER[cipher][0]))
             if not gcm:
-                sa["authKey"] = self.key(reference.AUTH[auth][0])
+                sa["authKey"] = self.key(bundles.AUTH[auth][0])
             elif self.chance(0.2):
                 sa["authKey"] = sa["cipherKey"]
         elif what == "cipher":
-            cipher = self.pick([n for n in strong if not reference.CIPHER[n][1]])
-            sa.update(cipherTransform=cipher, cipherKey=self.key(reference.CIPHER[cipher][0]))
+            cipher = self.pick([n for n in strong if not bundles.CIPHER[n][1]])
+            sa.update(cipherTransform=cipher, cipherKey=self.key(bundles.CIPHER[cipher][0]))
         else:
             auth = self.auth(kind == "espAuth" and self.chance(0.5))
-            sa.update(authTransform=auth, authKey=self.key(reference.AUTH[auth][0]))
+            sa.update(authTransform=auth, authKey=self.key(bundles.AUTH[auth][0]))
         return sa
 
     def auth(self, gcm):
-        return self.pick([n for n, row in reference.AUTH.items() if row[1] == gcm and
+        return self.pick([n for n, row in bundles.AUTH.items() if row[1] == gcm and
                           (not row[2] or self.chance(0.1))])
 
     def spoil_bundle(self, bundle, sas):
         sa = self.pick(sas)
         key = self.pick([k for k in ("authKey", "cipherKey") if k in sa])
-        size = len(reference.key_bytes(sa[key]))
+        size = len(bundles.key_bytes(sa[key]))
         what = self.random.randrange(9)
         if what == 0:
             sa[key] = self.key(size + self.pick([-1, 1]))
@@ -601,6 +603,6 @@ class Generator:
         elif what == 6:
             bundle["saList"] = list(reversed(sas)) if len(sas) == 2 else sas * 2
         elif what == 7:
-            sa["authTransform"] = self.pick(reference.AUTH)
+            sa["authTransform"] = self.pick(bundles.AUTH)
         else:
             bundle["udpEncapsulation"] = {"localPort": 0, "remotePort": 4500}

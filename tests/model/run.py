@@ -22,7 +22,8 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api"))
 
 import generator  # noqa: E402
-import model as reference  # noqa: E402
+from base import load_statuses  # noqa: E402
+from model import Model  # noqa: E402
 import wire  # noqa: E402
 from daemon import Daemon  # noqa: E402
 
@@ -100,7 +101,7 @@ class Run:
 
     def __init__(self, service, allow_weak):
         self.service = service
-        self.model = reference.Model(generator.RIGHTS, allow_weak)
+        self.model = Model(generator.RIGHTS, allow_weak)
         self.names = wire.Names()
         self.expiring_since = {}
         service.fresh()
@@ -414,7 +415,7 @@ def main():
     # What a killed process wrote is there: memory will do, and is faster.
     if os.access("/dev/shm", os.W_OK):
         tempfile.tempdir = "/dev/shm"
-    reference.load_statuses(os.path.join(os.path.dirname(HERE), "contract/fwp_errors.tsv"))
+    load_statuses(os.path.join(os.path.dirname(HERE), "contract/fwp_errors.tsv"))
     service = Service(arguments.allow_weak)
     try:
         if arguments.replay:
