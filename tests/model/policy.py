@@ -62,7 +62,8 @@ class Policies:
 
     def add_policy(self, table, op, session):
         guid = op["body"].get("key")
-        need(guid is None or all(p.spec.get("key") != guid for p in table.values()),
+        need(guid is None or all(p.spec.get("key") != guid
+                                 for p in self.visible(table, session).values()),
              "FWP_E_ALREADY_EXISTS")
         dynamic = session is not None and session.dynamic
         policy = Policy(op["body"], op["session"] if dynamic else None, op["who"])
