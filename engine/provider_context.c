@@ -195,6 +195,19 @@ provider_context_check_right_to_add(struct ipsec_session *session,
 }
 
 enum ipsec_status
+provider_context_check_new(struct ipsec_session *session,
+                           const struct ipsec_provider_context *provider_context,
+                           uint8_t *lifetime_out)
+{
+    enum ipsec_status status = provider_context_check(provider_context, session->fault);
+
+    if (status != IPSEC_OK)
+        return status;
+    status = policy_lifetime_of(session, (provider_context->flags & PERSISTENT) != 0, lifetime_out);
+    return status == IPSEC_OK ? check_references(session, provider_context) : status;
+}
+
+enum ipsec_status
 provider_context_add(struct ipsec_session *session,
                      const struct ipsec_provider_context *provider_context,
                      bool is_tunnel,
@@ -205,13 +218,7 @@ provider_context_add(struct ipsec_session *session,
     enum ipsec_status status;
     uint8_t lifetime;
 
-    status = provider_context_check(provider_context, session->fault);
-    if (status != IPSEC_OK)
-        return status;
-    status = policy_lifetime_of(session, (provider_context->flags & PERSISTENT) != 0, &lifetime);
-    if (status != IPSEC_OK)
-        return status;
-    status = check_references(session, provider_context);
+    status = provider_context_check_new(session, provider_context, &lifetime);
     if (status != IPSEC_OK)
         return status;
     status = make_entry(session, provider_context, lifetime, is_tunnel, &entry);

@@ -30,6 +30,13 @@ struct provider_context_entry *provider_context_find_key(const struct ipsec_sess
 NODISCARD enum ipsec_status
 provider_context_check_right_to_add(struct ipsec_session *session,
                                     const struct ipsec_provider_context *provider_context);
+/* All that is checked before it is added but session, right and lock.  'lifetime_out' as in
+ * policy_lifetime_of(). */
+NODISCARD enum ipsec_status
+provider_context_check_new(struct ipsec_session *session,
+                           const struct ipsec_provider_context *provider_context,
+                           uint8_t *lifetime_out);
+
 /* Adds one after all checks but those of session and right, which come before. */
 NODISCARD enum ipsec_status
 provider_context_add(struct ipsec_session *session,

@@ -91,6 +91,7 @@ commit_delete(struct ipsec_session *session, struct policy_object *object)
     return IPSEC_OK;
 }
 
+/* The filters of a tunnel refer to its own contexts alone, and go with them. */
 static enum ipsec_status
 check_unused(struct ipsec_session *session, const struct policy_object *object)
 {
@@ -102,7 +103,7 @@ check_unused(struct ipsec_session *session, const struct policy_object *object)
                                "%llu SA contexts refer to provider context %llu",
                                (unsigned long long)entry->context_count,
                                (unsigned long long)entry->provider_context->id);
-    while (user != NULL && !policy_is_visible(session, &user->object))
+    while (user != NULL && (user->tunnel != NULL || !policy_is_visible(session, &user->object)))
         user = user->user_link.next;
     if (user == NULL)
         return IPSEC_OK;

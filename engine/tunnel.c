@@ -12,6 +12,7 @@
 #include "engine/condition.h"
 #include "engine/engine.h"
 #include "engine/filter.h"
+#include "engine/filter_check.h"
 #include "engine/guid.h"
 #include "engine/policy_type.h"
 #include "engine/provider_context.h"
@@ -43,19 +44,23 @@ _Static_assert(sizeof parts / sizeof *parts + 1 <= IPSEC_TUNNEL_FILTERS_MAX, "ro
 static enum ipsec_status check_rights_to_add(struct ipsec_session *session,
                                              const struct ipsec_tunnel *tunnel);
 static enum ipsec_status check_values(const struct ipsec_tunnel *tunnel, struct ipsec_fault *fault);
+static enum ipsec_status check_parts(struct ipsec_session *session,
+                                     const struct ipsec_tunnel *tunnel);
 static enum ipsec_status add_all(struct ipsec_session *session,
                                  const struct ipsec_tunnel *tunnel,
                                  struct provider_context_entry **policy_out);
 static enum ipsec_status add_main_mode(struct ipsec_session *session,
                                        const struct ipsec_tunnel *tunnel,
                                        struct provider_context_entry *policy);
-static enum ipsec_status add_part(struct ipsec_session *session,
-                                  const struct ipsec_tunnel *tunnel,
-                                  struct provider_context_entry *policy,
-                                  const struct part *part);
+static bool has_part(const struct ipsec_tunnel *tunnel, const struct part *part);
+static struct ipsec_filter part_filter(const struct ipsec_tunnel *tunnel,
+                                       const struct ipsec_provider_context *policy,
+                                       const struct part *part);
 static struct ipsec_filter filter_for(const struct ipsec_provider_context *context);
 static enum ipsec_status
 find(struct ipsec_session *session, uint64_t id, struct provider_context_entry **policy_out);
+static enum ipsec_status check_unused(struct ipsec_session *session,
+                                      const struct provider_context_entry *policy);
 static enum ipsec_status delete_all(struct ipsec_session *session,
                                     struct provider_context_entry *policy);
 static struct filter_entry *next_part(const struct ipsec_session *session,
@@ -85,6 +90,9 @@ ipsec_tunnel_add(struct ipsec_session *session,
     if (status != IPSEC_OK)
         return status;
     status = check_values(tunnel, session->fault);
+    if (status != IPSEC_OK)
+        return status;
+    status = check_parts(session, tunnel);
     if (status != IPSEC_OK)
         return status;
 
@@ -120,6 +128,12 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
         return status;
     status = find(session, id, &policy);
     if (policy == NULL)
+        return status;
+    status = policy_check_owner(session, &policy->object);
+    if (status != IPSEC_OK)
+        return status;
+    status = check_unused(session, policy);
+    if (status != IPSEC_OK)
         return status;
 
     const struct batch_mark mark = batch_mark(&state->batch);
@@ -205,21 +219,57 @@ check_values(const struct ipsec_tunnel *tunnel, struct ipsec_fault *fault)
     return IPSEC_OK;
 }
 
+/* What is wrong with any part shows before the first is made: that one asks for the lock, and
+ * nobody waits only to be refused. */
+static enum ipsec_status
+check_parts(struct ipsec_session *session, const struct ipsec_tunnel *tunnel)
+{
+    const struct ipsec_provider_context *policy = tunnel->tunnel_policy;
+    const struct ipsec_provider_context *main_mode = tunnel->main_mode_policy;
+    enum ipsec_status status;
+    uint8_t lifetime;
+
+    status = provider_context_check_new(session, policy, &lifetime);
+    if (status != IPSEC_OK)
+        return ipsec_fault_prefix(session->fault, "/tunnelPolicy");
+    if (main_mode != NULL) {
+        status = provider_context_check_new(session, main_mode, &lifetime);
+        if (status != IPSEC_OK)
+            return ipsec_fault_prefix(session->fault, "/mainModePolicy");
+        if (!guid_is_zero(&policy->key) && guid_equal(&policy->key, &main_mode->key))
+            return refuse(session->fault, IPSEC_ALREADY_EXISTS, "/mainModePolicy/key",
+                          "the tunnel policy has this key");
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!has_part(tunnel, &parts[i]))
+            continue;
+        const struct ipsec_filter filter = part_filter(tunnel, policy, &parts[i]);
+
+        status = filter_check_values(&filter, session->fault);
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return IPSEC_OK;
+}
+
 static enum ipsec_status
 add_all(struct ipsec_session *session,
         const struct ipsec_tunnel *tunnel,
         struct provider_context_entry **policy_out)
 {
-    bool forwards = (tunnel->flags & IPSEC_TUNNEL_POINT_TO_POINT) == 0;
+    const struct filter_entry *entry;
     enum ipsec_status status;
 
     status = provider_context_add(session, tunnel->tunnel_policy, true, policy_out);
     if (status != IPSEC_OK)
         return ipsec_fault_prefix(session->fault, "/tunnelPolicy");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (parts[i].is_forward && !forwards)
+        if (!has_part(tunnel, &parts[i]))
             continue;
-        status = add_part(session, tunnel, *policy_out, &parts[i]);
+        const struct ipsec_filter filter =
+            part_filter(tunnel, (*policy_out)->provider_context, &parts[i]);
+
+        status = filter_add(session, &filter, *policy_out, &entry);
         if (status != IPSEC_OK)
             return status;
     }
@@ -227,14 +277,18 @@ add_all(struct ipsec_session *session,
                                             : add_main_mode(session, tunnel, *policy_out);
 }
 
-static enum ipsec_status
-add_part(struct ipsec_session *session,
-         const struct ipsec_tunnel *tunnel,
-         struct provider_context_entry *policy,
-         const struct part *part)
+static bool
+has_part(const struct ipsec_tunnel *tunnel, const struct part *part)
 {
-    struct ipsec_filter filter = filter_for(policy->provider_context);
-    const struct filter_entry *entry;
+    return !part->is_forward || (tunnel->flags & IPSEC_TUNNEL_POINT_TO_POINT) == 0;
+}
+
+static struct ipsec_filter
+part_filter(const struct ipsec_tunnel *tunnel,
+            const struct ipsec_provider_context *policy,
+            const struct part *part)
+{
+    struct ipsec_filter filter = filter_for(policy);
 
     filter.layer = (uint8_t)(part->layer + tunnel->ip_version);
     filter.sub_layer = part->sub_layer;
@@ -250,7 +304,7 @@ add_part(struct ipsec_session *session,
         else if (*field == IPSEC_CONDITION_IP_REMOTE_ADDRESS)
             *field = IPSEC_CONDITION_IP_LOCAL_ADDRESS;
     }
-    return filter_add(session, &filter, policy, &entry);
+    return filter;
 }
 
 /* Looked up by the tunnel's endpoints. */
@@ -312,12 +366,29 @@ find(struct ipsec_session *session, uint64_t id, struct provider_context_entry *
     return IPSEC_OK;
 }
 
+/* By others than its own parts.  As with check_parts(), this comes before the lock. */
+static enum ipsec_status
+check_unused(struct ipsec_session *session, const struct provider_context_entry *policy)
+{
+    const struct policy_object *object = &policy->object;
+    enum ipsec_status status = object->ops->check_unused(session, object);
+
+    for (struct filter_entry *part = next_part(session, policy->first_part);
+         status == IPSEC_OK && part != NULL; part = next_part(session, part->part_link.next)) {
+        if (main_mode_of(part) == NULL)
+            continue;
+        object = &main_mode_of(part)->object;
+        status = object->ops->check_unused(session, object);
+    }
+    return status;
+}
+
 /* What refers goes before what it refers to. */
 static enum ipsec_status
 delete_all(struct ipsec_session *session, struct provider_context_entry *policy)
 {
     struct filter_entry *part = next_part(session, policy->first_part);
-    enum ipsec_status status = policy_check_owner(session, &policy->object);
+    enum ipsec_status status = IPSEC_OK;
 
     while (status == IPSEC_OK && part != NULL) {
         struct provider_context_entry *main_mode = main_mode_of(part);

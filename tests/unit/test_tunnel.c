@@ -2,6 +2,7 @@
  *
  * test_tunnel.c: tunnels: one call makes policy and filters, one call takes them away. */
 #include "engine/filter.h"
+#include "engine/guid.h"
 #include "engine/provider_context.h"
 #include "tests/unit/provider_context_fixture.h"
 
@@ -339,6 +340,46 @@ transactions_and_sessions_hold_the_whole_tunnel(void **state)
     assert_nothing_left(fixture);
 }
 
+/* What is wrong comes before the lock: nobody waits for it only to be refused then. */
+static void
+who_is_refused_does_not_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_session writer = open_session(fixture, 0);
+    struct ipsec_provider_context policy = tunnel_policy();
+    struct ipsec_provider_context main_mode = main_mode_policy();
+    const struct ipsec_tunnel good = make_tunnel(&policy);
+    struct ipsec_tunnel tunnel = good;
+    const struct ipsec_tunnel_made made = add_tunnel(&fixture->session, &good);
+    const struct ipsec_traffic traffic = tunnel_traffic(made.id);
+    struct ipsec_tunnel_made other;
+    uint64_t context;
+
+    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, NULL, &context),
+                     IPSEC_OK);
+    end_batch(fixture);
+    begin(&writer, false);
+    assert_int_equal(ipsec_tunnel_delete(&fixture->session, made.id), IPSEC_IN_USE);
+    assert_false(fixture->session.must_wait);
+
+    tunnel.conditions[1].field = IPSEC_CONDITION_IP_LOCAL_ADDRESS;
+    assert_int_equal(ipsec_tunnel_add(&fixture->session, &tunnel, &other),
+                     IPSEC_DUPLICATE_CONDITION);
+    tunnel = good;
+    tunnel.main_mode_policy = &main_mode;
+    policy.key = main_mode.key = guid_new();
+    assert_int_equal(ipsec_tunnel_add(&fixture->session, &tunnel, &other), IPSEC_ALREADY_EXISTS);
+    assert_string_equal(fixture->fault.pointer, "/mainModePolicy/key");
+    main_mode.key = guid_new();
+    main_mode.name = NULL;
+    assert_int_equal(ipsec_tunnel_add(&fixture->session, &tunnel, &other), IPSEC_NULL_DISPLAY_NAME);
+    assert_false(fixture->session.must_wait);
+
+    assert_int_equal(ipsec_tunnel_add(&fixture->session, &good, &other), IPSEC_TIMEOUT);
+    assert_true(fixture->session.must_wait);
+    roll_back(fixture, &writer);
+}
+
 int
 main(void)
 {
@@ -351,6 +392,7 @@ main(void)
         FIXTURE_TEST(flaws_are_named_and_leave_no_trace),
         FIXTURE_TEST(the_rights_are_those_of_the_objects),
         FIXTURE_TEST(transactions_and_sessions_hold_the_whole_tunnel),
+        FIXTURE_TEST(who_is_refused_does_not_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
