@@ -35,7 +35,7 @@ void
 principal_table_clear(struct principal_table *table)
 {
     hash_index_clear(&table->names);
-    for (size_t i = 0; i < PRINCIPAL_CHUNK_COUNT; i++) {
+    for (size_t i = 0; i <= table->last / PRINCIPAL_CHUNK_SIZE; i++) {
         struct principal_chunk *chunk = atomic_load(&table->chunks[i]);
 
         for (size_t j = 0; chunk != NULL && j < PRINCIPAL_CHUNK_SIZE; j++)
