@@ -31,6 +31,7 @@ struct ipsec_engine {
     struct ipsec_engine_options options;
     struct handover handover;
     struct figures figures;
+    bool has_thread; /* or the thread of its caller runs it */
     pthread_t thread;
 
     /* The engine thread's; names of principals are for all. */
@@ -43,6 +44,12 @@ struct ipsec_engine {
 
 static enum ipsec_status check_options(const struct ipsec_engine_options *options,
                                        struct ipsec_fault *fault);
+static enum ipsec_status make_engine(const struct ipsec_engine_options *options,
+                                     const struct store_ops *ops,
+                                     const char *path,
+                                     const struct plane_ops *plane_ops,
+                                     struct ipsec_fault *fault,
+                                     struct ipsec_engine **engine_out);
 static enum ipsec_status open_state(struct ipsec_engine *engine,
                                     const char *path,
                                     const struct plane_ops *plane_ops,
@@ -50,6 +57,7 @@ static enum ipsec_status open_state(struct ipsec_engine *engine,
 static enum ipsec_status start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault);
 static void free_engine(struct ipsec_engine *engine);
 static void *engine_thread(void *argument);
+static bool run_round(struct ipsec_engine *engine);
 static void flush_plane(const struct sa_database *database);
 static bool is_finished(struct ipsec_engine *engine, bool closed);
 static int64_t next_work_ms(const struct ipsec_engine *engine, int64_t clock_ms);
@@ -101,27 +109,31 @@ ipsec_engine_open_on(const struct ipsec_engine_options *options,
                      struct ipsec_fault *fault,
                      struct ipsec_engine **engine_out)
 {
-    enum ipsec_status status = check_options(options, fault);
+    struct ipsec_engine *engine;
+    enum ipsec_status status = make_engine(options, ops, path, plane_ops, fault, &engine);
 
     *engine_out = NULL;
-    if (status != IPSEC_OK)
-        return status;
-    struct ipsec_engine *engine = calloc(1, sizeof *engine);
-    if (engine == NULL)
-        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
-                               "no memory for the engine");
-    engine->options = *options;
-    engine->options.store_uri = NULL; /* borrowed for the call only */
-    engine->runner = (struct call_runner){
-        .state = &engine->state,
-        .store_ops = ops,
-        .abandoned_after_ms = options->abandoned_after_ms,
-    };
-    handover_init(&engine->handover, options->queue_depth);
-
-    status = open_state(engine, path, plane_ops, fault);
     if (status == IPSEC_OK)
         status = start_thread(engine, fault);
+    if (status != IPSEC_OK) {
+        free_engine(engine);
+        return status;
+    }
+    *engine_out = engine;
+    return IPSEC_OK;
+}
+
+enum ipsec_status
+ipsec_engine_open_unthreaded(const struct ipsec_engine_options *options,
+                             const struct store_ops *ops,
+                             const char *path,
+                             struct ipsec_fault *fault,
+                             struct ipsec_engine **engine_out)
+{
+    struct ipsec_engine *engine;
+    enum ipsec_status status = make_engine(options, ops, path, NULL, fault, &engine);
+
+    *engine_out = NULL;
     if (status != IPSEC_OK) {
         free_engine(engine);
         return status;
@@ -136,7 +148,9 @@ ipsec_engine_close(struct ipsec_engine *engine)
     if (engine == NULL)
         return;
     handover_close(&engine->handover);
-    if (pthread_join(engine->thread, NULL) != 0)
+    if (!engine->has_thread)
+        (void)engine_thread(engine);
+    else if (pthread_join(engine->thread, NULL) != 0)
         abort();
     free_engine(engine);
 }
@@ -228,8 +242,12 @@ ipsec_engine_call(struct ipsec_engine *engine, struct ipsec_call *call)
     ipsec_engine_submit(engine, call);
 
     struct pollfd event = { .fd = ipsec_completion_fd(completion), .events = POLLIN };
-    while (ipsec_completion_take(completion) == NULL)
-        (void)poll(&event, 1, -1);
+    while (ipsec_completion_take(completion) == NULL) {
+        if (engine->has_thread)
+            (void)poll(&event, 1, -1);
+        else
+            (void)run_round(engine);
+    }
     ipsec_completion_close(completion);
     call->completion = NULL;
     return call->status;
@@ -271,6 +289,36 @@ check_options(const struct ipsec_engine_options *options, struct ipsec_fault *fa
         return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_SERVICE, "max-batch",
                                "a batch needs at least one place");
     return IPSEC_OK;
+}
+
+/* All but its thread.  On failure what there is of it is left in '*engine_out', to be freed. */
+static enum ipsec_status
+make_engine(const struct ipsec_engine_options *options,
+            const struct store_ops *ops,
+            const char *path,
+            const struct plane_ops *plane_ops,
+            struct ipsec_fault *fault,
+            struct ipsec_engine **engine_out)
+{
+    enum ipsec_status status = check_options(options, fault);
+
+    *engine_out = NULL;
+    if (status != IPSEC_OK)
+        return status;
+    struct ipsec_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory for the engine");
+    engine->options = *options;
+    engine->options.store_uri = NULL; /* borrowed for the call only */
+    engine->runner = (struct call_runner){
+        .state = &engine->state,
+        .store_ops = ops,
+        .abandoned_after_ms = options->abandoned_after_ms,
+    };
+    handover_init(&engine->handover, options->queue_depth);
+    *engine_out = engine;
+    return open_state(engine, path, plane_ops, fault);
 }
 
 static enum ipsec_status
@@ -334,6 +382,7 @@ start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault)
     if (error != 0)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "the engine thread can't be started: errno %d", error);
+    engine->has_thread = true;
     (void)pthread_setname_np(engine->thread, "engine");
     return IPSEC_OK;
 }
@@ -341,6 +390,8 @@ start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault)
 static void
 free_engine(struct ipsec_engine *engine)
 {
+    if (engine == NULL)
+        return;
     engine->runner.store_ops->close(engine->runner.store);
     state_clear(&engine->state);
     handover_clear(&engine->handover);
@@ -352,24 +403,32 @@ static void *
 engine_thread(void *argument)
 {
     struct ipsec_engine *engine = argument;
-    struct policy_lock *policy = &engine->state.policy;
-    bool closed = false;
 
-    while (!is_finished(engine, closed)) {
-        if (engine->waiting == NULL)
-            engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
-        if ((closed || handover_is_draining(&engine->handover)) && !policy->stopped)
-            policy_lock_stop(policy);
-        if (engine->runner.store_fault.status != IPSEC_OK &&
-            clock_monotonic_ms() >= engine->next_probe_ms)
-            probe_store(engine);
-        int64_t clock_ms = clock_monotonic_ms();
-        if (engine->waiting != NULL || next_work_ms(engine, clock_ms) <= clock_ms)
-            run_batch(engine);
-    }
+    while (run_round(engine))
+        continue;
     if (engine->options.flush_on_close)
         flush_plane(&engine->state.sa);
     return NULL;
+}
+
+/* Waits for something to do and does it.  False: it is closed, and nothing is left to do. */
+static bool
+run_round(struct ipsec_engine *engine)
+{
+    struct policy_lock *policy = &engine->state.policy;
+    bool closed = false;
+
+    if (engine->waiting == NULL)
+        engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
+    if ((closed || handover_is_draining(&engine->handover)) && !policy->stopped)
+        policy_lock_stop(policy);
+    if (engine->runner.store_fault.status != IPSEC_OK &&
+        clock_monotonic_ms() >= engine->next_probe_ms)
+        probe_store(engine);
+    int64_t clock_ms = clock_monotonic_ms();
+    if (engine->waiting != NULL || next_work_ms(engine, clock_ms) <= clock_ms)
+        run_batch(engine);
+    return !is_finished(engine, closed);
 }
 
 static void

@@ -22,3 +22,11 @@ NODISCARD enum ipsec_status ipsec_engine_open_on(const struct ipsec_engine_optio
                                                  const struct plane_ops *plane_ops,
                                                  struct ipsec_fault *fault,
                                                  struct ipsec_engine **engine_out);
+
+/* An engine without a thread: ipsec_engine_call() and ipsec_engine_close() run it on that of their
+ * caller, there is only one, and between calls nothing happens. */
+NODISCARD enum ipsec_status ipsec_engine_open_unthreaded(const struct ipsec_engine_options *options,
+                                                         const struct store_ops *ops,
+                                                         const char *path,
+                                                         struct ipsec_fault *fault,
+                                                         struct ipsec_engine **engine_out);

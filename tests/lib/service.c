@@ -29,12 +29,8 @@ service_options(void)
     };
 }
 
-enum ipsec_status
-service_open(struct service *service,
-             const struct ipsec_engine_options *options,
-             const char *store,
-             const struct plane_ops *plane,
-             struct ipsec_fault *fault)
+static void
+init(struct service *service)
 {
     static char principal[] = "uri:spiffe://example.org/test";
 
@@ -44,7 +40,27 @@ service_open(struct service *service,
         .names = { { AUTH_NAME_URI, principal + 4 }, { AUTH_NAME_EVERYONE, NULL } },
     };
     service->identity.names = service->names;
+}
+
+enum ipsec_status
+service_open(struct service *service,
+             const struct ipsec_engine_options *options,
+             const char *store,
+             const struct plane_ops *plane,
+             struct ipsec_fault *fault)
+{
+    init(service);
     return ipsec_engine_open_on(options, &kept_store, store, plane, fault, &service->api.engine);
+}
+
+enum ipsec_status
+service_open_unthreaded(struct service *service,
+                        const struct ipsec_engine_options *options,
+                        const char *store,
+                        struct ipsec_fault *fault)
+{
+    init(service);
+    return ipsec_engine_open_unthreaded(options, &kept_store, store, fault, &service->api.engine);
 }
 
 void

@@ -61,6 +61,11 @@ NODISCARD enum ipsec_status service_open(struct service *service,
                                          const char *store,
                                          const struct plane_ops *plane,
                                          struct ipsec_fault *fault);
+/* The same without an engine thread, for many calls a second; no data plane. */
+NODISCARD enum ipsec_status service_open_unthreaded(struct service *service,
+                                                    const struct ipsec_engine_options *options,
+                                                    const char *store,
+                                                    struct ipsec_fault *fault);
 void service_close(struct service *service);
 
 /* Runs one request with all rights, as the wire does.  The answer stays in 'service->call' until
