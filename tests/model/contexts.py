@@ -52,6 +52,16 @@ class Context:
         self.labels = {}
         self.predecessor = None
         self.knows_key = True  # of the inbound SAs, to compare with
+        self.version = 0
+
+
+def describe(kind, reason, name, context):
+    """An event."""
+    return {"type": kind, "reason": reason, "id": name, "state": context.state,
+            "trafficType": context.traffic["trafficType"],
+            "ipVersion": context.traffic["ipVersion"],
+            "localAddress": context.traffic["localAddress"],
+            "remoteAddress": context.traffic["remoteAddress"]}
 
 
 class Contexts:
@@ -158,7 +168,7 @@ class Contexts:
         context.inbound_filter = self.mirror(traffic)
         context.labels = body.get("labels", {})
         self.key_at_once(op, name, context, body)
-        self.contexts[name] = context
+        self.put(name, context)
         return {"id": name, "inboundFilterId": context.inbound_filter, "spi": context.spi,
                 "state": None if context.state == "created" else context.state}
 
@@ -185,26 +195,66 @@ class Contexts:
     def create_all(self, op):
         body = op["body"]
         need(body["items"], "FWP_E_ZERO_LENGTH_ARRAY")
-        before = copy.deepcopy(self.contexts)
+        before = copy.deepcopy((self.contexts, self.changes, self.counters))
         results = []
         for name, item in zip(op["as"], body["items"]):
             try:
                 results.append(self.create(op, name, item))
             except Refused as refused:
                 if body.get("atomic", True):
-                    self.contexts = before
+                    self.contexts, self.changes, self.counters = before
                     raise
                 results.append({"error": {"status": refused.status, "code": refused.code}})
         return Answer(200, None, {"items": results})
 
     def find(self, op):
         need(op["id"] in self.contexts, "FWP_E_NOT_FOUND")
+        self.check_if_match(op, self.contexts[op["id"]])
         return self.contexts[op["id"]]
+
+    # --- Changes: each is an event with the state that it left (7.8) ------------------------------
+
+    def put(self, name, context):
+        self.changes.append([self.set(name, context, "call")])
+
+    def remove(self, name):
+        before = self.contexts.pop(name)
+        self.count_active(before, None)
+        self.changes.append([describe("delete", "call", name, before)])
+
+    def set(self, name, context, reason):
+        """Puts the changed context in the place of what there is, and says what happened."""
+        before = self.contexts.get(name)
+        context.version += 1
+        self.contexts[name] = context
+        self.count_active(before, context)
+        return describe("add" if before is None else "update", reason, name, context)
+
+    def count_active(self, before, after):
+        was = before is not None and before.state == "active"
+        now = after is not None and after.state == "active"
+        self.counters["totalSasAdded"] += now and not was
+        self.counters["totalSasDeleted"] += was and not now
+
+    def take_changes(self):
+        """What happened since the last time, in order; those of one set in any order."""
+        changes, self.changes = self.changes, []
+        return [change for change in changes if change]
+
+    def op_getStatistics(self, op):
+        self.enter(op, "saDatabase", "FWPM_ACTRL_READ_STATS", "no transaction")
+        states = [c.state for c in self.contexts.values()]
+        return Answer(200, None, {"aggregateSaStatistics": dict(
+            self.counters, activeSas=states.count("active"),
+            pendingSaNegotiations=sum(s in ("created", "spiSet", "inbound") for s in states),
+            activeTunnels=sum(c.state == "active" and c.traffic["trafficType"] == "tunnel"
+                              for c in self.contexts.values()))})
+
+    # --- Reading and deleting ---------------------------------------------------------------------
 
     def op_getSaContext(self, op):
         self.enter(op, "saDatabase", "FWPM_ACTRL_READ")
-        self.find(op)
-        return Answer(200, None, self.show_context(op["id"]))
+        return self.read(op, self.find(op), self.show_context(op["id"]))
 
     def show_context(self, name):
         context = self.contexts[name]
@@ -214,7 +264,8 @@ class Contexts:
                 "inboundFilterId": context.inbound_filter if committed else 0,
                 "spi": context.spi, "inbound": show_bundle(context.inbound, context.spi),
                 "outbound": show_bundle(context.outbound), "labels": context.labels,
-                "predecessorId": context.predecessor, "createdBy": context.creator}
+                "predecessorId": context.predecessor, "createdBy": context.creator,
+                "version": context.version}
 
     def op_listSaContexts(self, op):
         self.enter(op, "saDatabase", "FWPM_ACTRL_ENUM FWPM_ACTRL_READ")
@@ -228,7 +279,7 @@ class Contexts:
     def op_deleteSaContext(self, op):
         self.enter(op, "saDatabase", "DELETE", "direct")
         self.find(op)
-        del self.contexts[op["id"]]
+        self.remove(op["id"])
         return Answer(204)
 
     def op_getSpi(self, op):
@@ -252,7 +303,7 @@ class Contexts:
             return Answer(200, None, {"spi": context.spi})
         need(context.state == "created", "FWP_E_INCOMPATIBLE_SA_STATE")
         self.assign_spi(chosen, spi)
-        self.contexts[op["id"]] = chosen
+        self.put(op["id"], chosen)
         return Answer(200, None, {"spi": spi})
 
     def choose_inbound_filter(self, op, context, name):
@@ -289,9 +340,11 @@ class Contexts:
             context = self.find(op)
             self.check_bundle(context, op["body"], direction)
             need(context.state == wanted, "FWP_E_INCOMPATIBLE_SA_STATE")
+            context = copy.copy(context)
             self.take_bundle(context, op["body"], direction)
             if direction == "outbound":
                 self.replace_others(op["id"], context)
+            self.put(op["id"], context)
             return Answer(201, None, self.show_context(op["id"]))
 
         return self.repeatable(op, session, run)
@@ -304,22 +357,35 @@ class Contexts:
     def replace_others(self, name, context):
         """The older ones of the same traffic lose their outbound SAs, and the one replaced."""
         keep = "suppressDuplicateDeletion" in context.outbound.get("flags", [])
-        for other_name, other in self.contexts.items():
+        replaced = []
+        for other_name, other in list(self.contexts.items()):
             if other_name == name or other.outbound is None:
                 continue
             same = other.traffic == context.traffic
             if other_name == context.predecessor or (same and not keep):
-                other.outbound = None
-                other.state = "expiring"
+                replaced.append(other_name)
+        self.counters["successfulRekeys"] += any(
+            other.state == "active" and other.traffic == context.traffic
+            for other_name, other in self.contexts.items() if other_name != name)
+        self.end_outbound(replaced, "duplicate")
+
+    def end_outbound(self, names, reason):
+        """The outbound SAs go at once, the inbound ones in a minute."""
+        changes = []
+        for name in names:
+            ended = copy.copy(self.contexts[name])
+            ended.outbound = None
+            ended.state = "expiring"
+            changes.append(self.set(name, ended, reason))
+        self.changes.append(changes)
 
     def op_expireSaContext(self, op):
         self.enter(op, "saDatabase", "DELETE", "no transaction")
         context = self.find(op)
         if context.inbound is None:
-            del self.contexts[op["id"]]
-        else:
-            context.outbound = None
-            context.state = "expiring"
+            self.remove(op["id"])
+        elif context.state != "expiring":
+            self.end_outbound([op["id"]], "call")
         return Answer(204)
 
     def op_rotateSaContext(self, op):
@@ -342,7 +408,7 @@ class Contexts:
         context.predecessor = op["id"]
         wanted = dict(body, getSpi=True) if "spi" not in body else body
         self.key_at_once(op, op["as"], context, wanted)
-        self.contexts[op["as"]] = context
+        self.put(op["as"], context)
         return Answer(201, None, self.show_context(op["as"]))
 
     def op_updateSaContext(self, op):
@@ -379,7 +445,7 @@ class Contexts:
             need(context.state in ("inbound", "active"), "FWP_E_INCOMPATIBLE_SA_STATE")
         if "labels" in body:
             changed.labels = body["labels"]
-        self.contexts[op["id"]] = changed
+        self.put(op["id"], changed)
         return Answer(200, None, self.show_context(op["id"]))
 
     def check_labels(self, labels):

@@ -4,9 +4,10 @@ some don't, and about one in eight has something wrong in it."""
 
 import bundles
 from base import version_of
-from policy import CALLOUTS, LAYERS
+from policy import CALLOUTS, LAYERS, kind_of
 
-ORCHESTRATOR = "FWPM_ACTRL_ADD FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE FWPM_ACTRL_READ_STATS".split()
+ORCHESTRATOR = ("FWPM_ACTRL_ADD FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE FWPM_ACTRL_READ_STATS "
+                "FWPM_ACTRL_SUBSCRIBE").split()
 POLICY = "FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE".split()
 TRANSACTIONS = "FWPM_ACTRL_OPEN FWPM_ACTRL_BEGIN_READ_TXN FWPM_ACTRL_BEGIN_WRITE_TXN".split()
 READ = "FWPM_ACTRL_READ FWPM_ACTRL_ENUM".split()
@@ -31,8 +32,12 @@ REMOTES = {"v4": ["198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.9"]
 PREFIXES = {"v4": ["198.51.100.0/24", "198.51.100.0/30", "198.51.100.1/32", "0.0.0.0/0"],
             "v6": ["2001:db8:1::/64", "2001:db8::/32", "2001:db8:1::7/128"]}
 ODD_ADDRESSES = ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"]
+KEYS = ["k1", "k2", "k3", "k4"]
 LABELS = [("site", "a"), ("site", "b"), ("tier", "1"), ("owner", "")]
 CONTEXTS, FILTERS, PROVIDER_CONTEXTS, SESSIONS = 40, 24, 6, 8
+TAGGED = ("getSaContext", "deleteSaContext", "getSpi", "setSpi", "addInbound", "addOutbound",
+          "updateSaContext", "expireSaContext", "rotateSaContext", "getFilter", "deleteFilter",
+          "getProviderContext", "deleteProviderContext")
 
 
 class Generator:
@@ -68,8 +73,8 @@ class Generator:
         self.spoilt = False
         model = self.model
         many_contexts = len(model.contexts) / CONTEXTS
-        many_filters = len(model.filters) / FILTERS
-        many_policies = len(model.provider_contexts) / PROVIDER_CONTEXTS
+        many_filters = sum(p.tunnel is None for p in model.filters.values()) / FILTERS
+        many_policies = min(len(model.provider_contexts) / PROVIDER_CONTEXTS, 1)
         many_sessions = len(model.sessions) / SESSIONS
         weights = {
             "addFilter": 9 * (1 - many_filters) ** 2 + 0.5,
@@ -78,6 +83,8 @@ class Generator:
             "addProviderContext": 3 * (1 - many_policies) ** 2 + 0.1,
             "deleteProviderContext": 2 * many_policies ** 2 + 0.2,
             "getProviderContext": 0.7, "listProviderContexts": 0.4,
+            "addTunnel": 2 * (1 - many_policies) + 0.1, "deleteTunnel": 1.5 * many_policies + 0.1,
+            "getTunnel": 0.5, "getStatistics": 0.7,
             "createSaContext": 10 * (1 - many_contexts) + 1,
             "createSaContexts": 2 * (1 - many_contexts) + 0.2,
             "deleteSaContext": 5 * many_contexts ** 2 + 0.3,
@@ -93,6 +100,7 @@ class Generator:
             weights["createSaContext"] += 15
         if model.writer is not None:  # a transaction should have something in it
             weights["deleteFilter"] += 5
+            weights["deleteTunnel"] += 1
         name = self.random.choices(list(weights), list(weights.values()))[0]
         op = {"op": name, "who": self.who(name)}
         getattr(self, "make_" + name)(op)
@@ -101,23 +109,55 @@ class Generator:
         writes = not name.startswith(("get", "list")) or name == "getSpi"
         if writes and self.chance(0.05):
             op["dryRun"] = True
-        elif name in ("addFilter", "addProviderContext", "createSaContext", "createSaContexts", "addInbound",
-                    "addOutbound", "rotateSaContext", "getSpi") and \
-                not self.spoilt and self.chance(0.12):
+        elif name in ("addFilter", "addProviderContext", "addTunnel", "createSaContext",
+                      "createSaContexts", "addInbound", "addOutbound", "rotateSaContext",
+                      "getSpi") and not self.spoilt and self.chance(0.12):
             self.choose_key(op)
+            return op
+        if name in TAGGED and self.chance(0.1):
+            self.choose_tags(op)
         return op
+
+    def look(self):
+        """A look at the stream of events, and back at some of them through a filter."""
+        op = {"op": "look", "back": self.pick([0, 0, 1, 10, 100])}
+        if op["back"] and self.chance(0.7):
+            op["query"] = self.pick([{"trafficType": "tunnel"}, {"trafficType": "transport"},
+                                     {"localAddress": self.pick(LOCALS["v4"] + LOCALS["v6"])},
+                                     {"remoteAddress": self.pick(REMOTES["v4"] + REMOTES["v6"])}])
+        return op
+
+    def choose_tags(self, op):
+        """If-Match, and If-None-Match where it reads: what is true mostly, and some old tags."""
+        header = "ifNoneMatch" if op["op"].startswith("get") and op["op"] != "getSpi" and \
+            self.chance(0.7) else "ifMatch"
+        if self.chance(0.1):
+            op[header] = "*"
+            return
+        tables = (self.model.contexts, self.model.filters, self.model.provider_contexts)
+        thing = next((t[op["id"]] for t in tables if op["id"] in t), None)
+        beside = None
+        if op["id"] in self.model.contexts:
+            beside = self.model.show_context(op["id"])["inboundFilterId"]
+        version = thing.version if thing else 1
+        tags = [[op["id"], version, beside, self.chance(0.1)]] if self.chance(0.75) else []
+        if self.chance(0.4):
+            tags.append([op["id"], version - 1, beside, False])
+        if beside is not None and self.chance(0.1):
+            tags.append([op["id"], version, self.pick([0, *self.model.filters]), False])
+        op[header] = tags or [[op["id"], version + 1, beside, False]]
 
     def who(self, name):
         if self.chance(0.78):
             return "admin"
-        if "Filter" in name or "Provider" in name:
+        if "Filter" in name or "Provider" in name or "Tunnel" in name:
             return self.pick(["author", "author", "author", "reader", "keyer", "nobody"])
         return self.pick(["keyer", "keyer", "keyer", "author", "author", "reader", "nobody"])
 
     def choose_session(self, op):
         """A session of the caller's, where one has a transaction that rather."""
         own = [n for n, s in self.model.sessions.items() if s.owner == op["who"]]
-        policy = "Filter" in op["op"] or "Provider" in op["op"]
+        policy = any(noun in op["op"] for noun in ("Filter", "Provider", "Tunnel"))
         if own and self.chance(0.7 if policy else 0.15):
             busy = [n for n in own if self.model.sessions[n].transaction]
             op["session"] = self.pick(busy) if busy and self.chance(0.7) else self.pick(own)
@@ -216,15 +256,28 @@ class Generator:
             action = {"type": self.pick(["permit", "block"])}
         spec = {"displayData": {"name": op["as"]}, "layer": layer, "action": action,
                 "conditions": conditions}
+        if self.chance(0.12):
+            self.refer(spec, direction, version)
         if self.chance(0.5):
             spec["weight"] = self.pick([{"range": self.random.randrange(16)},
                                         self.random.randrange(1 << 53)])
         if self.chance(0.1):
-            spec["key"] = self.pick(["k1", "k2", "k3", "k4"])
+            spec["key"] = self.pick(KEYS)
         if self.spoils(0.12):
             self.pick([self.spoil_name, self.spoil_layer, self.spoil_conditions,
                        self.spoil_weight, self.spoil_callout])(spec)
         op["body"] = spec
+
+    def refer(self, spec, direction, version):
+        """Has the filter go by a provider context, mostly by one of the right kind."""
+        known = {p.spec["key"]: kind_of(p.spec) for p in self.model.provider_contexts.values()
+                 if "key" in p.spec}
+        key = self.pick(known) if known and self.chance(0.9) else self.pick(KEYS)
+        spec["providerContextKey"] = key
+        if known.get(key) != "transport" and self.chance(0.9):
+            spec["action"] = {"type": "calloutTerminating", "callout": "ipsec%sTunnel%s" %
+                              (direction.capitalize(), version.upper())}
+            spec["subLayer"] = "ipsecTunnel"
 
     def condition(self, field, value):
         return {"field": field, "match": "equal", "value": value}
@@ -260,11 +313,16 @@ class Generator:
 
     def make_addProviderContext(self, op):
         op["as"] = self.name("p")
+        op["body"] = self.provider_context(op["as"], self.chance(0.85))
+        if self.chance(0.3):
+            op["body"]["key"] = self.pick(KEYS)
+
+    def provider_context(self, name, is_tunnel):
         proposals = [{"lifetime": {"seconds": 3600}, "saTransforms": [
             {"saTransformType": "espAuthAndCipher", "authTransform": "GCM_AES_128",
              "cipherTransform": "GCM_AES_128"}]}]
-        body = {"displayData": {"name": op["as"]}}
-        if self.chance(0.85):
+        body = {"displayData": {"name": name}}
+        if is_tunnel:
             version = "v4" if self.chance(0.75) else "v6"
             body["type"] = "ipsecIkeQmTunnelContext"
             body["tunnelPolicy"] = policy = {
@@ -277,8 +335,6 @@ class Generator:
         else:
             body["type"] = "ipsecIkeQmTransportContext"
             body["transportPolicy"] = policy = {"ipsecProposals": proposals}
-        if self.chance(0.1):
-            body["key"] = self.pick(["k1", "k2", "k3", "k4"])
         if self.spoils(0.1):
             what = self.random.randrange(3)
             if what == 0:
@@ -287,7 +343,7 @@ class Generator:
                 policy["ipsecProposals"] = []
             else:
                 proposals[0]["lifetime"] = {"seconds": 0}
-        op["body"] = body
+        return body
 
     def make_getProviderContext(self, op):
         op["id"] = self.some("p", self.model.provider_contexts)
@@ -298,6 +354,56 @@ class Generator:
 
     def make_listProviderContexts(self, op):
         pass
+
+    # --- Tunnels ---
+
+    def make_addTunnel(self, op):
+        op["as"] = self.name("t")
+        op["body"] = body = {"tunnelPolicy": self.provider_context(op["as"], True)}
+        if self.chance(0.5):
+            body["mainModePolicy"] = {"displayData": {"name": op["as"] + " ike"},
+                                      "type": "ipsecIkeMmContext",
+                                      "policy": {"softExpirationTime": 28800}}
+        for policy in body.values():
+            if self.chance(0.4):
+                policy["key"] = self.pick(KEYS)
+        version = "v4" if self.chance(0.75) else "v6"
+        body["conditions"] = [self.condition(field, self.pick(addresses[version])) for
+                              field, addresses in (("ipLocalAddress", LOCALS),
+                                                   ("ipRemoteAddress", PREFIXES))
+                              if self.chance(0.7)]
+        if self.chance(0.3):
+            body["flags"] = ["pointToPoint"]
+            if self.chance(0.5):
+                body["conditions"].append(self.condition("ipProtocol", 6))
+        if self.spoils(0.12):
+            self.spoil_tunnel(body)
+
+    def spoil_tunnel(self, body):
+        what = self.random.randrange(5)
+        if what == 0:
+            del body["tunnelPolicy"]
+        elif what == 1:
+            body["tunnelPolicy"] = self.provider_context("spoilt", False)
+        elif what == 2:
+            body["mainModePolicy"] = self.provider_context("spoilt", False)
+        elif what == 3:
+            body["flags"] = []
+            body["conditions"] = [self.condition("ipProtocol", 6)]
+        else:
+            body["conditions"] = 2 * [self.condition("ipLocalAddress", "192.0.2.1")]
+
+    def some_tunnel(self, op):
+        tunnels = [n for n, p in self.model.provider_contexts.items() if p.tunnel == n]
+        op["id"] = self.some("p", tunnels) if self.chance(0.95) else \
+            self.some("p", self.model.provider_contexts)
+
+    def make_getTunnel(self, op):
+        self.some_tunnel(op)
+
+    def make_deleteTunnel(self, op):
+        self.some_tunnel(op)
+        self.note_gone("p", op["id"])
 
     def tunnel_traffic(self):
         name = self.pick(self.model.provider_contexts)
@@ -347,7 +453,7 @@ class Generator:
         if self.model.provider_contexts and self.chance(0.2):
             return self.tunnel_traffic()
         candidates = [n for n, p in self.model.filters.items()
-                      if p.spec["layer"].startswith("outbound")]
+                      if p.spec["layer"].startswith("outbound") and p.tunnel is None]
         going = [n for n in candidates if self.model.filters[n].phase == "deleted"]
         if going and self.chance(0.7):  # in use by the time that the transaction commits
             name = self.pick(going)
@@ -476,6 +582,9 @@ class Generator:
 
     def make_expireSaContext(self, op):
         op["id"] = self.some("c", self.model.contexts)
+
+    def make_getStatistics(self, op):
+        pass
 
     def make_rotateSaContext(self, op):
         op["id"] = self.in_state(["active"])

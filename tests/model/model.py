@@ -20,6 +20,10 @@ from policy import Policies
 from sessions import Sessions
 
 
+# What is counted since the start of the service.
+COUNTERS = ("totalSasAdded", "totalSasDeleted", "successfulRekeys")
+
+
 class Model(Sessions, Policies, Contexts, Bundles):
     def __init__(self, rights, allow_weak=False):
         """'rights': principal -> container -> set of rights."""
@@ -30,6 +34,8 @@ class Model(Sessions, Policies, Contexts, Bundles):
         self.provider_contexts = {}
         self.contexts = {}
         self.replays = {}
+        self.changes = []  # of SA contexts since somebody took them: each a set in no order
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self.weights = {}  # effective weight of a filter, learnt from the service
         self.writer = None
         self.readers = set()
@@ -86,6 +92,23 @@ class Model(Sessions, Policies, Contexts, Bundles):
         self.replays[key] = (request, copy.deepcopy(answer))
         return answer
 
+    # --- Entity tags: an object's name, its version, and what an answer shows beside it ----------
+
+    def check_if_match(self, op, thing):
+        """If-Match goes by the version, and a weak tag never equals."""
+        tags = op.get("ifMatch", "*")
+        need(tags == "*" or any(name == op["id"] and version == thing.version and not weak
+                                for name, version, _, weak in tags),
+             "HTTP_E_STATUS_PRECOND_FAILED")
+
+    def read(self, op, thing, shown):
+        """If-None-Match goes by the whole tag; here a weak one is as good."""
+        tags = op.get("ifNoneMatch", [])
+        beside = shown.get("inboundFilterId")
+        if tags == "*" or any(tuple(tag[:3]) == (op["id"], thing.version, beside) for tag in tags):
+            return Answer(304)
+        return Answer(200, None, shown)
+
     # --- Restart --------------------------------------------------------------------------------
 
     def restart(self):
@@ -95,5 +118,6 @@ class Model(Sessions, Policies, Contexts, Bundles):
         for name, session in self.sessions.items():
             self.end_session(name)
             session.aborted = True
+        self.counters = dict.fromkeys(COUNTERS, 0)
 
 

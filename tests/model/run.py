@@ -26,19 +26,13 @@ from base import load_statuses  # noqa: E402
 from model import Model  # noqa: E402
 import wire  # noqa: E402
 from daemon import Daemon  # noqa: E402
+from follow import Difference, Follower  # noqa: E402
 
 OPTIONS = ["--larval-timeout-seconds", "0", "--session-idle-seconds", "0",
            "--txn-wait-ms", "0", "--txn-hold-seconds", "0", "--spi-quarantine-seconds", "0",
-           "--idle-timeout-seconds", "3600", "--workers", "1"]
+           "--idle-timeout-seconds", "3600", "--event-heartbeat-seconds", "1", "--workers", "1"]
+LOOK_EVERY = 200  # calls, on average: how often the stream of events is read
 SETTLE_SECONDS = 25  # an expiring context ends after a minute: it is deleted before
-
-
-class Difference(Exception):
-    """The daemon and the model disagree.  'kind' tells differences apart."""
-
-    def __init__(self, text, kind="result"):
-        super().__init__(text)
-        self.kind = kind
 
 
 class Service:
@@ -105,19 +99,25 @@ class Run:
         self.names = wire.Names()
         self.expiring_since = {}
         service.fresh()
+        self.follower = Follower(service, self.names)
+        self.follower.begin()
 
     def step(self, op):
-        if op["op"] == "crash":
+        if op["op"] == "look":
+            self.follower.look(op)
+        elif op["op"] == "crash":
             self.crash(op)
         elif op["op"] == "restart":
-            self.restart()
+            self.restart(op)
         else:
             self.call(op)
         if self.names.problems:
             raise Difference("; ".join(self.names.problems))
 
     def call(self, op):
+        self.learn_tags(op)
         expected = self.model.apply(op)
+        self.follower.expect(self.model.take_changes())
         try:
             status, headers, answer = self.exchange(op)
         except (OSError, EOFError) as error:
@@ -157,14 +157,41 @@ class Run:
         if (status, code) != (expected.status, expected.code):
             raise Difference("got %s %s\nexpected %r" % (got, json.dumps(answer), expected),
                              "%s, not %s" % (got, expected.code))
-        if status >= 400 or op.get("dryRun"):
+        if status >= 300 or op.get("dryRun"):
             return
         replayed = headers.get("idempotent-replay") == "true"
         if replayed != expected.replayed:
             raise Difference("got %sreplayed answer" % ("a " if replayed else "no "))
         if answer is not None and not replayed:
-            self.names.learn_from(op, answer)
+            self.names.learn_from(op, expected.result, answer)
+            self.names.learn_revisions(expected.result, answer)
+            self.compare_tag(op, expected.result, headers.get("etag"))
         self.compare_result(expected.result, answer)
+
+    def compare_tag(self, op, expected, tag):
+        """What can be read alone has an entity tag: its revision and what is shown beside it."""
+        if not isinstance(expected, dict) or "version" not in expected:
+            return
+        wanted = self.names.tag_text(expected["id"], expected["version"],
+                                     expected.get("inboundFilterId"))
+        if tag != wanted:
+            raise Difference("%s: the tag is %s, not %s" % (op["op"], tag, wanted))
+
+    def learn_tags(self, op):
+        """Reads objects whose tags the call has to send and nobody has seen."""
+        for tag in [t for m in ("ifMatch", "ifNoneMatch") for t in op.get(m, ()) if t != "*"]:
+            name, version = tag[:2]
+            if (name, version) in self.names.revisions:
+                continue
+            for table, operation in ((self.model.contexts, "getSaContext"),
+                                     (self.model.filters, "getFilter"),
+                                     (self.model.provider_contexts, "getProviderContext")):
+                if name not in table or table[name].version != version:
+                    continue
+                read = {"op": operation, "who": "admin", "id": name}
+                if getattr(table[name], "phase", None) == "added":
+                    read["session"] = self.model.writer
+                self.call(read)
 
     def compare_result(self, expected, answer):
         left = self.names.comparable(expected)
@@ -175,7 +202,8 @@ class Run:
 
     def learn_weights(self, op, status):
         """The model does not know how specific the service takes a filter to be: it asks."""
-        if status >= 300 or op.get("dryRun") or op["op"] not in ("addFilter", "commitTransaction"):
+        if status >= 300 or op.get("dryRun") or \
+                op["op"] not in ("addFilter", "addTunnel", "commitTransaction"):
             return
         for name, policy in self.model.filters.items():
             if name in self.model.weights or policy.phase == "added":
@@ -200,10 +228,14 @@ class Run:
 
     # --- Restarts -------------------------------------------------------------------------------
 
-    def restart(self):
+    def restart(self, op):
+        if op.get("look"):
+            self.follower.look({})
         self.service.kill()
+        events = self.follower.rest()
         self.service.start()
         self.model.restart()
+        self.follower.resume(events)
         self.verify()
 
     def crash(self, op):
@@ -215,24 +247,32 @@ class Run:
         self.service.daemon.process.kill()
         acknowledged = self.last_answer(connection)
         self.service.kill()
+        events = self.follower.rest()
         self.service.start()
         happened = copy.deepcopy(self.model)
         expected = happened.apply(inner)
+        changes = happened.take_changes()
         happened.restart()
         self.model.restart()
         if acknowledged is not None:
             self.model = happened
             self.compare(inner, expected, *acknowledged)
-            self.verify()
-            return
+            self.follower.expect(changes)
+        elif not self.is_as_before(expected):
+            self.adopt(happened, inner)
+            self.follower.expect(changes)
+        self.follower.resume(events)
+        self.verify()
+
+    def is_as_before(self, expected):
+        """Whether the call under way has not happened."""
         try:
             self.verify()
         except Difference:
             if expected.status >= 300:
                 raise
-            self.model = happened
-            self.adopt(inner)
-            self.verify()
+            return False
+        return True
 
     @staticmethod
     def last_answer(connection):
@@ -241,24 +281,26 @@ class Run:
         except (OSError, EOFError):
             return None
 
-    def adopt(self, inner):
-        """Names for what came to be although nobody was told."""
-        if "as" not in inner and inner["op"] != "getSpi":
-            return
-        table = "/filters" if inner["op"] == "addFilter" else "/sa-contexts"
-        unknown = [item for item in self.all_of(table) if item["id"] not in self.names.names]
-        if inner["op"] == "getSpi":
-            for item in self.all_of(table):
-                if self.names.names.get(item["id"]) == inner["id"]:
-                    self.names.learn_spi_of(inner["id"], item)
-            return
-        wanted = inner["as"] if isinstance(inner["as"], list) else [inner["as"]]
-        made = [n for n in wanted if n in self.model.contexts or n in self.model.filters]
-        if len(made) != len(unknown):
-            raise Difference("after the crash there are %d new objects, not %d" %
-                             (len(unknown), len(made)))
-        for name, item in zip(made, unknown):
-            self.names.learn(name, item["id"])
+    def adopt(self, happened, inner):
+        """The call has happened: names for what came to be although nobody was told."""
+        tables = ((self.model.contexts, happened.contexts, "/sa-contexts"),
+                  (self.model.filters, happened.filters, "/filters"),
+                  (self.model.provider_contexts, happened.provider_contexts, "/provider-contexts"))
+        self.model = happened
+        found = []
+        for before, after, path in tables:
+            items = self.all_of(path)
+            made = [name for name in after if name not in before]
+            unknown = [item for item in items if item["id"] not in self.names.names]
+            if len(made) != len(unknown):
+                raise Difference("after the crash there are %d new objects, not %d" %
+                                 (len(unknown), len(made)))
+            found += zip(made, unknown)
+            found += [(inner["id"], item) for item in items
+                      if inner["op"] == "getSpi" and self.names.names.get(item["id"]) == inner["id"]]
+        for name, item in sorted(found, key=lambda pair: pair[1]["id"]):
+            if name not in self.names.ids:
+                self.names.learn(name, item["id"])
             self.names.learn_spi_of(name, item)
         self.learn_weights({"op": "addFilter"}, 200)
 
@@ -280,8 +322,11 @@ class Run:
             self.call({"op": "getSaContext", "who": "admin", "id": name})
         for name in self.model.filters:
             self.call({"op": "getFilter", "who": "admin", "id": name})
-        for name in self.model.provider_contexts:
+        for name, policy in self.model.provider_contexts.items():
             self.call({"op": "getProviderContext", "who": "admin", "id": name})
+            if policy.tunnel == name:
+                self.call({"op": "getTunnel", "who": "admin", "id": name})
+        self.call({"op": "getStatistics", "who": "admin"})
 
     def overdue(self):
         """An expiring context that would soon end by itself."""
@@ -297,7 +342,8 @@ class Run:
         return None
 
 
-CRASHABLE = ("addFilter", "deleteFilter", "deleteProviderContext", "createSaContext", "createSaContexts", "addInbound",
+CRASHABLE = ("addFilter", "deleteFilter", "addProviderContext", "deleteProviderContext",
+             "addTunnel", "deleteTunnel", "createSaContext", "createSaContexts", "addInbound",
              "addOutbound", "rotateSaContext", "getSpi", "setSpi", "deleteSaContext",
              "updateSaContext", "expireSaContext", "commitTransaction")
 
@@ -318,12 +364,14 @@ class Source:
             return {"op": "deleteSaContext", "who": "admin", "id": overdue}
         if self.random.random() * self.restart_every < 1:
             return self.restart()
+        if self.random.random() * LOOK_EVERY < 1:
+            return self.generator.look()
         return self.generator.next()
 
     def restart(self):
         inner = self.generator.next()
         if inner["op"] not in CRASHABLE or "key" in inner:
-            return {"op": "restart"}
+            return {"op": "restart", "look": self.random.random() < 0.5}
         return {"op": "crash", "inner": inner, "delay": self.random.random() * 0.002}
 
 
@@ -375,6 +423,7 @@ def check(service, arguments, seed):
     """Sequences of 'length' calls until there were enough; false: a difference."""
     calls = 0
     codes = {}
+    followed = {}
     restarts = 0
     sequence = 0
     began = time.monotonic()
@@ -383,10 +432,12 @@ def check(service, arguments, seed):
         source = Source("%d/%d" % (seed, sequence), run, arguments.restart_every)
         steps = []
         sequence += 1
-        while len(steps) < arguments.length and calls < arguments.calls:
-            op = source.next()
+        is_last = False
+        while not is_last:
+            is_last = len(steps) == arguments.length or calls == arguments.calls
+            op = {"op": "look"} if is_last else source.next()
             steps.append(op)
-            calls += 1
+            calls += not is_last
             restarts += op["op"] in ("restart", "crash")
             try:
                 run.step(op)
@@ -395,9 +446,12 @@ def check(service, arguments, seed):
                 return False
             key = op["op"]
             codes[key] = codes.get(key, 0) + 1
+        for what, count in run.follower.counts.items():
+            followed[what] = followed.get(what, 0) + count
     seconds = time.monotonic() - began
     print("# %d calls in %d sequences, %d restarts, %.0f s, %.0f calls/s, seed %d" %
           (calls, sequence, restarts, seconds, calls / seconds, seed))
+    print("# the stream: " + ", ".join("%d %s" % (n, what) for what, n in followed.items()))
     return True
 
 

@@ -100,7 +100,7 @@ class Sessions:
             for table in self.tables():
                 for name, policy in table.items():
                     if policy.phase == "deleted":
-                        self.check_unused(name)
+                        self.check_unused(name, session)
             for table in self.tables():
                 for name in [n for n, p in table.items() if p.phase == "deleted"]:
                     del table[name]

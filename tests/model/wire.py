@@ -27,6 +27,9 @@ ROUTES = {
     "listProviderContexts": ("GET", "/provider-contexts"),
     "getProviderContext": ("GET", "/provider-contexts/{id}"),
     "deleteProviderContext": ("DELETE", "/provider-contexts/{id}"),
+    "addTunnel": ("POST", "/tunnels"),
+    "getTunnel": ("GET", "/tunnels/{id}"),
+    "deleteTunnel": ("DELETE", "/tunnels/{id}"),
     "createSaContext": ("POST", "/sa-contexts"),
     "createSaContexts": ("POST", "/sa-contexts/batch"),
     "listSaContexts": ("GET", "/sa-contexts"),
@@ -39,11 +42,14 @@ ROUTES = {
     "addOutbound": ("POST", "/sa-contexts/{id}/outbound"),
     "expireSaContext": ("POST", "/sa-contexts/{id}/expire"),
     "rotateSaContext": ("POST", "/sa-contexts/{id}/rotate"),
+    "getStatistics": ("GET", "/statistics"),
 }
 # Members that hold identifiers, and those that are the daemon's alone.
-REFERENCES = ("id", "ipsecFilterId", "tunnelPolicyId", "inboundFilterId", "predecessorId")
-VOLATILE = ("createdAt", "openedAt", "addedAt", "expiresAt", "revision", "effectiveWeight",
-            "txnWaitTimeoutMs", "sequence")
+REFERENCES = ("id", "ipsecFilterId", "tunnelPolicyId", "inboundFilterId", "predecessorId",
+              "providerContextId", "tunnelId", "mainModeId", "filterIds")
+GUIDS = ("key", "providerContextKey")
+VOLATILE = ("createdAt", "openedAt", "addedAt", "expiresAt", "revision", "version",
+            "effectiveWeight", "txnWaitTimeoutMs", "sequence", "time")
 NAMESPACE = uuid.UUID("6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11")
 
 
@@ -53,11 +59,15 @@ class Connection:
     contexts = {}  # of clients: loading a certificate takes longer than a call
 
     def __init__(self, daemon, client):
-        if client not in self.contexts:
-            self.contexts[client] = daemon.context(client)
-        self.socket = daemon.tls(timeout=60, context=self.contexts[client])
+        self.socket = daemon.tls(timeout=60, context=self.context_of(daemon, client))
         self.pending = b""
         self.closed = False  # by the daemon, after its last answer
+
+    @classmethod
+    def context_of(cls, daemon, client):
+        if client not in cls.contexts:
+            cls.contexts[client] = daemon.context(client)
+        return cls.contexts[client]
 
     def send(self, method, path, body=None, headers=()):
         head = "%s %s HTTP/1.1\r\nHost: localhost\r\n" % (method, path)
@@ -106,6 +116,8 @@ class Names:
         self.sessions = {}
         self.last_id = 0
         self.guids = set()  # keys of policy objects that callers chose
+        self.revisions = {}  # of an object's name and version, and back
+        self.versions = {}
         self.problems = []
 
     def learn(self, name, number):
@@ -134,6 +146,26 @@ class Names:
     def guid_of(self, name):
         return self.sessions.get(name, str(uuid.uuid5(NAMESPACE, name)))
 
+    def learn_revisions(self, expected, answer):
+        """An object keeps its revision until it changes, and no two have the same."""
+        if isinstance(expected, list) and isinstance(answer, list):
+            for one, two in zip(expected, answer):
+                self.learn_revisions(one, two)
+        elif isinstance(expected, dict) and isinstance(answer, dict):
+            for member in ("items",):
+                self.learn_revisions(expected.get(member), answer.get(member))
+            if "version" in expected and "revision" in answer:
+                self.learn_revision((expected["id"], expected["version"]), answer["revision"])
+
+    def learn_revision(self, what, revision):
+        name, version = what
+        before = self.revisions.setdefault(what, revision)
+        if before != revision or self.versions.setdefault(revision, what) != what:
+            self.problems.append("revision %d of %s, whose version %d was %d" %
+                                 (revision, name, version, before))
+        if self.revisions.get((name, version - 1), 0) >= revision:
+            self.problems.append("the revision of %s fell to %d" % (name, revision))
+
     # --- Requests ---
 
     def request(self, op):
@@ -153,10 +185,22 @@ class Names:
             headers.append(("Engine-Session", self.guid_of(op["session"])))
         if "key" in op:
             headers.append(("Idempotency-Key", op["key"]))
+        for header, tags in (("If-Match", op.get("ifMatch")),
+                             ("If-None-Match", op.get("ifNoneMatch"))):
+            if tags:
+                headers.append((header, tags if tags == "*" else
+                                ", ".join(self.tag_text(*tag) for tag in tags)))
         body = self.outward(op["body"]) if "body" in op else None
         if op["op"] == "openSession" and op.get("chosen"):
             body["sessionKey"] = self.guid_of(op["as"])
         return method, path, body, headers
+
+    def tag_text(self, name, version, beside, weak=False):
+        """An entity tag; what nobody has read yet is sent as one that no object has."""
+        tag = str(self.revisions.get((name, version), 1))
+        if beside is not None:
+            tag += ".%d" % self.id_of(beside)
+        return 'W/"%s"' % tag if weak else '"%s"' % tag
 
     def outward(self, value):
         if isinstance(value, list):
@@ -169,7 +213,7 @@ class Names:
                 result[name] = self.id_of(item)
             elif name == "spi":
                 result[name] = self.spi_of(item)
-            elif name == "key":
+            elif name in GUIDS:
                 result[name] = str(uuid.uuid5(NAMESPACE, item))
                 self.guids.add(result[name])
             else:
@@ -178,7 +222,7 @@ class Names:
 
     # --- Answers ---
 
-    def learn_from(self, op, answer):
+    def learn_from(self, op, expected, answer):
         """What a success tells of identifiers."""
         if op["op"] == "openSession":
             self.sessions[op["as"]] = answer["sessionKey"]
@@ -187,6 +231,11 @@ class Names:
                 if "id" in item:
                     self.learn(name, item["id"])
                     self.learn_spi_of(name, item)
+        elif op["op"] == "addTunnel":
+            made = list(zip(answer["filterIds"], expected["filterIds"]))
+            made += [(answer[m], expected[m]) for m in ("id", "mainModeId") if answer.get(m)]
+            for number, name in sorted(made, key=lambda pair: pair[0]):
+                self.learn(name, number)
         elif "as" in op:
             self.learn(op["as"], answer["id"])
             self.learn_spi_of(op["as"], answer)
@@ -201,13 +250,13 @@ class Names:
     def inward(self, value, name=None):
         """An answer of the daemon in the terms of the model: names, no volatile members."""
         if isinstance(value, list):
-            return [self.inward(item) for item in value]
+            return [self.inward(item, name) for item in value]
         if isinstance(value, dict):
             result = {}
             for member, item in value.items():
                 if member == "error":
                     result[member] = {"status": item["status"], "code": item["code"]}
-                elif member == "key" and item not in self.guids:
+                elif member in GUIDS and item not in self.guids:
                     pass
                 elif member not in VOLATILE:
                     result[member] = self.inward(item, member)
@@ -219,7 +268,7 @@ class Names:
     def comparable(self, value, name=None):
         """One form for both sides: what is empty is left out, addresses and GUIDs as text."""
         if isinstance(value, dict):
-            result = {k: self.comparable(v, k) for k, v in value.items()}
+            result = {k: self.comparable(v, k) for k, v in value.items() if k not in VOLATILE}
             if "sessionKey" in result and result["sessionKey"] in self.sessions:
                 result["sessionKey"] = self.sessions[result["sessionKey"]]
             return {k: v for k, v in result.items()
@@ -229,7 +278,7 @@ class Names:
             return sorted(result) if name == "flags" else result
         if name == "spi":
             return self.spi_of(value)
-        if name == "key" and value is not None and value not in self.guids:
+        if name in GUIDS and value is not None and value not in self.guids:
             return str(uuid.uuid5(NAMESPACE, value))
         if name in ("createdBy", "openedBy") and ":" not in value:
             return principal_of(value)
