@@ -16,6 +16,7 @@
 #include "engine/guid.h"
 #include "engine/policy_type.h"
 #include "engine/provider_context.h"
+#include "engine/provider_context_check.h"
 #include "engine/session.h"
 #include "engine/state.h"
 
@@ -220,35 +221,40 @@ check_values(const struct ipsec_tunnel *tunnel, struct ipsec_fault *fault)
 }
 
 /* What is wrong with any part shows before the first is made: that one asks for the lock, and
- * nobody waits only to be refused. */
+ * nobody waits only to be refused.  Values first, then what there is already. */
 static enum ipsec_status
 check_parts(struct ipsec_session *session, const struct ipsec_tunnel *tunnel)
 {
-    const struct ipsec_provider_context *policy = tunnel->tunnel_policy;
-    const struct ipsec_provider_context *main_mode = tunnel->main_mode_policy;
+    const struct ipsec_provider_context *const contexts[] = { tunnel->tunnel_policy,
+                                                              tunnel->main_mode_policy };
+    static const char *const prefixes[] = { "/tunnelPolicy", "/mainModePolicy" };
+    const size_t context_count = contexts[1] == NULL ? 1 : 2;
     enum ipsec_status status;
     uint8_t lifetime;
 
-    status = provider_context_check_new(session, policy, &lifetime);
-    if (status != IPSEC_OK)
-        return ipsec_fault_prefix(session->fault, "/tunnelPolicy");
-    if (main_mode != NULL) {
-        status = provider_context_check_new(session, main_mode, &lifetime);
+    for (size_t i = 0; i < context_count; i++) {
+        status = provider_context_check(contexts[i], session->fault);
         if (status != IPSEC_OK)
-            return ipsec_fault_prefix(session->fault, "/mainModePolicy");
-        if (!guid_is_zero(&policy->key) && guid_equal(&policy->key, &main_mode->key))
-            return refuse(session->fault, IPSEC_ALREADY_EXISTS, "/mainModePolicy/key",
-                          "the tunnel policy has this key");
+            return ipsec_fault_prefix(session->fault, prefixes[i]);
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (!has_part(tunnel, &parts[i]))
             continue;
-        const struct ipsec_filter filter = part_filter(tunnel, policy, &parts[i]);
+        const struct ipsec_filter filter = part_filter(tunnel, contexts[0], &parts[i]);
 
         status = filter_check_values(&filter, session->fault);
         if (status != IPSEC_OK)
             return status;
     }
+    for (size_t i = 0; i < context_count; i++) {
+        status = provider_context_check_new(session, contexts[i], &lifetime);
+        if (status != IPSEC_OK)
+            return ipsec_fault_prefix(session->fault, prefixes[i]);
+    }
+    if (context_count == 2 && !guid_is_zero(&contexts[0]->key) &&
+        guid_equal(&contexts[0]->key, &contexts[1]->key))
+        return refuse(session->fault, IPSEC_ALREADY_EXISTS, "/mainModePolicy/key",
+                      "the tunnel policy has this key");
     return IPSEC_OK;
 }
 

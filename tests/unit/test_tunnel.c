@@ -365,6 +365,9 @@ who_is_refused_does_not_wait(void **state)
     tunnel.conditions[1].field = IPSEC_CONDITION_IP_LOCAL_ADDRESS;
     assert_int_equal(ipsec_tunnel_add(&fixture->session, &tunnel, &other),
                      IPSEC_DUPLICATE_CONDITION);
+    policy.key = made.key; /* taken, but values come first */
+    assert_int_equal(ipsec_tunnel_add(&fixture->session, &tunnel, &other),
+                     IPSEC_DUPLICATE_CONDITION);
     tunnel = good;
     tunnel.main_mode_policy = &main_mode;
     policy.key = main_mode.key = guid_new();
