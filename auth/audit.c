@@ -146,6 +146,28 @@ audit_append(struct buffer *lines, const struct audit_record *record)
     if (record->dry_run)
         buffer_append_text(lines, ",\"dryRun\":true");
     append_number(lines, ",\"us\":", record->duration_us);
+    if (record->left_out > 0)
+        append_number(lines, ",\"leftOut\":", (int64_t)record->left_out);
+    buffer_append_text(lines, "}\n");
+}
+
+void
+audit_append_refusal(struct buffer *lines, const struct audit_refusal *refusal)
+{
+    buffer_append_text(lines, "{\"time\":\"");
+    append_time(lines, refusal->time_ms);
+    append_member(lines, "\",\"requestId\":", NULL);
+    append_member(lines, ",\"peer\":", refusal->peer);
+    append_member(lines, ",\"principal\":", refusal->principal);
+    append_member(lines, ",\"subject\":", refusal->subject);
+    append_member(lines, ",\"fingerprint\":", refusal->fingerprint);
+    buffer_append_text(lines, ",\"decision\":\"deny\"");
+    append_member(lines, ",\"code\":", ipsec_status_name(IPSEC_NOT_AUTHENTICATED));
+    append_member(lines, ",\"reason\":", refusal->reason);
+    if (refusal->detail != NULL)
+        append_member(lines, ",\"detail\":", refusal->detail);
+    if (refusal->left_out > 0)
+        append_number(lines, ",\"leftOut\":", (int64_t)refusal->left_out);
     buffer_append_text(lines, "}\n");
 }
 

@@ -41,8 +41,22 @@ struct audit_record {
     bool replayed; /* a repeat answered from the record */
     bool dry_run;  /* nothing was to be changed */
     int64_t duration_us;
+    uint64_t left_out; /* lines on strangers before this one, see line_budget.h */
 };
 void audit_append(struct buffer *lines, const struct audit_record *record);
+
+/* A certificate that was not taken, before there was any request. */
+struct audit_refusal {
+    int64_t time_ms;
+    const char *peer;
+    const char *principal;   /* null: it never was good */
+    const char *subject;     /* what the certificate says, null: there was none to read */
+    const char *fingerprint; /* null likewise */
+    const char *reason;
+    const char *detail; /* null: nothing beyond the reason */
+    uint64_t left_out;
+};
+void audit_append_refusal(struct buffer *lines, const struct audit_refusal *refusal);
 
 /* Writes whole lines; a failure is reported once a minute in the log and counted. */
 void audit_write(struct audit *audit, struct buffer *lines);

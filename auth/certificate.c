@@ -23,7 +23,6 @@ enum {
     CHAIN_LENGTH_MAXIMUM = 16, /* as sent: superfluous certificates included */
     CHAIN_SIZE_MAXIMUM = 65536,
     RSA_BITS_MINIMUM = 2048,
-    SUBJECT_SHOWN_SIZE = 256,
 };
 
 /* What one judgement holds while it lasts. */
@@ -52,6 +51,7 @@ make_identity(X509 *leaf, struct auth_identity **identity_out, char reason[AUTH_
 static int64_t good_until(X509_STORE_CTX *context, int64_t now_ms);
 static int64_t crls_good_until(X509_STORE_CTX *context, const X509_NAME *issuer, int64_t now_ms);
 static bool read_fingerprint(const X509 *certificate, char text[65]);
+static void format_fingerprint(const unsigned char *digest, char text[65]);
 static enum auth_verdict verdict_of(int error);
 static enum auth_verdict refuse(enum auth_verdict verdict,
                                 const X509 *certificate,
@@ -114,6 +114,24 @@ auth_judge(struct auth_trust *trust,
     }
     ERR_clear_error();
     return verdict;
+}
+
+void
+auth_leaf_describe(const struct auth_der *leaf, struct auth_leaf *leaf_out)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    const unsigned char *end = leaf->data;
+    X509 *certificate =
+        leaf->size <= CHAIN_SIZE_MAXIMUM ? d2i_X509(NULL, &end, (long)leaf->size) : NULL;
+
+    *leaf_out = (struct auth_leaf){ .subject = "" };
+    if (EVP_Digest(leaf->data, leaf->size, digest, NULL, EVP_sha256(), NULL) == 1)
+        format_fingerprint(digest, leaf_out->fingerprint);
+    if (certificate != NULL)
+        auth_name_show(X509_get_subject_name(certificate), leaf_out->subject,
+                       sizeof leaf_out->subject);
+    X509_free(certificate);
+    ERR_clear_error();
 }
 
 static void
@@ -323,18 +341,25 @@ crls_good_until(X509_STORE_CTX *context, const X509_NAME *issuer, int64_t now_ms
 static bool
 read_fingerprint(const X509 *certificate, char text[65])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
 
     if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1)
         return false;
+    format_fingerprint(digest, text);
+    return true;
+}
+
+static void
+format_fingerprint(const unsigned char *digest, char text[65])
+{
+    static const char digits[] = "0123456789abcdef";
+
     for (size_t i = 0; i < 32; i++) {
         text[2 * i] = digits[digest[i] >> 4];
         text[2 * i + 1] = digits[digest[i] & 0xf];
     }
     text[64] = '\0';
-    return true;
 }
 
 /* Whatever is not named here leaves the chain without a trusted end. */
@@ -399,7 +424,7 @@ refuse(enum auth_verdict verdict,
        char reason[AUTH_REASON_SIZE],
        const char *cause)
 {
-    char subject[SUBJECT_SHOWN_SIZE] = "";
+    char subject[AUTH_SUBJECT_SIZE] = "";
 
     if (certificate != NULL)
         auth_name_show(X509_get_subject_name(certificate), subject, sizeof subject);

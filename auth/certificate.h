@@ -50,6 +50,14 @@ struct auth_der {
     size_t size;
 };
 
+/* What a certificate that was not taken says of itself. */
+#define AUTH_SUBJECT_SIZE 256
+struct auth_leaf {
+    char subject[AUTH_SUBJECT_SIZE]; /* escaped and cut; empty when it does not parse */
+    char fingerprint[65];            /* empty for want of memory */
+};
+void auth_leaf_describe(const struct auth_der *leaf, struct auth_leaf *leaf_out);
+
 /* Judges 'chain' (leaf first, DER) at 'now_ms' (wall clock).  AUTH_GOOD: '*identity_out' is a new
  * reference, and '*good_until_ms_out' is the first moment, later than 'now_ms', at which a
  * certificate of the chain or a CRL of one of its issuers is past its time (INT64_MAX: never); the

@@ -135,6 +135,15 @@ address_limits_leave(struct address_limits *limits,
 }
 
 uint64_t
+address_limits_number(const struct address_slot *slot)
+{
+    uint64_t number;
+
+    memcpy(&number, slot->key.bytes, sizeof number);
+    return number;
+}
+
+uint64_t
 address_limits_connections(const struct address_limits *limits)
 {
     return atomic_load_explicit(&limits->connections, memory_order_relaxed);

@@ -32,4 +32,6 @@ void address_limits_handshake_done(struct address_limits *limits, struct address
 void address_limits_leave(struct address_limits *limits,
                           struct address_slot *slot,
                           bool handshake_unfinished);
+/* The address as a number. */
+uint64_t address_limits_number(const struct address_slot *slot);
 uint64_t address_limits_connections(const struct address_limits *limits);

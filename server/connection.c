@@ -20,10 +20,13 @@
 #include <microhttpd.h>
 
 #include "api/api.h"
+#include "auth/audit.h"
+#include "engine/base/buffer.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
 #include "server/library_wrap.h"
+#include "server/line_budget.h"
 #include "server/metrics.h"
 #include "server/principal_limits.h"
 
@@ -47,6 +50,8 @@ static void adopt_snapshot(struct connection_pool *pool);
 static enum auth_verdict judge(struct connection *connection, char reason[AUTH_REASON_SIZE]);
 static void
 refuse_certificate(struct connection *connection, enum auth_verdict verdict, const char *reason);
+static void audit_refusal(struct connection *connection, const char *reason, const char *detail);
+static bool was_at_certificate(gnutls_session_t session);
 static gnutls_alert_description_t alert_of(enum auth_verdict verdict);
 static void count_principal(struct connection *connection);
 static void format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE]);
@@ -217,6 +222,14 @@ connection_is_good(struct connection *connection)
     return false;
 }
 
+bool
+connection_stranger_line(const struct connection *connection, uint64_t *left_out_out)
+{
+    return line_budget_take(connection->pool->stranger_lines,
+                            address_limits_number(connection->address), clock_monotonic_ms(),
+                            left_out_out);
+}
+
 void
 connection_answer_and_cut(struct connection *connection, int http_status, const char *detail)
 {
@@ -301,6 +314,8 @@ library_handshake_stepped(gnutls_session_t session, int result)
     if (connection->cut)
         return; /* by us: the reason was given */
     metrics_count_refusal(pool->metrics, METRICS_HANDSHAKE_FAILED);
+    if (was_at_certificate(session))
+        audit_refusal(connection, "handshake failed at the certificate", gnutls_strerror(result));
     (void)gnutls_alert_send_appropriate(session, result);
     int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
     if (left_out >= 0)
@@ -521,6 +536,50 @@ refuse_certificate(struct connection *connection, enum auth_verdict verdict, con
         log_warning("client certificate refused", LOG_TEXT("peer", connection->peer),
                     LOG_TEXT("verdict", auth_verdict_text(verdict)), LOG_TEXT("reason", reason),
                     LOG_NUMBER("left_out", left_out));
+    audit_refusal(connection, auth_verdict_text(verdict), reason);
+}
+
+/* Of whoever was good before there are as many lines as there were such connections. */
+static void
+audit_refusal(struct connection *connection, const char *reason, const char *detail)
+{
+    const struct connection_pool *pool = connection->pool;
+    const struct auth_identity *identity = connection->identity;
+    unsigned int length = 0;
+    struct auth_leaf leaf;
+    uint64_t left_out = 0;
+
+    if (!audit_enabled(pool->audit) ||
+        (identity == NULL && !connection_stranger_line(connection, &left_out)))
+        return;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(connection->session, &length);
+    bool has_leaf = peers != NULL && length > 0;
+    if (has_leaf)
+        auth_leaf_describe(&(struct auth_der){ .data = peers[0].data, .size = peers[0].size },
+                           &leaf);
+    const struct audit_refusal refusal = {
+        .time_ms = clock_wall_ms(),
+        .peer = connection->peer,
+        .principal = identity != NULL ? identity->principal : NULL,
+        .subject = has_leaf ? leaf.subject : NULL,
+        .fingerprint = has_leaf ? leaf.fingerprint : NULL,
+        .reason = reason,
+        .detail = detail,
+        .left_out = left_out,
+    };
+    audit_append_refusal(pool->audit_lines, &refusal);
+}
+
+/* Whether the TLS library itself ended a handshake over what the client showed, or was about to. */
+static bool
+was_at_certificate(gnutls_session_t session)
+{
+    gnutls_handshake_description_t last = gnutls_handshake_get_last_in(session);
+    unsigned int length = 0;
+
+    return last == GNUTLS_HANDSHAKE_CERTIFICATE_PKT ||
+           last == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY ||
+           gnutls_certificate_get_peers(session, &length) != NULL;
 }
 
 static gnutls_alert_description_t

@@ -15,6 +15,7 @@
 
 #include "auth/identity.h"
 #include "engine/base/access.h"
+#include "engine/base/attributes.h"
 #include "engine/base/status.h"
 #include "server/lingerers.h"
 #include "server/security.h"
@@ -24,6 +25,9 @@ struct address_limits;
 struct address_slot;
 struct principal_limits;
 struct principal_slot;
+struct audit;
+struct buffer;
+struct line_budget;
 struct metrics;
 
 /* What a connection is waiting for; every phase but BUSY and WATCH has a deadline. */
@@ -46,6 +50,9 @@ struct connection_pool {
     struct address_limits *limits;
     struct principal_limits *principal_limits;
     struct metrics *metrics;
+    const struct audit *audit;
+    struct buffer *audit_lines;         /* the worker's */
+    struct line_budget *stranger_lines; /* of audit lines */
     int64_t handshake_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t header_timeout_ms;
@@ -115,6 +122,10 @@ bool connection_pool_refresh(struct connection_pool *pool);
  * snapshot changed or the verdict's time ran out (a certificate expired, a CRL went stale), and
  * gives the rights anew.  False: to be refused and cut. */
 bool connection_is_good(struct connection *connection);
+
+/* Whether a caller without a certificate may cause an audit line. */
+NODISCARD bool connection_stranger_line(const struct connection *connection,
+                                        uint64_t *left_out_out);
 
 /* Sends a whole answer by hand, past the HTTP library, and shuts the socket down: for requests
  * whose body will never be complete. */

@@ -155,6 +155,9 @@ serve(struct daemon *daemon)
     common->limits = address_limits_open(connections, options->max_connections_per_address,
                                          HANDSHAKES_PER_ADDRESS_MAX);
     common->principal_limits = principal_limits_open(options->max_connections_per_principal);
+    uint64_t seed;
+    random_bytes(&seed, sizeof seed);
+    line_budget_init(&common->stranger_lines, seed);
     if (status == IPSEC_OK && (common->limits == NULL || common->principal_limits == NULL))
         status = ipsec_fault_set(&fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                  "no memory");
@@ -181,6 +184,7 @@ serve(struct daemon *daemon)
         free(daemon->workers[i]);
     address_limits_close(common->limits);
     principal_limits_close(common->principal_limits);
+    line_budget_clear(&common->stranger_lines);
     audit_close(common->audit);
     security_holder_close(common->holder);
     if (exit_code == EXIT_SUCCESS)

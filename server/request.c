@@ -276,6 +276,9 @@ conclude(struct request *request)
         return;
 
     const struct auth_identity *identity = call->identity;
+    uint64_t left_out = 0;
+    if (identity == NULL && !connection_stranger_line(request->connection, &left_out))
+        return;
     const struct audit_record record = {
         .time_ms = clock_wall_ms(),
         .request_id = call->request_id,
@@ -297,6 +300,7 @@ conclude(struct request *request)
         .replayed = call->base.replay.replayed,
         .dry_run = call->options.dry_run,
         .duration_us = duration_us,
+        .left_out = left_out,
     };
     audit_append(&worker->audit_lines, &record);
 }

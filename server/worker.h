@@ -17,6 +17,7 @@
 #include "engine/base/buffer.h"
 #include "engine/base/status.h"
 #include "server/connection.h"
+#include "server/line_budget.h"
 #include "server/metrics.h"
 #include "server/stream.h"
 
@@ -33,6 +34,7 @@ struct worker_common {
     struct address_limits *limits;
     struct principal_limits *principal_limits;
     struct audit *audit;
+    struct line_budget stranger_lines;
     const struct options *options;
     _Atomic bool draining;
 };

@@ -123,6 +123,37 @@ members_that_mean_nothing_are_left_out(void **state)
 }
 
 static void
+a_refused_certificate_has_a_line(void **state)
+{
+    (void)state;
+    AUTO(buffer) lines = BUFFER(4096);
+    struct audit_refusal refusal = {
+        .time_ms = INT64_C(1795489287042),
+        .peer = "192.0.2.7:40312",
+        .subject = "CN=a\"\n,O=\xff",
+        .fingerprint = "00ff",
+        .reason = "unknown CA",
+        .detail = "self-signed",
+        .left_out = 3,
+    };
+
+    audit_append_refusal(&lines, &refusal);
+    assert_string_equal(
+        buffer_text(&lines),
+        "{\"time\":\"2026-11-24T03:01:27.042Z\",\"requestId\":null,\"peer\":\"192.0.2.7:40312\","
+        "\"principal\":null,\"subject\":\"CN=a\\\"\\u000a,O=\\ufffd\",\"fingerprint\":\"00ff\","
+        "\"decision\":\"deny\",\"code\":\"ERROR_NOT_AUTHENTICATED\",\"reason\":\"unknown CA\","
+        "\"detail\":\"self-signed\",\"leftOut\":3}\n");
+
+    refusal = (struct audit_refusal){ .peer = "192.0.2.7:1", .reason = "no handshake" };
+    buffer_reset(&lines);
+    audit_append_refusal(&lines, &refusal);
+    assert_non_null(strstr(buffer_text(&lines), "\"subject\":null,\"fingerprint\":null,"));
+    assert_null(strstr(buffer_text(&lines), "detail"));
+    assert_null(strstr(buffer_text(&lines), "leftOut"));
+}
+
+static void
 text_from_outside_cannot_end_a_string_or_a_line(void **state)
 {
     (void)state;
@@ -384,6 +415,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_holds_what_was_decided),
         cmocka_unit_test(members_that_mean_nothing_are_left_out),
+        cmocka_unit_test(a_refused_certificate_has_a_line),
         cmocka_unit_test(text_from_outside_cannot_end_a_string_or_a_line),
         cmocka_unit_test(times_are_those_of_the_clock),
         cmocka_unit_test(a_file_is_made_for_its_owner_alone_and_appended_to),

@@ -982,10 +982,44 @@ tear_down(void **state)
     return 0;
 }
 
+/* Whatever it is, and whoever signed it. */
+static void
+a_certificate_that_is_not_taken_is_described(void **state)
+{
+    static const struct certs_name hostile = { NID_organizationName, V_ASN1_UTF8STRING,
+                                               "a\n\"b\0c\xc3\xa4", 8 };
+    AUTO(certs_certificate) leaf = { .x509 = NULL };
+    struct auth_leaf described;
+    uint8_t *garbage = calloc(1, 100000);
+
+    (void)state;
+    certs_make(&leaf, NULL,
+               &(struct certs_request){
+                   .common_name = "stranger", .subject = &hostile, .subject_count = 1 });
+    auth_leaf_describe(&(struct auth_der){ leaf.der, leaf.der_size }, &described);
+    assert_int_equal(strlen(described.fingerprint), 64);
+    assert_non_null(strstr(described.subject, "CN=stranger"));
+    for (const char *next = described.subject; *next != '\0'; next++)
+        assert_in_range(*next, 0x20, 0x7e);
+
+    char before[65];
+    memcpy(before, described.fingerprint, sizeof before);
+    leaf.der[leaf.der_size - 1] ^= 1;
+    auth_leaf_describe(&(struct auth_der){ leaf.der, leaf.der_size }, &described);
+    assert_string_not_equal(described.fingerprint, before);
+
+    assert_non_null(garbage);
+    auth_leaf_describe(&(struct auth_der){ garbage, 100000 }, &described);
+    assert_string_equal(described.subject, "");
+    assert_int_equal(strlen(described.fingerprint), 64);
+    free(garbage);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_certificate_that_is_not_taken_is_described),
         cmocka_unit_test(a_leaf_is_judged_by_its_dates_usage_and_strength),
         cmocka_unit_test(an_rsa_ca_may_not_sign_with_an_old_digest),
         cmocka_unit_test(a_leaf_of_another_ca_is_refused),
