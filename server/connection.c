@@ -290,7 +290,9 @@ library_handshake_stepped(gnutls_session_t session, int result)
 
     if (connection == NULL)
         return;
-    connection->handshake_readable = false;
+    /* It takes one record a step, and the socket tells only of new bytes. */
+    connection->handshake_readable =
+        !connection->socket_empty || connection->ahead_start < connection->ahead_end;
     connection->handshake_waits = result == GNUTLS_E_AGAIN;
     if (result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED)
         return;
@@ -396,6 +398,7 @@ pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
             count = take_ahead(connection, data, size);
         }
     }
+    connection->socket_empty = count < 0;
     if (count >= 0)
         connection->pool->progress = true;
     if (count > 0 && connection->phase == CONNECTION_IDLE)

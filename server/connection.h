@@ -83,7 +83,8 @@ struct connection {
     enum connection_phase phase;
     bool handshaking_counted;
     bool handshake_waits;    /* the last step found nothing to read */
-    bool handshake_readable; /* and since then bytes came */
+    bool handshake_readable; /* and since then bytes came, or it left some in the socket */
+    bool socket_empty;       /* the last read found nothing */
     bool cut;                /* the socket was shut down by us */
     bool linger;             /* answered before the caller had sent all: see lingerers.h */
     /* Bytes taken from the socket that GnuTLS has not asked for yet: it reads a record's header and
