@@ -29,12 +29,14 @@
 #include "server/line_budget.h"
 #include "server/metrics.h"
 #include "server/principal_limits.h"
+#include "server/turns.h"
 
 enum {
     CHAIN_MAX = 32,
     REFUSALS_LOGGED_A_SECOND = 20,
     JUDGED_AT_ONCE = 32,
-    HANDSHAKES_AT_ONCE = 64
+    HANDSHAKES_AT_ONCE = 64,
+    HANDSHAKE_STEPS_A_ROUND = 4, /* each may take a millisecond: requests come in between */
 };
 
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size);
@@ -117,6 +119,8 @@ connection_close(struct connection *connection)
         connection->pool->handshakes--; /* closing the socket takes it out of the set */
     address_limits_leave(connection->pool->limits, connection->address,
                          connection->handshaking_counted);
+    if (connection->caller != NULL)
+        turn_queue_leave(connection->pool->turns, connection->caller);
     if (connection->principal != NULL)
         principal_limits_leave(connection->pool->principal_limits, connection->principal);
     /* The library has ended the TLS session already. */
@@ -277,9 +281,18 @@ library_handshake_may_step(gnutls_session_t session)
 {
     struct connection *connection = gnutls_transport_get_ptr(session);
 
-    if (connection == NULL || connection->cut || !connection->handshake_waits)
+    if (connection == NULL || connection->cut)
         return true;
-    return connection->handshake_readable || gnutls_record_get_direction(session) != 0;
+    if (connection->handshake_waits && !connection->handshake_readable &&
+        gnutls_record_get_direction(session) == 0)
+        return false;
+    struct connection_pool *pool = connection->pool;
+    if (pool->handshake_steps == HANDSHAKE_STEPS_A_ROUND) {
+        pool->progress = true; /* the next round comes at once */
+        return false;
+    }
+    pool->handshake_steps++;
+    return true;
 }
 
 void
@@ -336,8 +349,10 @@ count_principal(struct connection *connection)
         return;
     connection->principal =
         principal_limits_enter(pool->principal_limits, connection->identity->principal);
-    if (connection->principal != NULL)
+    if (connection->principal != NULL) {
+        connection->caller = turn_queue_enter(pool->turns, connection->principal);
         return;
+    }
     metrics_count_refusal(pool->metrics, METRICS_LIMIT_REACHED);
     int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
     if (left_out >= 0)
@@ -353,6 +368,7 @@ connection_pool_look(struct connection_pool *pool)
 {
     struct epoll_event events[HANDSHAKES_AT_ONCE];
 
+    pool->handshake_steps = 0;
     if (pool->handshakes == 0)
         return;
     int count = epoll_wait(pool->handshake_fd, events, HANDSHAKES_AT_ONCE, 0);

@@ -25,6 +25,8 @@ struct address_limits;
 struct address_slot;
 struct principal_limits;
 struct principal_slot;
+struct turn_caller;
+struct turn_queue;
 struct audit;
 struct buffer;
 struct line_budget;
@@ -49,6 +51,7 @@ struct connection_pool {
     struct security *security; /* the worker's snapshot */
     struct address_limits *limits;
     struct principal_limits *principal_limits;
+    struct turn_queue *turns; /* the worker's */
     struct metrics *metrics;
     const struct audit *audit;
     struct buffer *audit_lines;         /* the worker's */
@@ -58,8 +61,9 @@ struct connection_pool {
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
     struct lingerers lingerers;
-    int handshake_fd;    /* epoll set of the unfinished handshakes */
-    uint32_t handshakes; /* how many are in it */
+    int handshake_fd;         /* epoll set of the unfinished handshakes */
+    uint32_t handshakes;      /* how many are in it */
+    uint32_t handshake_steps; /* that were taken in this round */
     bool progress; /* set whenever a byte moved, a handler ran or a handshake step was taken */
 };
 
@@ -73,6 +77,7 @@ struct connection {
     gnutls_session_t session;
     struct address_slot *address;
     struct principal_slot *principal; /* null: no certificate, or not counted yet */
+    struct turn_caller *caller;       /* null likewise: takes no turns */
     struct security *security;        /* what the handshake used; kept while GnuTLS refers to it */
     struct auth_identity *identity;   /* null: no certificate */
     struct ipsec_rights rights;

@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@
 
 static int begin(struct request *request, const char *method);
 static int take_body(struct request *request, const char *upload, size_t *upload_size);
+static int take_turn(struct request *request);
 static int go_on(struct request *request, enum api_next next);
 static int queue_answer(struct request *request);
 static void conclude(struct request *request);
@@ -73,10 +75,9 @@ request_handle(const char *method, const char *upload, size_t *upload_size, stru
     case REQUEST_BODY:
         if (*upload_size > 0)
             return take_body(request, upload, upload_size);
-        return go_on(request,
-                     api_call_body(&request->call, request->body.data, request->body.size));
+        return take_turn(request);
     case REQUEST_READY:
-        return go_on(request, API_NEXT_ENGINE);
+        return take_turn(request);
     case REQUEST_ANSWERED:
         return queue_answer(request);
     case REQUEST_ENGINE:
@@ -84,6 +85,12 @@ request_handle(const char *method, const char *upload, size_t *upload_size, stru
         break;
     }
     return MHD_NO;
+}
+
+struct request *
+request_of_turn(struct turn *turn)
+{
+    return (struct request *)(void *)((char *)turn - offsetof(struct request, turn));
 }
 
 void
@@ -94,6 +101,7 @@ request_completed(struct request *request)
     connection_enter(request->connection, CONNECTION_IDLE);
     stream_close(request->stream);
     request->stream = NULL;
+    turn_give_back(&request->turn, 0, clock_monotonic_ms());
     worker_request_free(request->worker, request);
 }
 
@@ -190,6 +198,26 @@ take_body(struct request *request, const char *upload, size_t *upload_size)
     return MHD_NO;
 }
 
+/* The request is whole, and nothing of it was done yet.  While it waits the connection is
+ * suspended; afterwards the library comes here again. */
+static int
+take_turn(struct request *request)
+{
+    struct worker *worker = request->worker;
+    struct connection *connection = request->connection;
+
+    if (connection->caller != NULL && request->turn.caller == NULL &&
+        !turn_queue_take(&worker->turns, connection->caller, &request->turn, request->body.size,
+                         clock_monotonic_ms())) {
+        connection_enter(connection, CONNECTION_BUSY);
+        MHD_suspend_connection(request->native);
+        return MHD_YES;
+    }
+    if (request->stage == REQUEST_READY)
+        return go_on(request, API_NEXT_ENGINE);
+    return go_on(request, api_call_body(&request->call, request->body.data, request->body.size));
+}
+
 static int
 go_on(struct request *request, enum api_next next)
 {
@@ -269,6 +297,7 @@ conclude(struct request *request)
                    strcmp(call->method, "HEAD") != 0;
 
     request->stage = REQUEST_ANSWERED;
+    turn_give_back(&request->turn, call->answer.body.size, clock_monotonic_ms());
     metrics_count_request(&worker->metrics, api_call_operation_index(call), call->answer.status,
                           status, duration_us);
     if (!audit_enabled(worker->common->audit) ||

@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "engine/base/buffer.h"
 #include "server/guard.h"
+#include "server/turns.h"
 
 struct MHD_Connection;
 struct connection;
@@ -38,8 +39,12 @@ struct request {
     int64_t started_us;
     struct stream *stream; /* null: an ordinary answer */
     enum request_stage stage;
+    struct turn turn;
     struct request *next_free;
 };
+
+/* The request that 'turn' is part of. */
+struct request *request_of_turn(struct turn *turn);
 
 /* The library's callbacks; the closure is the worker. */
 void *request_target_seen(void *worker, const char *target, struct MHD_Connection *native);

@@ -48,6 +48,7 @@ static const char tls_priorities[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS
 
 static void *serve(void *argument);
 static void finish_calls(struct worker *worker);
+static void release_turns(struct worker *worker);
 static void submit_round(struct worker *worker);
 static int wait_ms(struct worker *worker, int64_t next_reap_ms, unsigned int *idle_rounds);
 static bool is_draining(const struct worker *worker);
@@ -98,11 +99,13 @@ worker_start(struct worker *worker,
         ((unsigned int)MHD_ALLOW_SUSPEND_RESUME & ~(unsigned int)MHD_USE_ITC);
 
     worker->common = common;
+    worker->turns.board = &common->turn_board;
     worker->pool = (struct connection_pool){
         .holder = common->holder,
         .security = security_holder_get(common->holder),
         .limits = common->limits,
         .principal_limits = common->principal_limits,
+        .turns = &worker->turns,
         .metrics = &worker->metrics,
         .audit = common->audit,
         .audit_lines = &worker->audit_lines,
@@ -271,6 +274,7 @@ serve(void *argument)
         connection_pool_look(&worker->pool);
         (void)MHD_run(worker->daemon);
         submit_round(worker);
+        release_turns(worker); /* of those that did not get as far as the engine */
         worker_flush_audit(worker);
         /* Behind the callers whose answers were due. */
         look_at_streams = look_at_streams || sweeping || is_draining(worker);
@@ -339,7 +343,7 @@ drained(struct worker *worker)
     }
     /* The library must not be stopped while a connection is suspended. */
     if (!atomic_load_explicit(&worker->stop, memory_order_acquire) || worker->in_flight > 0 ||
-        worker->streams.suspended > 0)
+        worker->turns.waiting > 0 || worker->streams.suspended > 0)
         return false;
     if (clock_monotonic_ms() >= atomic_load(&worker->deadline_ms) - CUT_BEFORE_DEADLINE_MS)
         return true; /* what is left is cut when the library stops */
@@ -375,6 +379,18 @@ finish_calls(struct worker *worker)
         worker->in_flight--;
         MHD_resume_connection(request->native);
     }
+    release_turns(worker);
+}
+
+static void
+release_turns(struct worker *worker)
+{
+    if (worker->turns.waiting == 0)
+        return;
+    int64_t now_ms = clock_monotonic_ms();
+    struct turn *turn;
+    while ((turn = turn_queue_next(&worker->turns, now_ms)) != NULL)
+        MHD_resume_connection(request_of_turn(turn)->native);
 }
 
 static void

@@ -20,6 +20,7 @@
 #include "server/line_budget.h"
 #include "server/metrics.h"
 #include "server/stream.h"
+#include "server/turns.h"
 
 struct MHD_Daemon;
 struct audit;
@@ -35,6 +36,7 @@ struct worker_common {
     struct principal_limits *principal_limits;
     struct audit *audit;
     struct line_budget stranger_lines;
+    struct turn_board turn_board;
     const struct options *options;
     _Atomic bool draining;
 };
@@ -46,6 +48,7 @@ struct worker {
     struct connection_pool pool;
     struct metrics metrics;
     struct stream_pool streams;
+    struct turn_queue turns;
     struct buffer audit_lines;
     struct ipsec_call *submit_first; /* calls of this round, linked by 'next' */
     struct ipsec_call *submit_last;
