@@ -30,7 +30,7 @@ vm_packages=(
     user-mode-linux qemu-system-x86 busybox-static cpio kmod tcpdump iputils-ping netcat-openbsd
     python3 iproute2 procps strace sqlite3 util-linux
 )
-container_packages=(buildah podman runc debootstrap)
+container_packages=(buildah podman podman-compose runc debootstrap)
 # Packages that bring a system service, which nobody asked for here.
 service_units=(prometheus nginx etcd)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # run.sh: builds the container image, runs it with every capability dropped and a read-only root,
-# creates an SA context in it and stops it.
+# creates an SA context in it and stops it; then the same with deploy/compose.yaml (compose.sh).
 #
 # Works without a Docker engine and without a registry: buildah builds, podman with runc runs, and the
 # base image is made with debootstrap from the machine's own Debian mirror.  Images are kept in a
@@ -27,7 +27,7 @@ skip() {
 }
 begin() {
     step=$*
-    printf '%s\n' "--- $step"
+    printf '%s (%s s)\n' "--- $step" "$SECONDS"
 }
 
 store=()
@@ -53,6 +53,7 @@ cleanup() {
     if [ -n "$work" ]; then
         if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then pod logs "$name" >&2 2>/dev/null || true; fi
         pod rm --force --time 5 --volumes "$name" >/dev/null 2>&1 || true
+        clear_compose
         rm -rf "$work"
     fi
     exit "$status"
@@ -113,6 +114,25 @@ request() {
     [ "$status" = "$expected" ] || fail "$method $path gave $status: $(cat "$work/answer")"
 }
 
+add_filter() {
+    request 201 POST /filters '{"displayData": {"name": "out"}, "layer": "outboundTransportV4",
+        "conditions": [{"field": "ipLocalAddress", "match": "equal", "value": "192.0.2.1"}],
+        "action": {"type": "calloutTerminating", "callout": "ipsecOutboundTransportV4"}}'
+    filter=$(jq -e .id "$work/answer")
+}
+
+create_context() {
+    request 201 POST /sa-contexts '{"localAddress": "192.0.2.1", "remoteAddress": "198.51.100.7",
+        "trafficType": "transport", "ipsecFilterId": '"$filter"'}'
+    context=$(jq -e .id "$work/answer")
+}
+
+find_context() {
+    request 200 GET "/sa-contexts/$context"
+    jq -e --argjson filter "$filter" '.outboundTraffic.ipsecFilterId == $filter' "$work/answer" \
+        >/dev/null || fail "it is another one: $(cat "$work/answer")"
+}
+
 start_container() {
     pod run --detach --name "$name" --network host \
         --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
@@ -140,6 +160,9 @@ stop_container() {
     pod rm "$name" >/dev/null
 }
 
+# shellcheck source=tests/container/compose.sh
+. "$root/tests/container/compose.sh"
+
 # --- The test -------------------------------------------------------------------------------------
 
 [ "$(id -u)" -eq 0 ] || skip "building and running a container here needs root"
@@ -157,7 +180,6 @@ pod image exists "$base" || make_base
 begin "building the image"
 build "$image-dependencies" --target dependencies
 build "$image"
-pod image prune --force >/dev/null
 
 begin "what the image says of itself"
 pod image inspect "$image" >"$work/inspect.json"
@@ -197,22 +219,17 @@ pod exec "$name" /usr/bin/sa-contextd --healthcheck || fail "it says unhealthy"
 pod healthcheck run "$name" || fail "podman's health check says unhealthy"
 
 begin "creating an SA context"
-conditions='[{"field": "ipLocalAddress", "match": "equal", "value": "192.0.2.1"}]'
-request 201 POST /filters '{"displayData": {"name": "out"}, "layer": "outboundTransportV4",
-    "conditions": '"$conditions"',
-    "action": {"type": "calloutTerminating", "callout": "ipsecOutboundTransportV4"}}'
-filter=$(jq -e .id "$work/answer")
-request 201 POST /sa-contexts '{"localAddress": "192.0.2.1", "remoteAddress": "198.51.100.7",
-    "trafficType": "transport", "ipsecFilterId": '"$filter"'}'
-context=$(jq -e .id "$work/answer")
+add_filter
+create_context
 
 begin "SIGTERM: exit status 0"
 stop_container
 
 begin "starting it again: the context is still there"
 start_container
-request 200 GET "/sa-contexts/$context"
-jq -e --argjson filter "$filter" '.outboundTraffic.ipsecFilterId == $filter' "$work/answer" \
-    >/dev/null || fail "it is another one: $(cat "$work/answer")"
+find_context
 stop_container
+
+try_compose
+pod image prune --force >/dev/null
 echo "container: all as it should be"
