@@ -3,8 +3,9 @@
  * replay.c: see replay.h. */
 #include "engine/replay.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include <sys/mman.h>
 
 #include "engine/base/clock.h"
 #include "engine/hash_index.h"
@@ -15,6 +16,8 @@
 #define VOID_MS INT64_MIN    /* older than any */
 #define FUTURE_TOLERATED_MS (INT64_C(60) * 60 * 1000)
 
+static void *reserve(size_t size);
+static void give_back(void *room, size_t size);
 static uint32_t *bucket_of(const struct replay_index *index, const uint8_t *key_digest);
 static struct replay_record *record_at(const struct replay_index *index, size_t position);
 static void append(struct replay_index *index, const struct replay_record *record);
@@ -36,8 +39,8 @@ replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch)
     };
     if (index->capacity >= UINT32_MAX)
         return false;
-    index->records = calloc(index->capacity, sizeof *index->records);
-    index->buckets = calloc(index->bucket_capacity, sizeof *index->buckets);
+    index->records = reserve(index->capacity * sizeof *index->records);
+    index->buckets = reserve(index->bucket_capacity * sizeof *index->buckets);
     random_bytes(&index->seed, sizeof index->seed);
     return index->records != NULL && index->buckets != NULL;
 }
@@ -45,8 +48,8 @@ replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch)
 void
 replay_index_clear(struct replay_index *index)
 {
-    free(index->records);
-    free(index->buckets);
+    give_back(index->records, index->capacity * sizeof *index->records);
+    give_back(index->buckets, index->bucket_capacity * sizeof *index->buckets);
     *index = (struct replay_index){ .count = 0 };
 }
 
@@ -177,6 +180,23 @@ replay_commit(struct replay_index *index, bool removed)
         drop_oldest(index);
         index->dropped--;
     }
+}
+
+/* Zeroed room from the system.  Not from the heap, whose free() wipes what it takes back: that
+ * would touch all of what was never used, half a gigabyte at every end of the process. */
+static void *
+reserve(size_t size)
+{
+    void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return room == MAP_FAILED ? NULL : room;
+}
+
+static void
+give_back(void *room, size_t size)
+{
+    if (room != NULL)
+        (void)munmap(room, size);
 }
 
 static uint32_t *
