@@ -33,7 +33,8 @@ answer_encode_remembered(struct ipsec_call *base, struct buffer *answer)
     precondition_tag(call, tag);
     format_location(call, location, sizeof location);
     idempotency_append_head(call->route->success, tag, location, answer);
-    codec_encode(&encoder, call->route->out, call->out);
+    if (call->route->out != NULL)
+        codec_encode(&encoder, call->route->out, call->out);
     return !answer->failed;
 }
 
@@ -100,13 +101,14 @@ answer_remembered(struct api_call *call)
         return;
     }
     answer->status = record.status;
-    answer->content_type = type_json;
+    if (record.body_size > 0)
+        answer->content_type = type_json;
     if (record.tag[0] != '\0')
         add_entity_tag(call, record.tag);
     if (record.location[0] != '\0')
         add_header(call, "Location", record.location);
     const char *id = strrchr(record.location, '/');
-    if (id == NULL || !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
+    if (id != NULL && !text_parse_unsigned(id + 1, strlen(id + 1), &call->object_id))
         call->object_id = 0;
     if (call->base.replay.replayed)
         add_header(call, "Idempotent-Replay", "true");

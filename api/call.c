@@ -39,6 +39,7 @@ const char *const api_header_names[API_HEADER_COUNT] = {
 };
 
 static void open_call(struct api_call *call);
+static bool is_to_be_remembered(const struct api_call *call);
 static enum ipsec_status check_route(struct api_call *call);
 static enum ipsec_status check_path_key(struct api_call *call, const char *argument);
 static enum ipsec_status check_session(struct api_call *call);
@@ -52,7 +53,7 @@ refuse_right(struct api_call *call, enum ipsec_container container, uint32_t mis
 static enum ipsec_status reserve_memory(struct api_call *call);
 static enum ipsec_status read_query(struct api_call *call);
 static enum ipsec_status run_local(struct api_call *call);
-static void prepare_engine(struct api_call *call);
+static enum api_next go_to_engine(struct api_call *call, const char *body, size_t size);
 static enum ipsec_status run_handler(struct ipsec_call *base, struct ipsec_session *session);
 
 enum api_next
@@ -91,10 +92,8 @@ api_call_start(struct api_call *call, bool has_body)
                                                      : call->service->max_body_bytes;
         return has_body ? API_NEXT_BODY : api_call_body(call, "", 0);
     }
-    if (!call->route->local) {
-        prepare_engine(call);
-        return API_NEXT_ENGINE;
-    }
+    if (!call->route->local)
+        return go_to_engine(call, "", 0);
     if (run_local(call) == IPSEC_OK)
         answer_success(call);
     else
@@ -113,15 +112,11 @@ api_call_body(struct api_call *call, const char *body, size_t size)
                                  "the body may have %zu bytes at most", call->body_maximum);
     if (status == IPSEC_OK)
         status = codec_decode(call->route->body, body, size, call->in, fault);
-    if (status == IPSEC_OK && call->headers[API_HEADER_IDEMPOTENCY_KEY] != NULL &&
-        !call->options.dry_run)
-        status = idempotency_want(call, body, size);
     if (status != IPSEC_OK) {
         answer_fault(call);
         return API_NEXT_ANSWER;
     }
-    prepare_engine(call);
-    return API_NEXT_ENGINE;
+    return go_to_engine(call, body, size);
 }
 
 void
@@ -217,6 +212,12 @@ open_call(struct api_call *call)
     buffer_init(&call->answer.body, ANSWER_MAXIMUM);
 }
 
+static bool
+is_to_be_remembered(const struct api_call *call)
+{
+    return router_is_repeatable(call->route) && call->headers[API_HEADER_IDEMPOTENCY_KEY] != NULL;
+}
+
 /* A caller without a certificate learns nothing, not even which paths there are. */
 static enum ipsec_status
 check_route(struct api_call *call)
@@ -254,6 +255,8 @@ check_path_key(struct api_call *call, const char *argument)
                            "a key is a GUID like 6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11");
 }
 
+/* Begin and commit themselves change what they ask of the session's transaction: whether one with a
+ * key is the repeat of one that succeeded only the engine knows. */
 static enum ipsec_status
 check_session(struct api_call *call)
 {
@@ -265,8 +268,10 @@ check_session(struct api_call *call)
     if (status != IPSEC_OK || !has_session)
         return status;
     base->has_session = true;
-    status = ipsec_session_preview(call->service->engine, &base->session_key,
-                                   call->identity->principal, base->rule, &base->fault);
+    bool may_be_repeat = call->route->session_in_path && is_to_be_remembered(call);
+    status =
+        ipsec_session_preview(call->service->engine, &base->session_key, call->identity->principal,
+                              may_be_repeat ? IPSEC_RULE_ANY : base->rule, &base->fault);
     if (status != IPSEC_OK && call->route->session_in_path) {
         base->fault.place = IPSEC_FAULT_PATH;
         base->fault.pointer[0] = '\0';
@@ -350,8 +355,7 @@ check_headers(struct api_call *call, bool has_body)
         return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,
                                api_header_names[about], "the body must not be encoded");
     about = API_HEADER_IDEMPOTENCY_KEY;
-    if (call->route->body != NULL && headers[about] != NULL &&
-        !headers_is_idempotency_key(headers[about]))
+    if (is_to_be_remembered(call) && !headers_is_idempotency_key(headers[about]))
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
                                api_header_names[about],
                                "must be 1 to 255 visible ASCII characters");
@@ -434,11 +438,16 @@ run_local(struct api_call *call)
     return status;
 }
 
-static void
-prepare_engine(struct api_call *call)
+static enum api_next
+go_to_engine(struct api_call *call, const char *body, size_t size)
 {
     struct ipsec_call *base = &call->base;
 
+    if (is_to_be_remembered(call) && !call->options.dry_run &&
+        idempotency_want(call, body, size) != IPSEC_OK) {
+        answer_fault(call);
+        return API_NEXT_ANSWER;
+    }
     base->caller.principal = call->identity->principal;
     base->caller.rights = call->rights;
     base->run = run_handler;
@@ -448,6 +457,7 @@ prepare_engine(struct api_call *call)
         buffer_init(&base->replay.answer,
                     call->route->large_body ? REPLAY_BATCH_MAXIMUM : REPLAY_MAXIMUM);
     }
+    return API_NEXT_ENGINE;
 }
 
 static enum ipsec_status

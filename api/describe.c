@@ -54,18 +54,13 @@ static const enum ipsec_status versioned_codes[] = { IPSEC_HTTP_PRECONDITION_FAI
 /* Of the query that every write has; a value that is wrong. */
 static const enum ipsec_status write_codes[] = { IPSEC_TYPE_MISMATCH, IPSEC_OK };
 static const enum ipsec_status body_codes[] = {
-    IPSEC_NULL_POINTER,
-    IPSEC_TYPE_MISMATCH,
-    IPSEC_OUT_OF_BOUNDS,
-    IPSEC_INVALID_ENUMERATOR,
-    IPSEC_RPC_INVALID_DATA,
-    IPSEC_RPC_INVALID_PARAMETER,
-    IPSEC_HTTP_REQUEST_TOO_LARGE,
-    IPSEC_HTTP_UNSUPPORTED_MEDIA,
-    IPSEC_HTTP_KEY_REUSED,
-    IPSEC_HTTP_REQUEST_TIMEOUT,
-    IPSEC_OK,
+    IPSEC_NULL_POINTER,           IPSEC_TYPE_MISMATCH,
+    IPSEC_OUT_OF_BOUNDS,          IPSEC_INVALID_ENUMERATOR,
+    IPSEC_RPC_INVALID_DATA,       IPSEC_RPC_INVALID_PARAMETER,
+    IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_HTTP_UNSUPPORTED_MEDIA,
+    IPSEC_HTTP_REQUEST_TIMEOUT,   IPSEC_OK,
 };
+static const enum ipsec_status repeatable_codes[] = { IPSEC_HTTP_KEY_REUSED, IPSEC_OK };
 static const enum ipsec_status engine_codes[] = {
     IPSEC_RPC_CALL_REJECTED,
     IPSEC_RPC_CALL_CANCELED,
@@ -178,7 +173,7 @@ describe_parameters(const struct api_route *route)
         describe_query(route->query, parameters);
     if (router_writes(route))
         json_array_append_new(parameters, refer("parameters", "DryRun"));
-    if (route->body != NULL)
+    if (router_is_repeatable(route))
         json_array_append_new(parameters, refer("parameters", "IdempotencyKey"));
     if (route->versioned)
         json_array_append_new(parameters, refer("parameters", "IfMatch"));
@@ -246,6 +241,8 @@ describe_responses(const struct api_route *route, json_t *schemas)
         add_codes(versioned_codes, IPSEC_FAULT_HEADER, found);
     if (route->body != NULL)
         add_codes(body_codes, IPSEC_FAULT_BODY, found);
+    if (router_is_repeatable(route))
+        add_codes(repeatable_codes, IPSEC_FAULT_HEADER, found);
     if (!route->local)
         add_codes(engine_codes, IPSEC_FAULT_SERVICE, found);
     if (route->codes != NULL)
@@ -288,7 +285,7 @@ describe_success(const struct api_route *route, json_t *schemas)
         json_object_set_new(headers, "ETag", refer("headers", "ETag"));
     if (router_writes(route))
         json_object_set_new(headers, "Dry-Run", refer("headers", "DryRun"));
-    if (route->body != NULL)
+    if (router_is_repeatable(route))
         json_object_set_new(headers, "Idempotent-Replay", refer("headers", "IdempotentReplay"));
     json_object_set_new(response, "description",
                         json_string(route->success == 204 ? "Done." : "Done, and this is it."));
@@ -361,7 +358,8 @@ describe_common_parameters(void)
     } rows[] = {
         { "IdempotencyKey", API_HEADER_IDEMPOTENCY_KEY,
           "Makes the request repeatable: for 24 hours the same key and request get the first "
-          "answer again, the same key with another request is refused.",
+          "answer again, the same key with another request is refused. Within a write transaction "
+          "only its commit takes one.",
           "^[!-~]{1,255}$" },
         { "EngineSession", API_HEADER_ENGINE_SESSION,
           "Key of a session of the caller. Left out: the request has a static session of its own, "

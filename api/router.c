@@ -39,6 +39,12 @@ router_writes(const struct api_route *route)
 }
 
 bool
+router_is_repeatable(const struct api_route *route)
+{
+    return route->body != NULL || strcmp(route->method, "POST") == 0;
+}
+
+bool
 router_allowed(const char *path, char *methods, size_t methods_size)
 {
     const char *argument;

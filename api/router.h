@@ -75,6 +75,9 @@ const struct api_route *router_route(size_t index);
 /* Whether the operation may change something: all but GET. */
 bool router_writes(const struct api_route *route);
 
+/* Whether it takes an Idempotency-Key: every POST, and whatever else has a body. */
+bool router_is_repeatable(const struct api_route *route);
+
 /* The row for 'method' and 'path', or null.  HEAD is GET without its body.  '*argument_out' is
  * where the segment in braces begins; null without one. */
 const struct api_route *

@@ -20,6 +20,7 @@ struct call_start {
 
 static bool was_abandoned(const struct call_runner *runner, const struct ipsec_call *call);
 static enum ipsec_status check(struct ipsec_session *session, const struct ipsec_call *call);
+static enum ipsec_status check_rule(struct ipsec_session *session, const struct ipsec_call *call);
 static enum ipsec_status enter_session(struct ipsec_session *session,
                                        const struct ipsec_call *call);
 static enum ipsec_status run_operation(const struct call_runner *runner,
@@ -28,6 +29,7 @@ static enum ipsec_status run_operation(const struct call_runner *runner,
 static enum ipsec_status run_repeatable(const struct call_runner *runner,
                                         struct ipsec_call *call,
                                         struct ipsec_session *session);
+static bool is_same_request(const struct ipsec_call *call, const struct replay_record *record);
 static enum ipsec_status repeat_answer(const struct call_runner *runner,
                                        struct ipsec_call *call,
                                        const struct replay_record *record);
@@ -156,10 +158,27 @@ check(struct ipsec_session *session, const struct ipsec_call *call)
     if (call->has_session)
         status = enter_session(session, call);
     if (status == IPSEC_OK)
-        status = session_check_rule(session, call->rule);
+        status = check_rule(session, call);
     if (status == IPSEC_OK)
         status = session_check_right(session, call->container, call->right);
     return status;
+}
+
+/* Of what was answered already nothing is asked: begin and commit change what their rule is about,
+ * and their repeats shall get the first answer. */
+static enum ipsec_status
+check_rule(struct ipsec_session *session, const struct ipsec_call *call)
+{
+    enum ipsec_status status = session_check_rule(session, call->rule);
+    const struct engine_state *state = session->state;
+    const struct replay_record *record = NULL;
+
+    if (status != IPSEC_OK && call->replay.wanted && !call->dry_run)
+        record = replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+    if (record == NULL || !is_same_request(call, record))
+        return status;
+    session->fault->status = IPSEC_OK;
+    return IPSEC_OK;
 }
 
 /* That its transaction was rolled back a session is told once, by whatever call is its next. */
@@ -205,15 +224,15 @@ run_repeatable(const struct call_runner *runner,
 {
     struct engine_state *state = runner->state;
 
-    if (session->transaction == IPSEC_WRITE_TRANSACTION)
-        return ipsec_fault_set(&call->fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
-                               "Idempotency-Key",
-                               "nothing is remembered of what a transaction may still roll back; "
-                               "repeat the transaction as a whole");
     const struct replay_record *record =
         replay_find(&state->replays, call->replay.key_digest, state->now_ms);
     if (record != NULL)
         return repeat_answer(runner, call, record);
+    if (session->transaction == IPSEC_WRITE_TRANSACTION && call->rule != IPSEC_RULE_TRANSACTION)
+        return ipsec_fault_set(&call->fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_HEADER,
+                               "Idempotency-Key",
+                               "nothing is remembered of what a transaction may still roll back; "
+                               "give the key with its commit");
     if (replay_is_full(&state->replays))
         return call_fail(call, IPSEC_RPC_OUT_OF_RESOURCES,
                          "no room to remember another Idempotency-Key");
@@ -223,6 +242,12 @@ run_repeatable(const struct call_runner *runner,
     return status == IPSEC_OK ? keep_answer(state, call) : status;
 }
 
+static bool
+is_same_request(const struct ipsec_call *call, const struct replay_record *record)
+{
+    return memcmp(record->request_digest, call->replay.request_digest, REPLAY_DIGEST_SIZE) == 0;
+}
+
 static enum ipsec_status
 repeat_answer(const struct call_runner *runner,
               struct ipsec_call *call,
@@ -230,7 +255,7 @@ repeat_answer(const struct call_runner *runner,
 {
     struct replay_index *replays = &runner->state->replays;
 
-    if (memcmp(record->request_digest, call->replay.request_digest, REPLAY_DIGEST_SIZE) != 0)
+    if (!is_same_request(call, record))
         return ipsec_fault_set(&call->fault, IPSEC_HTTP_KEY_REUSED, IPSEC_FAULT_HEADER,
                                "Idempotency-Key", "the key was used with another request");
 

@@ -152,6 +152,9 @@ struct ipsec_caller {
  * the change it answers, and given again instead of running the call a second time.  Only successes
  * are kept: a failure left no trace, so its repeat runs afresh.
  *
+ * A repeat is asked for its session and its right, and no more for the session's transaction, which
+ * begin and commit have changed.  In a write transaction only its commit takes a key.
+ *
  * 'key_digest' covers principal, operation and key; 'request_digest' all of the request.  After a
  * successful run 'encode' appends the answer to 'answer', on the engine thread and before the
  * commit; these bytes are the record and the answer.  On a repeat the engine fills 'answer' from

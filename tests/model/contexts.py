@@ -380,7 +380,10 @@ class Contexts:
         self.changes.append(changes)
 
     def op_expireSaContext(self, op):
-        self.enter(op, "saDatabase", "DELETE", "no transaction")
+        session = self.enter(op, "saDatabase", "DELETE", "no transaction")
+        return self.repeatable(op, session, lambda: self.expire(op))
+
+    def expire(self, op):
         context = self.find(op)
         if context.inbound is None:
             self.remove(op["id"])

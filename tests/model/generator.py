@@ -111,7 +111,8 @@ class Generator:
             op["dryRun"] = True
         elif name in ("addFilter", "addProviderContext", "addTunnel", "createSaContext",
                       "createSaContexts", "addInbound", "addOutbound", "rotateSaContext",
-                      "getSpi") and not self.spoilt and self.chance(0.12):
+                      "expireSaContext", "getSpi", "beginTransaction",
+                      "commitTransaction") and not self.spoilt and self.chance(0.12):
             self.choose_key(op)
             return op
         if name in TAGGED and self.chance(0.1):

@@ -81,16 +81,29 @@ class Model(Sessions, Policies, Contexts, Bundles):
         """Idempotency-Key: successes are remembered, and given again to the same request."""
         if "key" not in op:
             return run()
-        need(not (session and session.transaction == "readWrite"), "FWP_E_INVALID_PARAMETER")
-        key = (op["who"], op["op"], op["key"])
-        request = (op.get("id"), op.get("session"), repr(op.get("body")))
+        key, request = self.identity(op)
         if key in self.replays:
             first, answer = self.replays[key]
             need(first == request, "HTTP_E_STATUS_UNPROCESSABLE_CONTENT")
             return Answer(answer.status, None, answer.result, True)
+        need(op["op"] == "commitTransaction" or
+             not (session and session.transaction == "readWrite"), "FWP_E_INVALID_PARAMETER")
         answer = run()
         self.replays[key] = (request, copy.deepcopy(answer))
         return answer
+
+    @staticmethod
+    def identity(op):
+        """What makes two keys the same key, and two requests the same request."""
+        return ((op["who"], op["op"], op["key"]),
+                (op.get("id"), op.get("session"), repr(op.get("body"))))
+
+    def is_repeat(self, op):
+        """Of what succeeded: begin and commit change what they ask of the session."""
+        if "key" not in op or op.get("dryRun"):
+            return False
+        key, request = self.identity(op)
+        return key in self.replays and self.replays[key][0] == request
 
     # --- Entity tags: an object's name, its version, and what an answer shows beside it ----------
 

@@ -65,7 +65,8 @@ class Sessions:
         return (self.filters, self.provider_contexts)
 
     def transaction_of(self, op, rule):
-        return self.enter(dict(op, session=op["id"]), "engine", "", rule)
+        return self.enter(dict(op, session=op["id"]), "engine", "",
+                          "any" if self.is_repeat(op) else rule)
 
     def op_beginTransaction(self, op):
         session = self.transaction_of(op, "no transaction")
@@ -95,6 +96,9 @@ class Sessions:
 
     def op_commitTransaction(self, op):
         session = self.transaction_of(op, "transaction")
+        return self.repeatable(op, session, lambda: self.commit(op, session))
+
+    def commit(self, op, session):
         self.check_transaction_right(op, session.transaction == "readOnly")
         if session.transaction == "readWrite":
             for table in self.tables():
