@@ -39,9 +39,14 @@ static const enum ipsec_status rule_codes[][4] = {
     [IPSEC_RULE_ANY] = { IPSEC_OK },
     [IPSEC_RULE_NO_TRANSACTION] = { IPSEC_TXN_IN_PROGRESS, IPSEC_OK },
     [IPSEC_RULE_DIRECT] = { IPSEC_TXN_IN_PROGRESS, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_OK },
-    [IPSEC_RULE_POLICY_WRITE] = { IPSEC_INCOMPATIBLE_TXN, IPSEC_TIMEOUT,
-                                  IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_OK },
+    [IPSEC_RULE_POLICY_WRITE] = { IPSEC_INCOMPATIBLE_TXN, IPSEC_OK },
     [IPSEC_RULE_TRANSACTION] = { IPSEC_NO_TXN_IN_PROGRESS, IPSEC_OK },
+};
+/* Of writing policy: what comes of waiting for another session's transaction. */
+static const enum ipsec_status wait_codes[] = {
+    IPSEC_TIMEOUT,
+    IPSEC_RPC_SERVERCALL_RETRYLATER,
+    IPSEC_OK,
 };
 static const enum ipsec_status right_codes[] = { IPSEC_ACCESS_DENIED, IPSEC_OK };
 static const enum ipsec_status query_codes[] = {
@@ -228,6 +233,8 @@ describe_responses(const struct api_route *route, json_t *schemas)
 
     add_codes(every_codes, IPSEC_FAULT_SERVICE, found);
     add_codes(rule_codes[route->rule], IPSEC_FAULT_HEADER, found);
+    if (route->rule == IPSEC_RULE_POLICY_WRITE && route->success != 0)
+        add_codes(wait_codes, IPSEC_FAULT_HEADER, found);
     if (route->right != 0)
         add_codes(right_codes, IPSEC_FAULT_SERVICE, found);
     if (route->not_found != IPSEC_OK)
@@ -253,7 +260,8 @@ describe_responses(const struct api_route *route, json_t *schemas)
                   found);
 
     (void)snprintf(status, sizeof status, "%d", route->success);
-    json_object_set_new(responses, status, describe_success(route, schemas));
+    if (route->success != 0)
+        json_object_set_new(responses, status, describe_success(route, schemas));
     if (route->revision_offset != 0 && !router_writes(route))
         json_object_set_new(responses, "304", describe_not_modified());
     for (int i = 400; i < 600; i++) {

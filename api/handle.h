@@ -39,12 +39,16 @@ void handle_clear_filter_list(void *out);
 
 api_handler handle_list_providers;
 api_handler handle_get_provider;
+api_handler handle_delete_provider;
 api_handler handle_list_layers;
 api_handler handle_get_layer;
+api_handler handle_delete_layer;
 api_handler handle_list_sub_layers;
 api_handler handle_get_sub_layer;
+api_handler handle_delete_sub_layer;
 api_handler handle_list_callouts;
 api_handler handle_get_callout;
+api_handler handle_delete_callout;
 
 api_handler handle_add_provider_context;
 api_handler handle_get_provider_context;

@@ -54,7 +54,7 @@ struct api_route {
     const struct codec_object *out; /* null: nothing, or 'call->answer.static_body' */
     size_t out_size;
     void (*clear_out)(void *out); /* null: nothing to free */
-    int success;
+    int success;                  /* 0: there is none */
     /* Where what was made is found, without its id: 'out' then begins with its uint64_t id, or with
      * its struct ipsec_guid. */
     const char *location;

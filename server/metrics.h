@@ -17,7 +17,7 @@ struct security_holder;
 struct audit;
 
 enum {
-    METRICS_OPERATIONS = 64, /* routes, and one for requests without */
+    METRICS_OPERATIONS = 96, /* routes, and one for requests without */
     METRICS_STATUSES = 26,
     METRICS_LATENCIES = 17, /* 50 us and doubling, the last is everything above */
 };

@@ -110,6 +110,10 @@ is "with the names of that layer" "$(member '[.conditions[] | .field + " " + .ma
 
 # --- What is built in -----------------------------------------------------------------------------
 
+call POST /sessions '{}'
+READER=$(member .sessionKey)
+call POST "/sessions/$READER/transaction" '{"flags": ["readOnly"]}'
+answered "a read-only transaction" 201
 for row in "providers 10ad9216-ccde-456c-8b16-e9f04e60a90b FWPM_PROVIDER_IKEEXT null FWP_E_PROVIDER_NOT_FOUND" \
     "layers 5926dfc8-e3cf-4426-a283-dc393f5d0f9d FWPM_LAYER_INBOUND_TRANSPORT_V4 inboundTransportV4 FWP_E_LAYER_NOT_FOUND" \
     "sub-layers 83f299ed-9ff4-4967-aff4-c309f4dab827 FWPM_SUBLAYER_IPSEC_TUNNEL ipsecTunnel FWP_E_SUBLAYER_NOT_FOUND" \
@@ -125,8 +129,28 @@ for row in "providers 10ad9216-ccde-456c-8b16-e9f04e60a90b FWPM_PROVIDER_IKEEXT 
     call GET "/$list/$name"
     answered "a name is no key of $list" 404 "$code"
     call DELETE "/$list/$key"
-    answered "what is built in stays: $list" 405
+    answered "what is built in stays: $list" 403 FWP_E_BUILTIN_OBJECT
+    call DELETE "/$list/$key?dryRun=true"
+    answered "a dry run says so, too: $list" 403 FWP_E_BUILTIN_OBJECT
+    call DELETE "/$list/6f1c2b3a-0000-4000-8000-0000000000ff"
+    answered "delete none of $list" 404 "$code"
+    call DELETE "/$list/$name"
+    answered "delete by name none of $list" 404 "$code"
+    call DELETE "/$list/$key" '' -H "Engine-Session: $READER"
+    answered "delete one of $list in a read-only transaction" 409 FWP_E_INCOMPATIBLE_TXN
+    CLIENT=reader
+    call DELETE "/$list/$key"
+    answered "without the right: $list" 403 ERROR_ACCESS_DENIED
+    call DELETE "/$list/6f1c2b3a-0000-4000-8000-0000000000ff"
+    answered "nor whether there is one: $list" 403 ERROR_ACCESS_DENIED
+    CLIENT=orchestrator
+    call POST "/$list" '{}'
+    answered "nothing is added to $list" 405
+    is "which can be read" "$(header Allow)" "GET, HEAD"
+    call PUT "/$list/$key" '{}'
+    answered "or changed" 405
 done
+call DELETE "/sessions/$READER"
 call GET /callouts
 is "a callout knows its layer" "$(member '.items[] | select(.name == "ipsecForwardInboundTunnelV6") | .layer')" ipforwardV6
 

@@ -122,6 +122,10 @@ for list in providers layers sub-layers callouts; do
     operation "list $list" filters GET "/$list" '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
 done
 operation "get layer" filters GET /layers/5926dfc8-e3cf-4426-a283-dc393f5d0f9d '' 200 FWPM_ACTRL_READ
+for built_in in providers/10ad9216-ccde-456c-8b16-e9f04e60a90b layers/5926dfc8-e3cf-4426-a283-dc393f5d0f9d \
+    sub-layers/83f299ed-9ff4-4967-aff4-c309f4dab827 callouts/70a4196c-835b-4fb0-98e8-075f4d977d46; do
+    operation "delete $built_in" filters DELETE "/$built_in" '' 403 DELETE
+done
 operation "open session" engine POST /sessions '{}' 201 FWPM_ACTRL_OPEN
 SESSION=$(policy "{\"engine\": {\"dacl\": [$(entry allow FWPM_ACTRL_OPEN)]}}"; call POST /sessions '{}'; member .sessionKey)
 operation "list sessions" engine GET /sessions '' 200 FWPM_ACTRL_OPEN
