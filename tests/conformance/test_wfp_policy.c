@@ -281,13 +281,22 @@ lifetimes_of_filter_and_context(void **state)
     const struct ipsec_provider_context static_context = keyed_policy(1);
     const struct ipsec_provider_context own = keyed_policy(2);
     const struct ipsec_provider_context of_another = keyed_policy(3);
+    const struct ipsec_guid ikeext = { { 0x10, 0xad, 0x92, 0x16, 0xcc, 0xde, 0x45, 0x6c, 0x8b, 0x16,
+                                         0xe9, 0xf0, 0x4e, 0x60, 0xa9, 0x0b } };
+    struct ipsec_provider_context persistent_context = keyed_policy(4);
     struct ipsec_filter persistent_filter = tunnel_filter(&static_context);
     const struct ipsec_filter on_static = tunnel_filter(&static_context);
     const struct ipsec_filter on_own = tunnel_filter(&own);
     const struct ipsec_filter on_another = tunnel_filter(&of_another);
 
+    persistent_context.flags = 0x1;
+    (void)wfp_add_context(wfp, &persistent_context);
     (void)wfp_add_context(wfp, &static_context);
     persistent_filter.flags |= IPSEC_FILTER_PERSISTENT;
+    WFP_ASSERT(try_filter(wfp, &persistent_filter, NULL), IPSEC_LIFETIME_MISMATCH);
+    persistent_filter.provider_context_key = persistent_context.key;
+    WFP_ASSERT(try_filter(wfp, &persistent_filter, NULL), IPSEC_OK);
+    persistent_filter.provider_key = ikeext;
     WFP_ASSERT(try_filter(wfp, &persistent_filter, NULL), IPSEC_LIFETIME_MISMATCH);
     (void)wfp_enter(wfp, WFP_DYNAMIC);
     (void)wfp_add_context(wfp, &of_another);

@@ -2,11 +2,13 @@
  *
  * test_wfp_sessions.c: sessions and transactions (specification section 6): what every call does in
  * every kind of session, and what sessions and transactions do themselves. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tests/conformance/wfp.h"
+#include "tests/lib/scratch.h"
 
 /* --- 6.2: the table, a case a cell ------------------------------------------------------------ */
 
@@ -53,6 +55,18 @@ static const struct {
     { WFP_FILTER_DELETE,      { IPSEC_OK, READ_ONLY, IPSEC_OK, DYNAMIC,  DYNAMIC } },
     { WFP_FILTER_GET,         { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
     { WFP_FILTER_ENUM,        { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_CONTEXT_ADD,        { IPSEC_OK, READ_ONLY, IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_CONTEXT_DELETE,     { IPSEC_OK, READ_ONLY, IPSEC_OK, DYNAMIC,  DYNAMIC } },
+    { WFP_CONTEXT_GET,        { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_CONTEXT_ENUM,       { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_TUNNEL_ADD,         { IPSEC_OK, READ_ONLY, IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_TUNNEL_DELETE,      { IPSEC_OK, READ_ONLY, IPSEC_OK, DYNAMIC,  DYNAMIC } },
+    { WFP_SUBSCRIBE,          { IPSEC_OK, TXN,       TXN,      IPSEC_OK, TXN } },
+    { WFP_SUBSCRIPTIONS_GET,  { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    /* The database is no object of a session. */
+    { WFP_SECURITY_GET,       { IPSEC_OK, IPSEC_OK,  IPSEC_OK, IPSEC_OK, IPSEC_OK } },
+    { WFP_SECURITY_SET,       { IPSEC_OK, TXN,       TXN,      DYNAMIC,  TXN } },
+    { WFP_RECONCILE,          { IPSEC_OK, TXN,       TXN,      IPSEC_OK, TXN } },
     { WFP_TRANSACTION_BEGIN,  { IPSEC_OK, TXN,       TXN,      IPSEC_OK, TXN } },
     { WFP_TRANSACTION_COMMIT, { NO_TXN,   IPSEC_OK,  IPSEC_OK, NO_TXN,   IPSEC_OK } },
     { WFP_TRANSACTION_ABORT,  { NO_TXN,   IPSEC_OK,  IPSEC_OK, NO_TXN,   IPSEC_OK } },
@@ -78,9 +92,41 @@ enter_situation(struct wfp *wfp, enum situation situation)
         WFP_ASSERT(wfp_begin(wfp, false), IPSEC_OK);
 }
 
+/* Static objects that nothing uses. */
+struct spares {
+    uint64_t filter;
+    uint64_t provider_context;
+    uint64_t tunnel;
+};
+
+static struct spares
+make_spares(struct wfp *wfp)
+{
+    const struct ipsec_filter filter = wfp_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
+    const struct ipsec_provider_context policy = wfp_tunnel_policy();
+    const struct ipsec_tunnel tunnel = { .tunnel_policy = &policy,
+                                         .ip_version = IPSEC_IP_VERSION_V4 };
+    struct wfp_call call = { .operation = WFP_TUNNEL_ADD, .tunnel = &tunnel };
+
+    WFP_ASSERT(wfp_run(wfp, &call), IPSEC_OK);
+    return (struct spares){ .filter = wfp_add_filter(wfp, &filter),
+                            .provider_context = wfp_add_context(wfp, &policy),
+                            .tunnel = call.tunnel_out.id };
+}
+
+static uint64_t
+object_of(const struct spares *spares, enum wfp_operation operation, uint64_t context)
+{
+    if (operation == WFP_FILTER_DELETE || operation == WFP_FILTER_GET)
+        return spares->filter;
+    if (operation == WFP_CONTEXT_DELETE || operation == WFP_CONTEXT_GET)
+        return spares->provider_context;
+    return operation == WFP_TUNNEL_DELETE ? spares->tunnel : context;
+}
+
 /* The call on an object that lets it succeed. */
 static enum ipsec_status
-try_operation(struct wfp *wfp, enum wfp_operation operation, uint64_t spare_filter)
+try_operation(struct wfp *wfp, enum wfp_operation operation, const struct spares *spares)
 {
     static const uint8_t states[WFP_OPERATION_COUNT] = {
         [WFP_GET_SPI] = IPSEC_SA_CONTEXT_CREATED,     [WFP_SET_SPI] = IPSEC_SA_CONTEXT_CREATED,
@@ -90,19 +136,28 @@ try_operation(struct wfp *wfp, enum wfp_operation operation, uint64_t spare_filt
     const struct ipsec_traffic traffic = wfp_traffic(wfp);
     const struct ipsec_filter filter = wfp_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
     const struct ipsec_sa_context_update update = { .inbound_parts = IPSEC_UPDATE_MM_SA_ID };
+    const struct ipsec_provider_context policy = wfp_tunnel_policy();
+    const struct ipsec_tunnel tunnel = { .tunnel_policy = &policy,
+                                         .ip_version = IPSEC_IP_VERSION_V4 };
     struct ipsec_sa_bundle_input bundle = wfp_bundle(0xabcdef01, 33);
     uint64_t context = wfp->contexts[states[operation]];
+    struct ipsec_completion *watcher = NULL;
     struct wfp_call call = {
         .operation = operation,
-        .id =
-            operation == WFP_FILTER_DELETE || operation == WFP_FILTER_GET ? spare_filter : context,
+        .id = object_of(spares, operation, context),
         .spi = 0x12345678,
         .traffic = operation == WFP_CREATE ? &traffic : NULL,
         .filter = &filter,
         .update = &update,
         .bundle = &bundle,
+        .provider_context = &policy,
+        .tunnel = &tunnel,
+        .container = IPSEC_CONTAINER_SA_DATABASE,
+        .text = "{\"dacl\": []}",
     };
 
+    WFP_ASSERT(ipsec_completion_open(&watcher), IPSEC_OK);
+    call.watcher = watcher;
     if (operation == WFP_ADD_INBOUND)
         bundle.bundle.sas[0].spi = wfp_spi(wfp, context);
     if (operation == WFP_ROTATE)
@@ -110,6 +165,9 @@ try_operation(struct wfp *wfp, enum wfp_operation operation, uint64_t spare_filt
     enum ipsec_status status = wfp_run(wfp, &call);
     wfp_clear(&call);
     wfp_clear_bundle(&bundle);
+    ipsec_sa_context_unsubscribe(call.subscription);
+    ipsec_completion_close(watcher);
+    free(call.text_out);
     return status;
 }
 
@@ -118,13 +176,12 @@ run_cell(void **state)
 {
     const struct cell *cell = *state;
     void *furnished = NULL;
-    const struct ipsec_filter spare = wfp_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V4);
 
     assert_int_equal(wfp_setup(&furnished), 0);
     struct wfp *wfp = furnished;
-    uint64_t spare_filter = wfp_add_filter(wfp, &spare);
+    const struct spares spares = make_spares(wfp);
     enter_situation(wfp, cell->situation);
-    WFP_ASSERT(try_operation(wfp, cell->operation, spare_filter), cell->expected);
+    WFP_ASSERT(try_operation(wfp, cell->operation, &spares), cell->expected);
     (void)wfp_teardown(&furnished);
 }
 
@@ -391,6 +448,42 @@ a_transaction_held_too_long(void **state)
     wfp_close(&wfp);
 }
 
+/* 6.3, 15.27: what the design has instead of WFP's end of all at a restart. */
+static void
+what_a_restart_leaves(void **state)
+{
+    struct ipsec_engine_options options = wfp_options();
+    AUTO(scratch) scratch = { .path = "" };
+    char uri[sizeof scratch.path + 8];
+    struct wfp wfp;
+
+    (void)state;
+    scratch_init(&scratch);
+    (void)snprintf(uri, sizeof uri, "sqlite:%s", scratch_path(&scratch, "state.db"));
+    options.store_uri = uri;
+    wfp_open(&wfp, &options);
+    wfp_furnish(&wfp);
+    struct ipsec_filter filter = wfp_filter(IPSEC_LAYER_OUTBOUND_TRANSPORT_V6);
+    struct ipsec_guid key = wfp_enter(&wfp, WFP_DYNAMIC);
+    uint64_t dynamic = wfp_add_filter(&wfp, &filter);
+    wfp_close(&wfp);
+
+    struct wfp before = wfp;
+    wfp_open(&wfp, &options);
+    wfp.session = key;
+    wfp.in_session = true;
+    WFP_ASSERT(wfp_call(&wfp, WFP_FILTER_ENUM, 0), IPSEC_SESSION_ABORTED);
+    wfp_leave(&wfp);
+    WFP_ASSERT(close_session(&wfp, &key), IPSEC_OK);
+    WFP_ASSERT(close_session(&wfp, &key), IPSEC_INVALID_HANDLE);
+    WFP_ASSERT(wfp_call(&wfp, WFP_FILTER_GET, dynamic), IPSEC_FILTER_NOT_FOUND);
+    WFP_ASSERT(wfp_call(&wfp, WFP_FILTER_GET, before.outbound_filter), IPSEC_OK);
+    for (unsigned i = 0; i <= IPSEC_SA_CONTEXT_EXPIRING; i++)
+        assert_int_equal(wfp_state(&wfp, before.contexts[i]), i);
+    assert_true(wfp_add_filter(&wfp, &filter) > dynamic);
+    wfp_close(&wfp);
+}
+
 int
 main(void)
 {
@@ -425,5 +518,8 @@ main(void)
                  "a call that fails leaves its transaction open");
     wfp_sentence(&suite, a_transaction_held_too_long,
                  "the call after a transaction was held too long: FWP_E_TXN_ABORTED, once");
+    wfp_case(&suite, what_a_restart_leaves, NULL,
+             "a restart leaves static objects and SA contexts, no dynamic ones; sessions: "
+             "FWP_E_SESSION_ABORTED until closed");
     return wfp_run_suite(&suite, "WFP sessions and transactions");
 }

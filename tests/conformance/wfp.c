@@ -49,6 +49,10 @@ static const char *const operation_names[WFP_OPERATION_COUNT] = {
     [WFP_TUNNEL_ADD] = "FwpmIPsecTunnelAdd0",
     [WFP_TUNNEL_DELETE] = "FwpmIPsecTunnelDeleteByKey0",
     [WFP_TUNNEL_GET] = "reading a tunnel",
+    [WFP_SECURITY_GET] = "IPsecSaDbGetSecurityInfo0",
+    [WFP_SECURITY_SET] = "IPsecSaDbSetSecurityInfo0",
+    [WFP_BUILTIN_DELETE] = "deleting what is built in",
+    [WFP_RECONCILE] = "reconcile",
 };
 
 const char *
@@ -116,13 +120,19 @@ wfp_teardown(void **state)
 
 /* --- Calls --- */
 
-enum ipsec_status
-wfp_run(struct wfp *wfp, struct wfp_call *call)
+void
+wfp_prepare(const struct wfp *wfp, struct wfp_call *call)
 {
     call->base.caller = (struct ipsec_caller){ .principal = wfp->principal, .rights = wfp->rights };
     call->base.has_session = wfp->in_session;
     call->base.session_key = wfp->session;
     call->base.run = run;
+}
+
+enum ipsec_status
+wfp_run(struct wfp *wfp, struct wfp_call *call)
+{
+    wfp_prepare(wfp, call);
     enum ipsec_status status = ipsec_engine_call(wfp->engine, &call->base);
     if (status != IPSEC_OK)
         wfp->fault = call->base.fault;
@@ -155,6 +165,8 @@ run(struct ipsec_call *base, struct ipsec_session *session)
     static const struct ipsec_traffic no_traffic;
     const struct ipsec_traffic *traffic = call->traffic == NULL ? &no_traffic : call->traffic;
     const struct ipsec_sa_context_options bundles = { .inbound = call->bundle };
+    const struct ipsec_security security = { call->container, WFP_OPERATORS_DESCRIPTOR };
+    struct ipsec_drift drift;
     struct ipsec_guid key;
 
     switch (call->operation) {
@@ -219,6 +231,14 @@ run(struct ipsec_call *base, struct ipsec_session *session)
         return ipsec_tunnel_delete(session, call->id);
     case WFP_TUNNEL_GET:
         return ipsec_tunnel_get(session, call->id, &call->tunnel_out);
+    case WFP_SECURITY_GET:
+        return ipsec_security_get(session, &security, &call->text_out);
+    case WFP_SECURITY_SET:
+        return ipsec_security_set(session, &security, call->text);
+    case WFP_BUILTIN_DELETE:
+        return ipsec_builtin_delete_by_key(session, call->kind, &call->key);
+    case WFP_RECONCILE:
+        return ipsec_reconcile(session, &drift);
     case WFP_OPERATION_COUNT:
         break;
     }

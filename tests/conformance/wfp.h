@@ -49,6 +49,10 @@ enum wfp_operation {
     WFP_TUNNEL_ADD,
     WFP_TUNNEL_DELETE,
     WFP_TUNNEL_GET,
+    WFP_SECURITY_GET,
+    WFP_SECURITY_SET,
+    WFP_BUILTIN_DELETE,
+    WFP_RECONCILE,
     WFP_OPERATION_COUNT
 };
 const char *wfp_name(enum wfp_operation operation);
@@ -72,6 +76,9 @@ struct wfp_call {
     const struct ipsec_tunnel *tunnel;
     const struct ipsec_subscription_options *watch; /* null: all, from now on */
     struct ipsec_completion *watcher;               /* whom a subscription wakes */
+    enum ipsec_container container;                 /* whose security descriptor */
+    const char *text;                               /* the new one; null: the operator's again */
+    enum ipsec_builtin_kind kind;                   /* of what 'key' names */
     /* Outputs. */
     uint64_t id_out;
     uint64_t inbound_filter_id;
@@ -83,8 +90,11 @@ struct wfp_call {
     const struct ipsec_filter *filter_out; /* a reference */
     struct ipsec_tunnel_made tunnel_out;
     struct ipsec_subscription *subscription; /* to be ended by the caller */
+    char *text_out;                          /* to be freed by the caller */
 };
 void wfp_clear(struct wfp_call *call);
+/* What holds as long as no call has set a security descriptor. */
+#define WFP_OPERATORS_DESCRIPTOR "{\"dacl\":[]}"
 
 /* An engine, who calls it, and in which session. */
 struct wfp {
@@ -108,6 +118,8 @@ void wfp_close(struct wfp *wfp);
 int wfp_setup(void **state);
 int wfp_teardown(void **state);
 
+/* Makes it the call of the caller that 'wfp' has, for those who submit it themselves. */
+void wfp_prepare(const struct wfp *wfp, struct wfp_call *call);
 /* Runs the call as the caller that 'wfp' has. */
 enum ipsec_status wfp_run(struct wfp *wfp, struct wfp_call *call);
 /* The same, with nothing else to give or to get. */
