@@ -13,15 +13,15 @@ key=0x000102030405060708090a0b0c0d0e0f10111213
 
 # policies LEFT RIGHT -- both hosts send what is between these addresses through ESP only.
 policies() {
-    left ip xfrm policy add src "$1" dst "$2" dir out tmpl proto esp mode transport reqid 7
-    left ip xfrm policy add src "$2" dst "$1" dir in tmpl proto esp mode transport reqid 7
-    right ip xfrm policy add src "$2" dst "$1" dir out tmpl proto esp mode transport reqid 7
-    right ip xfrm policy add src "$1" dst "$2" dir in tmpl proto esp mode transport reqid 7
+    ip -n left xfrm policy add src "$1" dst "$2" dir out tmpl proto esp mode transport reqid 7
+    ip -n left xfrm policy add src "$2" dst "$1" dir in tmpl proto esp mode transport reqid 7
+    ip -n right xfrm policy add src "$2" dst "$1" dir out tmpl proto esp mode transport reqid 7
+    ip -n right xfrm policy add src "$1" dst "$2" dir in tmpl proto esp mode transport reqid 7
 }
 
 # state HOST SOURCE DESTINATION SPI
 state() {
-    "$1" ip xfrm state add src "$2" dst "$3" proto esp spi "$4" reqid 7 mode transport \
+    ip -n "$1" xfrm state add src "$2" dst "$3" proto esp spi "$4" reqid 7 mode transport \
         replay-window 32 aead 'rfc4106(gcm(aes))' "$key" 128
 }
 

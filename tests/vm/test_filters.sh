@@ -11,8 +11,18 @@ source ./lib.sh
 source ./daemons.sh
 trap 'stop_daemons; kill "${wire_pid:-}" 2>/dev/null || true' EXIT
 
+# block REMOTE [MEMBERS]: a filter for what goes there; block_body REMOTE: its body, in 'filter'.
+block() {
+    conditions ipRemoteAddress "$1"
+    add_filter left outboundTransportV4 block "$conditions" "${2-}"
+}
+block_body() {
+    conditions ipRemoteAddress "$1"
+    filter_body outboundTransportV4 block "$conditions"
+}
 passes() { left ping -c 1 -W 2 -q "$1" >/dev/null; }
 count_policies() { policies_of left | grep -c '^src' || true; }
+has_policy() { [ -n "$(ip -n left xfrm policy list dir out dst "$1")" ]; }
 # The answer of left's daemon to right, over the wire: far URL
 far() {
     right curl -s -o /dev/null -w '%{http_code}' --max-time 10 --cacert "$work/pki/ca.pem" \
@@ -30,103 +40,116 @@ start_daemon left
 [ "$(count_policies)" = 0 ] || fail "policies without filters: $(policies_of left)"
 
 begin "somebody else's policy, with the conditions of a filter"
-left ip xfrm policy add src 192.0.2.1 dst 192.0.2.99 dir out action block
-refused left POST /filters FWP_E_ALREADY_EXISTS \
-    "$(filter_body outboundTransportV4 block "$(condition ipLocalAddress 192.0.2.1),$(condition ipRemoteAddress 192.0.2.99)")"
+ip -n left xfrm policy add src 192.0.2.1 dst 192.0.2.99 dir out action block
+conditions ipLocalAddress 192.0.2.1 ipRemoteAddress 192.0.2.99
+filter_body outboundTransportV4 block "$conditions"
+refused left POST /filters FWP_E_ALREADY_EXISTS "$filter"
 must left GET /filters 200
 [ "$(member '.items | length')" = 0 ] || fail "a refused filter is there"
 
 begin "the heavier filter decides, whichever came first"
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.0/24)" '"weight":{"range":1}'
-block=$filter_id
+block 192.0.2.0/24 '"weight":{"range":1}'
+wide=$filter_id
 ! passes 192.0.2.2 || fail "the block does not hold"
-add_filter left outboundTransportV4 permit "$(condition ipRemoteAddress 192.0.2.2)" '"weight":{"range":3}'
+conditions ipRemoteAddress 192.0.2.2
+add_filter left outboundTransportV4 permit "$conditions" '"weight":{"range":3}'
 passes 192.0.2.2 || fail "the heavier permit does not decide"
-add_filter left outboundTransportV4 block "$(condition ipProtocol 1)" '"weight":{"range":2}'
+conditions ipProtocol 1
+add_filter left outboundTransportV4 block "$conditions" '"weight":{"range":2}'
 passes 192.0.2.2 || fail "a lighter block decides"
-must left DELETE "/filters/$filter_id" 204
-must left DELETE "/filters/$block" 204
+delete_all left "/filters/$filter_id" "/filters/$wide"
 passes 192.0.2.2 || fail "the block holds although it is gone"
-add_filter left outboundTransportV4 block "$(condition ipProtocol 1)"
+add_filter left outboundTransportV4 block "$conditions"
 
 begin "of many close weights the order holds"
+posts=()
 for i in 1 2 3 4 5 6; do
-    add_filter left outboundTransportV4 block \
-        "$(condition ipRemoteAddress 192.0.2.2),$(condition ipRemotePort $((7000 + i)))" "\"weight\":$i"
+    conditions ipRemoteAddress 192.0.2.2 ipRemotePort $((7000 + i))
+    filter_body outboundTransportV4 block "$conditions" "\"weight\":$i"
+    posts+=(/filters "$filter")
 done
-left ip xfrm policy list dir out | sed -n 's/.*dport \([0-9]*\).*/\1/p; s/.*priority \([0-9]*\).*/\1/p' |
+must_all left POST 201 "${posts[@]}"
+ip -n left xfrm policy list dir out | sed -n 's/.*dport \([0-9]*\).*/\1/p; s/.*priority \([0-9]*\).*/\1/p' |
     grep -A1 '^700[1-6]$' | grep -v '^--' | paste -d ' ' - - | sort -n >/tmp/ranks
 awk 'NR > 1 && $2 >= last { exit 1 } { last = $2 }' /tmp/ranks || fail "not heavier first: $(cat /tmp/ranks)"
 [ "$(wc -l </tmp/ranks)" = 6 ] || fail "six expected: $(cat /tmp/ranks)"
 
 begin "what the kernel can't express is refused before anything changes"
 before=$(count_policies)
-refused left POST /filters FWP_E_CALLOUT_NOTIFICATION_FAILED \
-    "$(filter_body outboundTransportV4 block "$(condition ipProtocol 0)")"
+conditions ipProtocol 0
+filter_body outboundTransportV4 block "$conditions"
+refused left POST /filters FWP_E_CALLOUT_NOTIFICATION_FAILED "$filter"
 [ "$(count_policies)" = "$before" ] || fail "a policy has come or gone"
 
 begin "the same conditions twice"
-refused left POST /filters FWP_E_ALREADY_EXISTS \
-    "$(filter_body outboundTransportV4 block "$(condition ipProtocol 1)")"
+conditions ipProtocol 1
+filter_body outboundTransportV4 block "$conditions"
+refused left POST /filters FWP_E_ALREADY_EXISTS "$filter"
 
 wipe left
 begin "a transaction replaces a filter, and no packet gets through in between"
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.2)"
+block 192.0.2.2
 old=$filter_id
-wire_seen >/dev/null
-left ping -c 100 -i 0.01 -W 1 -q 192.0.2.2 >/tmp/ping 2>&1 &
+wire_look
+block_body 192.0.2.2
+must left POST /sessions 201 '{}'
+in_session=$(member .sessionKey)
+left ping -c 400 -i 0.01 -W 1 -q 192.0.2.2 >/tmp/ping 2>&1 &
 ping_pid=$!
 for _ in 1 2 3; do
-    must left POST /sessions 201 '{}'
-    session=$(member .sessionKey)
-    must left POST "/sessions/$session/transaction" 201 '{}'
-    must_in "$session" left DELETE "/filters/$old" 204
-    must_in "$session" left POST /filters 201 \
-        "$(filter_body outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.2)")"
-    old=$(member .id)
-    must left POST "/sessions/$session/transaction/commit" 204
-    must left DELETE "/sessions/$session" 204
+    requests=0 arguments=()
+    request POST "/sessions/$in_session/transaction" '{}'
+    request DELETE "/filters/$old"
+    request POST /filters "$filter"
+    request POST "/sessions/$in_session/transaction/commit"
+    send left
+    [ "${STATUSES[*]}" = "201 204 201 204" ] || fail "${STATUSES[*]}: ${BODIES[*]}"
+    take_id "${BODIES[2]}"
+    old=$id
 done
+must left DELETE "/sessions/$in_session" 204
+in_session=
 wait "$ping_pid" || true
-# shellcheck disable=SC2119
 wire_only
 must left DELETE "/filters/$old" 204
 
 begin "filters that cover everything don't cut the service off"
+posts=()
 for version in V4 V6; do
     for direction in outbound inbound; do
-        add_filter left "${direction}Transport$version" "ipsec${direction^}Transport$version" ''
+        filter_body "${direction}Transport$version" "ipsec${direction^}Transport$version" ''
+        posts+=(/filters "$filter")
     done
 done
+must_all left POST 201 "${posts[@]}"
 ! passes 192.0.2.2 || fail "something gets through in the clear"
 ! passes 2001:db8::2 || fail "something gets through in the clear"
-left ip neigh flush all
-right ip neigh flush all
+ip -n left neigh flush all
+ip -n right neigh flush all
 [ "$(far 192.0.2.1)" = 200 ] || fail "the service can't be reached over IPv4"
 [ "$(far '[2001:db8::1]')" = 200 ] || fail "the service can't be reached over IPv6"
 
 begin "after a crash the filters are there, and what should not be is gone"
 wipe left
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.77)"
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.2)"
+block 192.0.2.77
+block 192.0.2.2
 cp -r "$work/store" "$work/store.two"
-add_filter left outboundTransportV4 block "$(condition ipRemoteAddress 192.0.2.78)"
+block 192.0.2.78
 stop_daemon left KILL
 rm -rf "$work/store"
 mv "$work/store.two" "$work/store"
-left ip xfrm policy delete src 0.0.0.0/0 dst 192.0.2.77 dir out
+ip -n left xfrm policy delete src 0.0.0.0/0 dst 192.0.2.77 dir out
 ! passes 192.0.2.2 || fail "the policy did not outlive the daemon"
 start_daemon left
-wait_for "the policies of the store" sh -c \
-    "ip netns exec left ip xfrm policy list dir out | grep -q 192.0.2.77 &&
-     ! ip netns exec left ip xfrm policy list dir out | grep -q 192.0.2.78"
+wait_for "the policies of the store" has_policy 192.0.2.77
+! has_policy 192.0.2.78 || fail "a policy of no filter is left"
 ! passes 192.0.2.2 || fail "the filter is gone"
 
 begin "drift is told and mended"
 must left GET /drift 200
 [ "$(member '[.sasMissing,.sasLeftOver,.policiesMissing,.policiesLeftOver]|add')" = 0 ] || fail "$BODY"
 [ "$(member .foreign)" -ge 1 ] || fail "the foreign policy does not count: $BODY"
-left ip xfrm policy delete src 0.0.0.0/0 dst 192.0.2.2 dir out
+ip -n left xfrm policy delete src 0.0.0.0/0 dst 192.0.2.2 dir out
 must left GET /drift 200
 [ "$(member .policiesMissing)" = 1 ] || fail "$BODY"
 must left POST /reconcile 200
@@ -146,8 +169,8 @@ start_daemon left --on-shutdown flush
 ! passes 192.0.2.2 || fail "the policies were not adopted"
 stop_daemon left
 passes 192.0.2.2 || fail "something is left"
-[ "$(left ip xfrm policy list | grep -c '^src')" = 1 ] || fail "left over: $(left ip xfrm policy list)"
-left ip xfrm policy list | grep -q 192.0.2.99 || fail "the foreign policy is gone"
+[ "$(ip -n left xfrm policy list | grep -c '^src')" = 1 ] || fail "left over: $(ip -n left xfrm policy list)"
+has_policy 192.0.2.99 || fail "the foreign policy is gone"
 
 begin "tear down"
 stop_daemons

@@ -18,7 +18,6 @@ engine_thread() { grep -lx engine /proc/"${daemon_pids[$1]}"/task/*/comm | cut -
 
 begin "a daemon that only ever had CAP_NET_ADMIN"
 make_hosts
-ip link set lo up
 make_pki
 chmod -R a+rX "$work"
 chmod a+r "$work"/pki/*.key
@@ -39,7 +38,7 @@ keyed_context left v4 192.0.2.1 192.0.2.2 4097 4098 gcm128
 filter_pair right v4 192.0.2.2 192.0.2.1
 keyed_context right v4 192.0.2.2 192.0.2.1 4098 4097 gcm128
 right_filter=$out_filter
-wire_seen >/dev/null
+wire_look
 left ping -c 3 -i 0.1 -W 2 -q 192.0.2.2 >/dev/null || fail "no answer"
 wire_only esp
 
@@ -54,16 +53,16 @@ fi
 [ "$(grep -c CAP_NET_ADMIN "$work/refused.log")" = 1 ] || fail "it says: $(cat "$work/refused.log")"
 
 begin "callers outside, packets in a network namespace of their own"
-left ip xfrm state flush
-left ip xfrm policy flush
+ip -n left xfrm state flush
+ip -n left xfrm policy flush
 start_daemon outside --netns left
 filter_pair outside v4 192.0.2.1 192.0.2.2
 keyed_context outside v4 192.0.2.1 192.0.2.2 4099 4100 gcm128
 out_filter=$right_filter
 keyed_context right v4 192.0.2.2 192.0.2.1 4100 4099 gcm128
 [ -z "$(outside ip xfrm state list)" ] || fail "an SA is where the callers are"
-left ip xfrm state list spi 4099 | grep -q 192.0.2.1 || fail "no SA in the namespace"
-wire_seen >/dev/null
+ip -n left xfrm state list spi 4099 | grep -q 192.0.2.1 || fail "no SA in the namespace"
+wire_look
 left ping -c 3 -i 0.1 -W 2 -q 192.0.2.2 >/dev/null || fail "no answer"
 wire_only esp
 [ "$(capabilities outside CapEff "$(engine_thread outside)")" = 0000000000001000 ] ||

@@ -21,16 +21,21 @@ tunnel() {
                 \"cipherTransform\":\"GCM_AES_128\"}]}]}},
         \"conditions\":[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":\"$4\"},
             {\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":\"$5\"}]}"
-    tunnel_id=$(member .id)
+    take_id
+    tunnel_id=$id
 }
 
 # sas HOST LOCAL REMOTE SPI-IN SPI-OUT: of the tunnel tunnel_id
 sas() {
+    local inbound
+    bundle gcm128 "$4" "to $2 $4"
+    inbound=$bundle
+    bundle gcm128 "$5" "to $3 $5"
     must "$1" POST /sa-contexts 201 "{\"ipVersion\":\"v4\",\"localAddress\":\"$2\",
         \"remoteAddress\":\"$3\",\"trafficType\":\"tunnel\",\"tunnelPolicyId\":$tunnel_id,\"spi\":$4,
-        \"inbound\":{\"saList\":[$(sa gcm128 "$4" "to $2 $4")]},
-        \"outbound\":{\"saList\":[$(sa gcm128 "$5" "to $3 $5")]}}"
-    context_id=$(member .id)
+        \"inbound\":$inbound,\"outbound\":$bundle}"
+    take_id
+    context_id=$id
 }
 
 # try WHAT LEFT-NETWORK RIGHT-NETWORK LEFT-ADDRESS RIGHT-ADDRESS
@@ -40,9 +45,8 @@ try() {
     local left_tunnel=$tunnel_id
     tunnel right 192.0.2.2 192.0.2.1 "$3" "$2"
     local right_tunnel=$tunnel_id
-    wire_seen >/dev/null
+    wire_look
     ! left ping -c 1 -W 1 -q -I "$4" "$5" >/dev/null || fail "an answer came without SAs"
-    # shellcheck disable=SC2119
     wire_only
 
     begin "$1: with SAs it crosses as ESP only"
@@ -59,12 +63,10 @@ try() {
     must left GET /statistics 200
     [ "$(member .aggregateSaStatistics.activeTunnels)" = 1 ] || fail "$BODY"
 
-    must left DELETE "/sa-contexts/$left_id" 204
-    must right DELETE "/sa-contexts/$right_id" 204
-    must left DELETE "/tunnels/$left_tunnel" 204
-    must right DELETE "/tunnels/$right_tunnel" 204
+    delete_all left "/sa-contexts/$left_id" "/tunnels/$left_tunnel"
+    delete_all right "/sa-contexts/$right_id" "/tunnels/$right_tunnel"
     [ -z "$(policies_of left)$(policies_of right)" ] || fail "a policy is left over"
-    wire_seen >/dev/null
+    wire_look
 }
 
 begin "daemons start"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""wire.py LOG INTERFACE INTERFACE: a wire between two interfaces that tells what crossed it.
+"""wire.py REPORT INTERFACE INTERFACE: a wire between two interfaces that tells what crossed it.
 
-Every frame that comes in on one goes out on the other.  On SIGUSR1 the counts by kind since the last
-time are written to wire.report beside LOG, and forgotten."""
+Every frame that comes in on one goes out on the other, with what the kernel knows of it: a checksum
+that is left to the device stays so.  On SIGUSR1 the counts by kind since the last time are written to
+REPORT, and forgotten; so is an empty one at the start."""
 import collections
 import os
 import select
@@ -13,6 +14,10 @@ import sys
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
+SOL_PACKET = 263
+PACKET_VNET_HDR = 15
+VNET_HDR_SIZE = 10
+FRAME_MAX = 1 << 17
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 50: "esp", 51: "ah", 58: "icmpv6", 4: "ipip", 41: "ipv6"}
 
 
@@ -50,45 +55,44 @@ def kind_of(frame):
 
 
 def main():
-    log, names = sys.argv[1], sys.argv[2:]
+    report, names = sys.argv[1], sys.argv[2:]
     counts = collections.Counter()
     wanted = []
     signal.signal(signal.SIGUSR1, lambda *_: wanted.append(1))
     sockets = []
     for name in names:
         one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        one.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         one.bind((name, ETH_P_ALL))
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         sockets.append(one)
-    report = os.path.join(os.path.dirname(log), "wire.report")
-    with open(log, "w", encoding="ascii") as out:
-        out.write("ready\n")
+    wanted.append(1)
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end)
 
     while True:
-        ready, _, _ = select.select(sockets + [read_end], [], [])
-        for one in ready:
-            if one is read_end:
-                os.read(read_end, 64)
-                continue
-            frame, address = one.recvfrom(65535)
-            if address[2] == PACKET_OUTGOING:
-                continue
-            counts[kind_of(frame)] += 1
-            other = sockets[1 - sockets.index(one)]
-            try:
-                other.send(frame)
-            except OSError as error:
-                counts["lost-errno-%d" % error.errno] += 1
-        if wanted:
+        ready, _, _ = select.select(sockets + [read_end], [], [], 0 if wanted else None)
+        if wanted and not ready:
             wanted.clear()
             with open(report + ".new", "w", encoding="ascii") as out:
                 out.writelines("%d %s\n" % (count, kind) for kind, count in sorted(counts.items()))
                 out.write("0 end\n")
             os.rename(report + ".new", report)
             counts.clear()
+        for one in ready:
+            if one is read_end:
+                os.read(read_end, 64)
+                continue
+            frame, address = one.recvfrom(FRAME_MAX)
+            if address[2] == PACKET_OUTGOING:
+                continue
+            counts[kind_of(frame[VNET_HDR_SIZE:])] += 1
+            other = sockets[1 - sockets.index(one)]
+            try:
+                other.send(frame)
+            except OSError as error:
+                counts["lost-errno-%d" % error.errno] += 1
 
 
 main()

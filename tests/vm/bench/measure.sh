@@ -60,9 +60,10 @@ empty
 begin "the daemon's batch request"
 store=sqlite:/tmp/bench.db
 start_daemon left --max-batch-body-bytes 4194304 --spi-quarantine-seconds 0
-add_filter left outboundTransportV4 ipsecOutboundTransportV4 "$(condition ipLocalAddress 10.0.0.1)"
+conditions ipLocalAddress 10.0.0.1
+add_filter left outboundTransportV4 ipsecOutboundTransportV4 "$conditions"
 out=$filter_id
-add_filter left inboundTransportV4 ipsecInboundTransportV4 "$(condition ipLocalAddress 10.0.0.1)"
+add_filter left inboundTransportV4 ipsecInboundTransportV4 "$conditions"
 left python3 bench/batch.py "$work/pki" "$contexts" "$out" | tee /tmp/daemon
 [ "$(left ip -s xfrm state count | sed -n 's/.*SAD count \([0-9]*\).*/\1/p')" = $((2 * contexts)) ] ||
     fail "not all states are there: $(left ip -s xfrm state count)"
