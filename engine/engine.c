@@ -68,7 +68,10 @@ static size_t run_new_calls(struct ipsec_engine *engine, size_t call_count);
 static size_t run_call(struct ipsec_engine *engine, struct ipsec_call *call, size_t call_count);
 static bool park(struct ipsec_engine *engine, struct ipsec_call *call);
 static void finish_batch(struct ipsec_engine *engine, size_t call_count);
+static bool wants_commit(const struct ipsec_engine *engine);
 static void commit(struct ipsec_engine *engine, size_t call_count);
+static enum ipsec_status
+commit_changes(struct ipsec_engine *engine, size_t first, struct ipsec_fault *fault);
 static void apply_plane(struct ipsec_engine *engine, size_t call_count);
 static void fail_exposed_calls(struct ipsec_engine *engine, size_t call_count);
 static void become_read_only(struct ipsec_engine *engine, const struct ipsec_fault *fault);
@@ -489,7 +492,7 @@ run_batch(struct ipsec_engine *engine)
     call_count = run_new_calls(engine, call_count);
 
     /* Without memory for this change the old records merely stay for longer. */
-    if (expired_below != 0 && state_wants_commit(state))
+    if (expired_below != 0 && wants_commit(engine))
         (void)!state_delete_replays_below(state, expired_below);
     finish_batch(engine, call_count);
     if (call_count > 0)
@@ -581,37 +584,63 @@ park(struct ipsec_engine *engine, struct ipsec_call *call)
 static void
 finish_batch(struct ipsec_engine *engine, size_t call_count)
 {
-    if (state_wants_commit(&engine->state))
+    if (wants_commit(engine))
         commit(engine, call_count);
     else
         state_settle(&engine->state);
+}
+
+/* Figures alone are no reason to try a store that does not take any: that is for the probe. */
+static bool
+wants_commit(const struct ipsec_engine *engine)
+{
+    const struct engine_state *state = &engine->state;
+
+    return state->batch.change_count > 0 ||
+           (engine->runner.store_fault.status == IPSEC_OK && state_is_ahead(state));
 }
 
 static void
 commit(struct ipsec_engine *engine, size_t call_count)
 {
     struct engine_state *state = &engine->state;
-    struct store_marks marks = state_marks(state);
     struct ipsec_fault fault = { .status = IPSEC_OK };
     int64_t started_us = clock_monotonic_us();
-    enum ipsec_status status = engine->runner.store_ops->commit(
-        engine->runner.store, state->batch.changes, state->batch.change_count, &marks, &fault);
+    enum ipsec_status status = commit_changes(engine, 0, &fault);
 
     if (status == IPSEC_OK) {
         figures_count_commit(&engine->figures, clock_monotonic_us() - started_us);
-        state->stored_luid = marks.last_luid;
         apply_plane(engine, call_count);
         state_settle(state);
         return;
     }
-    if (fault.status != status)
-        (void)!ipsec_fault_set(&fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
-                               ipsec_status_text(status));
-    figures_count_commit_failure(&engine->figures);
     state_undo(state, (struct batch_mark){ .change_count = 0 });
     transaction_drop_undone(state);
     become_read_only(engine, &fault);
     fail_exposed_calls(engine, call_count);
+}
+
+/* Those of the batch from the 'first' on, with the figures beside them.  On failure 'fault' has a
+ * sentence in any case. */
+static enum ipsec_status
+commit_changes(struct ipsec_engine *engine, size_t first, struct ipsec_fault *fault)
+{
+    struct engine_state *state = &engine->state;
+    const struct batch *batch = &state->batch;
+    struct store_marks marks = state_marks(state);
+    const struct store_change *changes = first == 0 ? batch->changes : batch->changes + first;
+    enum ipsec_status status = engine->runner.store_ops->commit(
+        engine->runner.store, changes, batch->change_count - first, &marks, fault);
+
+    if (status == IPSEC_OK) {
+        state->stored = marks;
+        return status;
+    }
+    if (fault->status != status)
+        (void)!ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
+                               ipsec_status_text(status));
+    figures_count_commit_failure(&engine->figures);
+    return status;
 }
 
 /* What is committed becomes so in the data plane; what that refuses is put right by another commit,
@@ -627,20 +656,10 @@ apply_plane(struct ipsec_engine *engine, size_t call_count)
     if (state->batch.plane.group_count == 0)
         return;
     refusal_apply(state, engine->batch_calls, call_count);
-    size_t change_count = state->batch.change_count - committed.change_count;
-    if (change_count == 0)
-        return;
-    struct store_marks marks = state_marks(state);
-    enum ipsec_status status = engine->runner.store_ops->commit(
-        engine->runner.store, state->batch.changes + committed.change_count, change_count, &marks,
-        &fault);
-    if (status == IPSEC_OK)
+    if (state->batch.change_count == committed.change_count ||
+        commit_changes(engine, committed.change_count, &fault) == IPSEC_OK)
         return;
     /* Memory stays what the store has: SAs that the plane lacks, until they end or its restart. */
-    if (fault.status != status)
-        (void)!ipsec_fault_set(&fault, status, IPSEC_FAULT_SERVICE, NULL, "%s",
-                               ipsec_status_text(status));
-    figures_count_commit_failure(&engine->figures);
     state_undo(state, committed);
     become_read_only(engine, &fault);
 }

@@ -61,7 +61,7 @@ event_log_start(struct event_log *log, uint64_t base, uint64_t start)
     log->base = base;
     log->start = start;
     atomic_store(&log->oldest, base);
-    atomic_store(&log->sequence, start);
+    atomic_store(&log->sequence, base != 0 ? base : start);
 }
 
 void

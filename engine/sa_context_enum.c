@@ -32,7 +32,7 @@ ipsec_sa_context_enum(struct ipsec_session *session,
 {
     enum ipsec_status status;
 
-    *page_out = (struct ipsec_sa_context_page){ .sequence = session->state->revision };
+    *page_out = (struct ipsec_sa_context_page){ .sequence = state_sequence(session->state) };
     status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE,
                                  FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
     if (status != IPSEC_OK)

@@ -95,7 +95,7 @@ state_load(struct engine_state *state,
     if (marks.last_replay_number < state->replays.last_number)
         return corrupt(fault, "a last replay number", marks.last_replay_number);
     state->luids.last = marks.last_luid;
-    state->stored_luid = marks.last_luid;
+    state->stored = marks;
     state->revision = event_log_first_sequence(marks.revision, state->now_ms);
     event_log_start(&state->watch.log, marks.revision, state->revision);
     state->replays.last_number = marks.last_replay_number;
@@ -103,10 +103,19 @@ state_load(struct engine_state *state,
     return IPSEC_OK;
 }
 
-bool
-state_wants_commit(const struct engine_state *state)
+uint64_t
+state_sequence(const struct engine_state *state)
 {
-    return state->batch.change_count > 0 || state->luids.last > state->stored_luid;
+    const struct event_log *log = &state->watch.log;
+
+    return log->base != 0 && state->revision == log->start ? log->base : state->revision;
+}
+
+bool
+state_is_ahead(const struct engine_state *state)
+{
+    return state->luids.last > state->stored.last_luid ||
+           state_sequence(state) > state->stored.revision;
 }
 
 struct store_marks
@@ -114,7 +123,7 @@ state_marks(const struct engine_state *state)
 {
     return (struct store_marks){
         .last_luid = state->luids.last,
-        .revision = state->revision,
+        .revision = state_sequence(state),
         .last_replay_number = state->replays.last_number,
     };
 }
@@ -156,7 +165,7 @@ state_settle(struct engine_state *state)
 {
     const struct batch *batch = &state->batch;
 
-    subscription_publish(&state->watch, batch->events, batch->event_count, state->revision);
+    subscription_publish(&state->watch, batch->events, batch->event_count, state_sequence(state));
     for (size_t i = 0; i < state->batch.undo_count; i++) {
         const struct undo_entry *entry = &state->batch.undos[i];
 

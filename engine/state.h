@@ -32,10 +32,10 @@
 
 struct engine_state {
     struct luid_sequence luids;
-    uint64_t stored_luid; /* the highest identifier that the store knows of */
-    uint64_t revision;    /* the number of the last change */
-    int64_t now_ms;       /* wall clock, read once a batch */
-    int64_t clock_ms;     /* CLOCK_BOOTTIME, read once a batch: for all that becomes due */
+    uint64_t revision;         /* the number of the last change */
+    struct store_marks stored; /* what the store knows of these figures */
+    int64_t now_ms;            /* wall clock, read once a batch */
+    int64_t clock_ms;          /* CLOCK_BOOTTIME, read once a batch: for all that becomes due */
     uint32_t max_contexts;
     size_t scanned;           /* objects that the enumerations of this batch have looked at */
     struct id_table contexts; /* struct ipsec_sa_context */
@@ -69,9 +69,15 @@ NODISCARD enum ipsec_status state_load(struct engine_state *state,
                                        struct store *store,
                                        struct ipsec_fault *fault);
 
-/* Whether the batch has something for the store.  Identifiers that were given out are, also those
- * of objects that exist in an open transaction only: their numbers are never used again. */
-bool state_wants_commit(const struct engine_state *state);
+/* The number of the last change as callers see it: before a run's first change that is the last of
+ * the run before, so that who has seen all goes on watching after any number of restarts. */
+uint64_t state_sequence(const struct engine_state *state);
+
+/* Whether identifiers or numbers of changes were given out that the store does not know of: those
+ * of objects that only exist in an open transaction or a dynamic session, and where the numbers of
+ * a new store begin.  Identifiers are never used again, and who has seen a number goes on watching
+ * from there after a restart: so they are committed before anybody gets them. */
+bool state_is_ahead(const struct engine_state *state);
 /* The figures to go with the next commit. */
 struct store_marks state_marks(const struct engine_state *state);
 

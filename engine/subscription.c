@@ -154,7 +154,7 @@ ipsec_sa_context_subscribe(struct ipsec_session *session,
     *subscription = (struct ipsec_subscription){
         .table = table,
         .info = { .since_ms = state->now_ms, .match = options->match },
-        .since = options->since_given ? options->since : state->revision,
+        .since = options->since_given ? options->since : state_sequence(state),
     };
     if (session->entry != NULL) {
         subscription->session = session->entry->record.number;

@@ -145,24 +145,25 @@ class Follower:
 
     def rest(self):
         """What the dead service has sent before."""
-        events = []
+        items = []
         try:
             item = self.stream.next()
             while item is not None:
-                if item[0] == "change":
-                    events.append(item[1])
-                else:
-                    self.last = max(self.last, item[2])
+                items.append(item)
                 item = self.stream.next()
         except (OSError, ValueError, http.client.HTTPException):
             pass  # cut off in the middle
         self.close()
-        return events
+        return items
 
-    def resume(self, events):
-        """Goes on in the next run, after 'events' of the one before."""
-        for event in events:
-            self.take(event)
+    def resume(self, items):
+        """Goes on in the next run, after the rest of the one before."""
+        events = [event for kind, event, _ in items if kind == "change"]
+        for kind, event, sequence in items:
+            if kind == "change":
+                self.take(event)
+            else:
+                self.last = max(self.last, sequence)
         was_level = self.is_level and not events
         try:
             self.open(self.last)

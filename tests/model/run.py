@@ -232,10 +232,10 @@ class Run:
         if op.get("look"):
             self.follower.look({})
         self.service.kill()
-        events = self.follower.rest()
+        rest = self.follower.rest()
         self.service.start()
         self.model.restart()
-        self.follower.resume(events)
+        self.follower.resume(rest)
         self.verify()
 
     def crash(self, op):
@@ -247,7 +247,7 @@ class Run:
         self.service.daemon.process.kill()
         acknowledged = self.last_answer(connection)
         self.service.kill()
-        events = self.follower.rest()
+        rest = self.follower.rest()
         self.service.start()
         happened = copy.deepcopy(self.model)
         expected = happened.apply(inner)
@@ -261,7 +261,7 @@ class Run:
         elif not self.is_as_before(expected):
             self.adopt(happened, inner)
             self.follower.expect(changes)
-        self.follower.resume(events)
+        self.follower.resume(rest)
         self.verify()
 
     def is_as_before(self, expected):

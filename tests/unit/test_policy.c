@@ -26,7 +26,7 @@ what_a_transaction_adds_only_its_session_sees(void **state)
     assert_int_equal(count_filters(&fixture->session), 0);
     assert_int_equal(fixture->state.filters.committed_count, 0);
     assert_int_equal(count_changes(fixture, STORE_PUT_FILTER), 0);
-    assert_true(state_wants_commit(&fixture->state)); /* its number is not used again */
+    assert_true(state_is_ahead(&fixture->state)); /* its number is not used again */
 
     assert_int_equal(ipsec_transaction_commit(&writer), IPSEC_OK);
     assert_true(sees_filter(&fixture->session, id));

@@ -643,6 +643,42 @@ after_a_restart_only_who_missed_nothing_goes_on(void **state)
     ipsec_completion_close(subscribe_call.completion);
 }
 
+/* What a watcher has seen last, or a list has said, holds over restarts while nothing changes. */
+static void
+who_missed_nothing_goes_on_over_many_restarts(void **state)
+{
+    (void)state;
+    struct test_call create = { .filter_id = filter_id };
+    struct test_call subscribe_call = { .options = { .since_given = false } };
+    uint64_t last = 0;
+
+    assert_int_equal(ipsec_completion_open(&subscribe_call.completion), IPSEC_OK);
+    for (int i = 0; i < 6; i++) {
+        if (i == 3)
+            assert_int_equal(do_call(&create), IPSEC_OK);
+        assert_int_equal(do_call(&subscribe_call), IPSEC_OK);
+        uint64_t sequence = ipsec_subscription_sequence(subscribe_call.subscription);
+        assert_true(sequence >= last);
+        if (i != 3 && i != 0)
+            assert_int_equal(sequence, last);
+        last = sequence;
+        ipsec_sa_context_unsubscribe(subscribe_call.subscription);
+
+        ipsec_engine_close(engine);
+        open_engine();
+        if (i == 4) { /* a run that nobody called */
+            ipsec_engine_close(engine);
+            open_engine();
+        }
+        subscribe_call.options =
+            (struct ipsec_subscription_options){ .since_given = true, .since = last };
+        assert_int_equal(do_call(&subscribe_call), IPSEC_OK);
+        ipsec_sa_context_unsubscribe(subscribe_call.subscription);
+        subscribe_call.options.since_given = false;
+    }
+    ipsec_completion_close(subscribe_call.completion);
+}
+
 static void
 a_commit_that_fails_publishes_nothing(void **state)
 {
@@ -690,6 +726,7 @@ main(void)
         FIXTURE_TEST(subscriptions_are_listed),
         ENGINE_TEST(several_threads_watch_what_several_change),
         ENGINE_TEST(after_a_restart_only_who_missed_nothing_goes_on),
+        ENGINE_TEST(who_missed_nothing_goes_on_over_many_restarts),
         ENGINE_TEST(a_commit_that_fails_publishes_nothing),
     };
 
