@@ -14,15 +14,21 @@
 
 #include "engine/store/record_table.h"
 
+/* In the order in which they are loaded. */
+enum table {
+    PRINCIPALS,
+    PROVIDER_CONTEXTS,
+    FILTERS,
+    SA_CONTEXTS,
+    SESSIONS,
+    QUARANTINES, /* by SPI */
+    DESCRIPTORS, /* by container, from 1 */
+    REPLAYS,
+    TABLE_COUNT,
+};
+
 struct store {
-    struct record_table principals;
-    struct record_table provider_contexts;
-    struct record_table filters;
-    struct record_table sa_contexts;
-    struct record_table sessions;
-    struct record_table quarantines; /* by SPI */
-    struct record_table descriptors; /* by container, from 1 */
-    struct record_table replays;
+    struct record_table tables[TABLE_COUNT];
     struct store_marks marks;
 };
 
@@ -39,6 +45,8 @@ struct notebook {
     size_t capacity;
 };
 
+static enum ipsec_status
+load_record(const struct store_loader *loader, enum table table, const void *record);
 static enum ipsec_status
 apply(struct store *store, const struct store_change *change, struct notebook *notebook);
 static enum ipsec_status
@@ -77,14 +85,8 @@ memory_close(struct store *store)
 {
     if (store == NULL)
         return;
-    record_table_clear(&store->principals);
-    record_table_clear(&store->provider_contexts);
-    record_table_clear(&store->filters);
-    record_table_clear(&store->sa_contexts);
-    record_table_clear(&store->sessions);
-    record_table_clear(&store->quarantines);
-    record_table_clear(&store->descriptors);
-    record_table_clear(&store->replays);
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        record_table_clear(&store->tables[i]);
     free(store);
 }
 
@@ -97,45 +99,47 @@ memory_load(struct store *store,
     enum ipsec_status status = IPSEC_OK;
 
     (void)fault;
-    for (size_t i = 0; i < store->principals.row_count && status == IPSEC_OK; i++) {
-        if (store->principals.rows[i].record != NULL)
-            status = loader->principal(loader->context, store->principals.rows[i].record);
-    }
-    for (size_t i = 0; i < store->provider_contexts.row_count && status == IPSEC_OK; i++) {
-        if (store->provider_contexts.rows[i].record != NULL)
-            status =
-                loader->provider_context(loader->context, store->provider_contexts.rows[i].record);
-    }
-    for (size_t i = 0; i < store->filters.row_count && status == IPSEC_OK; i++) {
-        if (store->filters.rows[i].record != NULL)
-            status = loader->filter(loader->context, store->filters.rows[i].record);
-    }
-    for (size_t i = 0; i < store->sa_contexts.row_count && status == IPSEC_OK; i++) {
-        if (store->sa_contexts.rows[i].record != NULL)
-            status = loader->sa_context(loader->context, store->sa_contexts.rows[i].record);
-    }
-    for (size_t i = 0; i < store->sessions.row_count && status == IPSEC_OK; i++) {
-        if (store->sessions.rows[i].record != NULL)
-            status = loader->session(loader->context, store->sessions.rows[i].record);
-    }
-    for (size_t i = 0; i < store->quarantines.row_count && status == IPSEC_OK; i++) {
-        if (store->quarantines.rows[i].record != NULL)
-            status = loader->quarantine(loader->context, store->quarantines.rows[i].record);
-    }
-    for (size_t i = 0; i < store->descriptors.row_count && status == IPSEC_OK; i++) {
-        if (store->descriptors.rows[i].record != NULL)
-            status = loader->descriptor(loader->context, store->descriptors.rows[i].record);
-    }
-    for (size_t i = 0; i < store->replays.row_count && status == IPSEC_OK; i++) {
-        if (store->replays.rows[i].record == NULL)
-            continue;
-        struct store_replay replay = *(const struct store_replay *)store->replays.rows[i].record;
-        replay.answer = NULL;
-        replay.answer_size = 0;
-        status = loader->replay(loader->context, &replay);
+    for (size_t i = 0; i < TABLE_COUNT && status == IPSEC_OK; i++) {
+        const struct record_table *table = &store->tables[i];
+
+        for (size_t j = 0; j < table->row_count && status == IPSEC_OK; j++) {
+            if (table->rows[j].record != NULL)
+                status = load_record(loader, (enum table)i, table->rows[j].record);
+        }
     }
     *marks_out = store->marks;
     return status;
+}
+
+static enum ipsec_status
+load_record(const struct store_loader *loader, enum table table, const void *record)
+{
+    struct store_replay replay;
+
+    switch (table) {
+    case PRINCIPALS:
+        return loader->principal(loader->context, record);
+    case PROVIDER_CONTEXTS:
+        return loader->provider_context(loader->context, record);
+    case FILTERS:
+        return loader->filter(loader->context, record);
+    case SA_CONTEXTS:
+        return loader->sa_context(loader->context, record);
+    case SESSIONS:
+        return loader->session(loader->context, record);
+    case QUARANTINES:
+        return loader->quarantine(loader->context, record);
+    case DESCRIPTORS:
+        return loader->descriptor(loader->context, record);
+    case REPLAYS: /* answers are read one by one */
+        replay = *(const struct store_replay *)record;
+        replay.answer = NULL;
+        replay.answer_size = 0;
+        return loader->replay(loader->context, &replay);
+    case TABLE_COUNT:
+        break;
+    }
+    abort();
 }
 
 static enum ipsec_status
@@ -156,10 +160,8 @@ memory_commit(struct store *store,
     }
     forget(&notebook);
     store->marks = *marks;
-    record_table_tidy(&store->principals);
-    record_table_tidy(&store->filters);
-    record_table_tidy(&store->sa_contexts);
-    record_table_tidy(&store->replays);
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        record_table_tidy(&store->tables[i]);
     return IPSEC_OK;
 }
 
@@ -178,7 +180,7 @@ memory_read_replay(struct store *store,
                    void **answer_out,
                    size_t *answer_size_out)
 {
-    const struct store_replay *replay = record_table_find(&store->replays, number);
+    const struct store_replay *replay = record_table_find(&store->tables[REPLAYS], number);
 
     if (replay == NULL)
         return ipsec_fault_set(fault, IPSEC_NOT_FOUND, IPSEC_FAULT_SERVICE, NULL,
@@ -205,45 +207,48 @@ apply(struct store *store, const struct store_change *change, struct notebook *n
 {
     switch (change->kind) {
     case STORE_PUT_PRINCIPAL:
-        return add(notebook, &store->principals, change->principal.id,
+        return add(notebook, &store->tables[PRINCIPALS], change->principal.id,
                    copy_principal(&change->principal));
     case STORE_PUT_FILTER:
-        return add(notebook, &store->filters, change->filter->id, copy_filter(change->filter));
+        return add(notebook, &store->tables[FILTERS], change->filter->id,
+                   copy_filter(change->filter));
     case STORE_DELETE_FILTER:
-        return replace(notebook, &store->filters, change->id, NULL);
+        return replace(notebook, &store->tables[FILTERS], change->id, NULL);
     case STORE_PUT_SA_CONTEXT:
-        return add(notebook, &store->sa_contexts, change->sa_context->id,
+        return add(notebook, &store->tables[SA_CONTEXTS], change->sa_context->id,
                    copy_sa_context(change->sa_context));
     case STORE_DELETE_SA_CONTEXT:
-        return replace(notebook, &store->sa_contexts, change->id, NULL);
+        return replace(notebook, &store->tables[SA_CONTEXTS], change->id, NULL);
     case STORE_PUT_REPLAY:
-        return add(notebook, &store->replays, change->replay->number, copy_replay(change->replay));
+        return add(notebook, &store->tables[REPLAYS], change->replay->number,
+                   copy_replay(change->replay));
     case STORE_DELETE_REPLAY:
-        return replace(notebook, &store->replays, change->id, NULL);
+        return replace(notebook, &store->tables[REPLAYS], change->id, NULL);
     case STORE_DELETE_REPLAYS_BELOW:
         return apply_delete_replays_below(store, change->id, notebook);
     case STORE_PUT_PROVIDER_CONTEXT:
-        return add(notebook, &store->provider_contexts, change->provider_context->id,
+        return add(notebook, &store->tables[PROVIDER_CONTEXTS], change->provider_context->id,
                    copy_provider_context(change->provider_context));
     case STORE_DELETE_PROVIDER_CONTEXT:
-        return replace(notebook, &store->provider_contexts, change->id, NULL);
+        return replace(notebook, &store->tables[PROVIDER_CONTEXTS], change->id, NULL);
     case STORE_SET_SA_CONTEXT:
-        return set(notebook, &store->sa_contexts, change->sa_context->id,
+        return set(notebook, &store->tables[SA_CONTEXTS], change->sa_context->id,
                    copy_sa_context(change->sa_context));
     case STORE_PUT_SESSION:
-        return add(notebook, &store->sessions, change->session->number,
+        return add(notebook, &store->tables[SESSIONS], change->session->number,
                    copy_bytes(change->session, sizeof *change->session));
     case STORE_DELETE_SESSION:
-        return replace(notebook, &store->sessions, change->id, NULL);
+        return replace(notebook, &store->tables[SESSIONS], change->id, NULL);
     case STORE_PUT_QUARANTINE:
-        return set(notebook, &store->quarantines, change->quarantine->spi,
+        return set(notebook, &store->tables[QUARANTINES], change->quarantine->spi,
                    copy_bytes(change->quarantine, sizeof *change->quarantine));
     case STORE_DELETE_QUARANTINE:
-        return replace(notebook, &store->quarantines, change->id, NULL);
+        return replace(notebook, &store->tables[QUARANTINES], change->id, NULL);
     case STORE_DELETE_DESCRIPTOR:
-        return replace(notebook, &store->descriptors, change->id, NULL);
+        return replace(notebook, &store->tables[DESCRIPTORS], change->id, NULL);
     case STORE_PUT_DESCRIPTOR:
-        return set(notebook, &store->descriptors, change->descriptor->container + UINT64_C(1),
+        return set(notebook, &store->tables[DESCRIPTORS],
+                   change->descriptor->container + UINT64_C(1),
                    copy_descriptor(change->descriptor));
     }
     abort();
@@ -252,12 +257,13 @@ apply(struct store *store, const struct store_change *change, struct notebook *n
 static enum ipsec_status
 apply_delete_replays_below(struct store *store, uint64_t number, struct notebook *notebook)
 {
-    size_t end = record_table_seek(&store->replays, number);
+    size_t end = record_table_seek(&store->tables[REPLAYS], number);
     enum ipsec_status status = IPSEC_OK;
 
     for (size_t i = 0; i < end && status == IPSEC_OK; i++) {
-        if (store->replays.rows[i].record != NULL)
-            status = replace(notebook, &store->replays, store->replays.rows[i].number, NULL);
+        if (store->tables[REPLAYS].rows[i].record != NULL)
+            status = replace(notebook, &store->tables[REPLAYS],
+                             store->tables[REPLAYS].rows[i].number, NULL);
     }
     return status;
 }
