@@ -14,7 +14,14 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/service.h"
 
-enum { CONTEXTS_MAX = 256, FILTERS_MAX = 32, SESSIONS_MAX = 4, BODY_MAX = 8192, REQUESTS_MAX = 48 };
+enum {
+    CONTEXTS_MAX = 256,
+    FILTERS_MAX = 32,
+    TUNNELS_MAX = 8,
+    SESSIONS_MAX = 4,
+    BODY_MAX = 8192,
+    REQUESTS_MAX = 48
+};
 
 static struct {
     const uint8_t *data;
@@ -27,6 +34,8 @@ static struct {
     size_t context_count;
     uint64_t filters[FILTERS_MAX];
     size_t filter_count;
+    uint64_t tunnels[TUNNELS_MAX];
+    size_t tunnel_count;
     char sessions[SESSIONS_MAX][40];
     size_t session_count;
     uint64_t highest_id;
@@ -94,11 +103,18 @@ static void
 add_traffic(void)
 {
     bool is_v6 = take_byte() > 250;
+    uint8_t type = take_byte();
 
+    if (type > 200 && model.tunnel_count > 0) {
+        add("\"localAddress\":\"192.0.2.1\",\"remoteAddress\":\"198.51.100.%u\","
+            "\"trafficType\":\"tunnel\",\"tunnelPolicyId\":%llu",
+            7 + type % 2U, (unsigned long long)take_id(model.tunnels, model.tunnel_count));
+        return;
+    }
     add("\"localAddress\":\"%s\",\"remoteAddress\":\"%s%u\",\"trafficType\":\"%s\","
         "\"ipsecFilterId\":%llu",
         is_v6 ? "2001:db8::1" : "192.0.2.1", is_v6 ? "2001:db8:1::" : "198.51.100.",
-        take_byte() % 8U, take_byte() > 250 ? "tunnel" : "transport",
+        take_byte() % 8U, type > 250 ? "tunnel" : "transport",
         (unsigned long long)take_id(model.filters, model.filter_count));
 }
 
@@ -160,6 +176,33 @@ add_filter(void)
         outbound ? "Outbound" : "Inbound", is_v6 ? '6' : '4');
     if ((more & 2) != 0)
         add(",\"weight\":{\"range\":%u}", more % 17U);
+    add("}");
+}
+
+static void
+add_tunnel(void)
+{
+    uint8_t more = take_byte();
+
+    add("{\"tunnelPolicy\":{\"displayData\":{\"name\":\"t\"},\"type\":\"ipsecIkeQmTunnelContext\","
+        "\"tunnelPolicy\":{\"tunnelEndpoints\":{\"localAddress\":\"192.0.2.1\","
+        "\"remoteAddress\":\"198.51.100.7\"},\"ipsecProposals\":[{\"lifetime\":{\"seconds\":%u},"
+        "\"saTransforms\":[{\"saTransformType\":\"espAuthAndCipher\",\"authTransform\":"
+        "\"GCM_AES_128\",\"cipherTransform\":\"GCM_AES_128\"}]}]}",
+        more > 250 ? 0 : 3600);
+    if ((more & 1) != 0)
+        add(",\"key\":\"6f1c2b3a-0000-4000-8000-00000000000%u\"", more / 2 % 4U);
+    add("},\"conditions\":[");
+    if ((more & 8) != 0)
+        add("{\"field\":\"%s\",\"match\":\"equal\",\"value\":%s}",
+            more > 240 ? "ipProtocol" : "ipRemoteAddress", more > 240 ? "6" : "\"10.2.0.0/16\"");
+    add("]");
+    if ((more & 16) != 0)
+        add(",\"flags\":[\"pointToPoint\"]");
+    if ((more & 32) != 0)
+        add(",\"mainModePolicy\":{\"displayData\":{\"name\":\"%s\"},"
+            "\"type\":\"ipsecIkeMmContext\",\"policy\":{}}",
+            more > 245 ? "" : "m");
     add("}");
 }
 
@@ -455,6 +498,41 @@ end_one(void)
     json_decref(tree);
 }
 
+/* All of it or nothing. */
+static void
+use_tunnel(void)
+{
+    char path[64];
+
+    if (take_bool()) {
+        add_tunnel();
+        json_t *tree = ask("POST", "/tunnels", NULL, take_session(), NULL);
+        uint64_t id = (uint64_t)json_integer_value(json_object_get(tree, "id"));
+        const json_t *filters = json_object_get(tree, "filterIds");
+
+        if (status() == 201) {
+            fuzz_check(id > model.highest_id && json_array_size(filters) >= 2);
+            model.tunnels[model.tunnel_count % TUNNELS_MAX] = id;
+            model.tunnel_count += model.tunnel_count < TUNNELS_MAX;
+            model.highest_id = id;
+        }
+        for (size_t i = 0; i < json_array_size(filters); i++) {
+            uint64_t filter = (uint64_t)json_integer_value(json_array_get(filters, i));
+
+            fuzz_check(filter > model.highest_id);
+            model.highest_id = filter;
+        }
+        json_decref(tree);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "/tunnels/%llu",
+                   (unsigned long long)take_id(model.tunnels, model.tunnel_count));
+    json_decref(ask("DELETE", path, NULL, take_session(), NULL));
+    int deleted = status();
+    json_decref(ask("GET", path, NULL, NULL, NULL));
+    fuzz_check(deleted != 404 || status() == 404 || status() == 200);
+}
+
 static void
 delete_filter(void)
 {
@@ -475,9 +553,13 @@ use_session(uint8_t kind)
         json_t *tree = ask("POST", "/sessions", NULL, NULL, NULL);
         const char *key = json_string_value(json_object_get(tree, "sessionKey"));
 
-        if (status() == 201 && model.session_count < SESSIONS_MAX)
+        if (status() == 201 && model.session_count < SESSIONS_MAX) {
             (void)snprintf(model.sessions[model.session_count++], sizeof *model.sessions, "%s",
                            key);
+        } else if (status() == 201) {
+            (void)snprintf(path, sizeof path, "/sessions/%s", key);
+            json_decref(ask("DELETE", path, NULL, NULL, NULL));
+        }
         json_decref(tree);
         return;
     }
@@ -531,7 +613,7 @@ ask_anything(void)
     input.data += body_size;
     input.size -= body_size;
     bool creates = strncmp(text, "/sa-contexts", 12) == 0 || strncmp(text, "/filters", 8) == 0 ||
-                   strncmp(text, "/sessions", 9) == 0;
+                   strncmp(text, "/sessions", 9) == 0 || strncmp(text, "/tunnels", 8) == 0;
     if (!creates || strcmp(method, "GET") == 0)
         json_decref(ask(method, text, query, NULL, NULL));
     body_size = 0;
@@ -547,10 +629,30 @@ restart(void)
     check_contexts();
 }
 
+/* Ends the sessions, and with them what is dynamic or not committed: what is left is all there
+ * after a restart, to the last byte. */
+static void
+check_restart(void)
+{
+    AUTO(buffer) before = BUFFER(1 << 22);
+    AUTO(buffer) after = BUFFER(1 << 22);
+    char path[64];
+
+    for (size_t i = 0; i < model.session_count; i++) {
+        (void)snprintf(path, sizeof path, "/sessions/%s", model.sessions[i]);
+        json_decref(ask("DELETE", path, NULL, NULL, NULL));
+    }
+    fuzz_check(service_render(&service, &before));
+    service_close(&service);
+    open_service();
+    fuzz_check(service_render(&service, &after));
+    fuzz_check(before.size == after.size && memcmp(before.data, after.data, after.size) == 0);
+}
+
 static void
 do_one(void)
 {
-    uint8_t kind = take_byte() % 32;
+    uint8_t kind = take_byte() % 34;
 
     if (kind < 3)
         add_one_filter();
@@ -572,6 +674,8 @@ do_one(void)
         read_something();
     else if (kind < 31)
         ask_anything();
+    else if (kind < 33)
+        use_tunnel();
     else
         restart();
 }
@@ -587,7 +691,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; input.size > 0 && i < REQUESTS_MAX; i++)
         do_one();
     check_contexts();
-    restart();
+    check_restart();
     service_close(&service);
     kept_store_clear();
     return 0;

@@ -3,8 +3,8 @@
 #
 # run.sh [SECONDS]: builds the libFuzzer targets and runs each for so long (60 s), one after another
 # on one core at the lowest priority.  What is new is kept in build/fuzz/corpus for the next run; the
-# corpus of the sources is only read.  Prints executions per second; exit status 1 when one fails,
-# whose input is then in build/fuzz/found.
+# corpus of the sources is only read.  Prints executions per second, and per second of CPU time, which
+# a busy machine leaves alone; exit status 1 when one fails, whose input is then in build/fuzz/found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -28,13 +28,17 @@ for target in build/fuzz/tests/fuzz/fuzz_*; do
     mkdir -p "build/fuzz/corpus/$name" build/fuzz/found
     log=build/fuzz/$name.log
     status=passed
-    nice -n 19 "$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=20 \
-        -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" \
-        "tests/fuzz/corpus/$name" >"$log" 2>&1 || status=FAILED
+    cpu=$(
+        TIMEFORMAT='%U %S'
+        { time nice -n 19 "$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=20 \
+            -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" \
+            "tests/fuzz/corpus/$name" >"$log" 2>&1; } 2>&1
+    ) || status=FAILED
     if [ "$status" = FAILED ]; then failed=1; fi
-    printf '%-12s %s  %9s runs  %7s a second\n' "$name" "$status" \
-        "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
-        "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")"
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    printf '%-12s %s  %9s runs  %7s a second  %7.0f a second of CPU time\n' "$name" "$status" \
+        "${runs:-0}" "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")" \
+        "$(awk -v runs="${runs:-0}" '{ print runs / ($1 + $2 + 0.001) }' <<<"$cpu")"
     if [ "$status" = FAILED ]; then grep -aE 'not so|ERROR|SUMMARY' "$log" | head -n 3; fi
 done
 exit "$failed"
