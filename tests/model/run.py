@@ -265,12 +265,17 @@ class Run:
         self.verify()
 
     def is_as_before(self, expected):
-        """Whether the call under way has not happened."""
+        """Whether the call under way has not happened.  An update may change nothing but the
+        revision."""
+        known = self.names.known_revisions()
         try:
             self.verify()
+            if self.names.problems:
+                raise Difference("; ".join(self.names.problems))
         except Difference:
             if expected.status >= 300:
                 raise
+            self.names.forget_revisions(known)
             return False
         return True
 

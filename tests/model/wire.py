@@ -152,9 +152,9 @@ class Names:
             for one, two in zip(expected, answer):
                 self.learn_revisions(one, two)
         elif isinstance(expected, dict) and isinstance(answer, dict):
-            for member in ("items",):
-                self.learn_revisions(expected.get(member), answer.get(member))
-            if "version" in expected and "revision" in answer:
+            self.learn_revisions(expected.get("items"), answer.get("items"))
+            if "version" in expected and "revision" in answer and \
+                    self.ids.get(expected["id"]) == answer["id"]:
                 self.learn_revision((expected["id"], expected["version"]), answer["revision"])
 
     def learn_revision(self, what, revision):
@@ -165,6 +165,14 @@ class Names:
                                  (revision, name, version, before))
         if self.revisions.get((name, version - 1), 0) >= revision:
             self.problems.append("the revision of %s fell to %d" % (name, revision))
+
+    def known_revisions(self):
+        return dict(self.revisions), dict(self.versions)
+
+    def forget_revisions(self, known):
+        """What was learnt since on a wrong assumption."""
+        self.revisions, self.versions = known
+        self.problems = []
 
     # --- Requests ---
 
