@@ -257,6 +257,7 @@ class Run:
         if acknowledged is not None:
             self.model = happened
             self.compare(inner, expected, *acknowledged)
+            self.learn_weights(inner, expected.status)
             self.follower.expect(changes)
         elif not self.is_as_before(expected):
             self.adopt(happened, inner)
