@@ -17,14 +17,16 @@ case $seconds in
 esac
 
 cmake --preset fuzz -DSAC_TESTS=ON --log-level=WARNING >/dev/null
-nice -n 19 cmake --build build/fuzz >build/fuzz/build.log || {
+targets=()
+for source in tests/fuzz/fuzz_*.c; do targets+=("$(basename "$source" .c)"); done
+nice -n 19 cmake --build build/fuzz --target "${targets[@]}" >build/fuzz/build.log || {
     tail -n 30 build/fuzz/build.log
     exit 1
 }
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
 failed=0
-for target in build/fuzz/tests/fuzz/fuzz_*; do
-    name=${target##*/fuzz_}
+for name in "${targets[@]#fuzz_}"; do
+    target=build/fuzz/tests/fuzz/fuzz_$name
     mkdir -p "build/fuzz/corpus/$name" build/fuzz/found
     log=build/fuzz/$name.log
     status=passed
