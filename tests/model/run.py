@@ -241,6 +241,7 @@ class Run:
     def crash(self, op):
         """Kills the daemon with a call under way."""
         inner = op["inner"]
+        self.learn_tags(inner)
         connection = self.service.connection(inner["who"])
         connection.send(*self.names.request(inner))
         time.sleep(op["delay"])
