@@ -225,7 +225,7 @@ run_repeatable(const struct call_runner *runner,
     struct engine_state *state = runner->state;
 
     const struct replay_record *record =
-        replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+        replay_find(&state->replays, call->replay.key_digest, state->steady_ms);
     if (record != NULL)
         return repeat_answer(runner, call, record);
     if (session->transaction == IPSEC_WRITE_TRANSACTION && call->rule != IPSEC_RULE_TRANSACTION)
@@ -298,7 +298,7 @@ forget_answer(struct engine_state *state, const struct ipsec_call *call)
     const struct replay_record *record = NULL;
 
     if (call->replay.wanted && !call->replay.replayed && !call->dry_run)
-        record = replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+        record = replay_find(&state->replays, call->replay.key_digest, state->steady_ms);
     if (record == NULL)
         return;
     (void)!batch_change(&state->batch,
@@ -320,7 +320,7 @@ keep_answer(struct engine_state *state, struct ipsec_call *call)
 {
     struct ipsec_replay *replay = &call->replay;
     const struct replay_record *record =
-        replay_add(&state->replays, replay->key_digest, replay->request_digest, state->now_ms,
+        replay_add(&state->replays, replay->key_digest, replay->request_digest, state->steady_ms,
                    (uint32_t)state->batch.change_count);
     struct store_replay stored = {
         .number = record->number,

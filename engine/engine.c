@@ -486,7 +486,7 @@ run_batch(struct ipsec_engine *engine)
     struct handover_results results = { .touched = NULL };
 
     state_begin_batch(state, clock_wall_ms(), clock_monotonic_ms());
-    uint64_t expired_below = replay_expire(&state->replays, state->now_ms);
+    uint64_t expired_below = replay_expire(&state->replays, state->steady_ms);
     due_run(state, state->clock_ms, engine->runner.store_fault.status == IPSEC_OK);
     size_t call_count = run_parked_calls(engine);
     call_count = run_new_calls(engine, call_count);

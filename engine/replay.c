@@ -157,6 +157,12 @@ replay_load(struct replay_index *index,
     return true;
 }
 
+int64_t
+replay_newest_ms(const struct replay_index *index)
+{
+    return index->count == 0 ? 0 : record_at(index, index->count - 1)->created_at_ms;
+}
+
 uint64_t
 replay_expire(struct replay_index *index, int64_t now_ms)
 {

@@ -72,6 +72,9 @@ NODISCARD bool replay_load(struct replay_index *index,
                            const uint8_t *request_digest,
                            int64_t created_at_ms);
 
+/* When the newest record was made; 0: there is none. */
+int64_t replay_newest_ms(const struct replay_index *index);
+
 /* To be asked before a batch: when it is worth a change, marks the oldest records that expired, or
  * that a clock gone wrong dated into the future, for removal and returns the number below which
  * they lie, else 0.  At most 4096 at a time. */

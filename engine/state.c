@@ -28,6 +28,7 @@ static void undo_put_replay(struct engine_state *state, void *object, uint64_t n
 static void undo_nothing(struct engine_state *state, void *object, uint64_t number);
 static void settle_deleted_replays(struct engine_state *state, void *object, uint64_t number);
 static uint64_t highest_id(const struct engine_state *state);
+static void start_steady_clock(struct engine_state *state);
 
 bool
 state_init(struct engine_state *state,
@@ -100,6 +101,7 @@ state_load(struct engine_state *state,
     event_log_start(&state->watch.log, marks.revision, state->revision);
     state->replays.last_number = marks.last_replay_number;
     state->replays.committed_number = marks.last_replay_number;
+    start_steady_clock(state);
     return IPSEC_OK;
 }
 
@@ -133,6 +135,7 @@ state_begin_batch(struct engine_state *state, int64_t now_ms, int64_t clock_ms)
 {
     state->now_ms = now_ms;
     state->clock_ms = clock_ms;
+    state->steady_ms = clock_ms + state->steady_offset_ms;
     state->scanned = 0;
     state->batch.plane.owner = NULL;
 }
@@ -281,6 +284,20 @@ corrupt(struct ipsec_fault *fault, const char *what, uint64_t number)
     return ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
                            "the store holds %s %llu that can't be", what,
                            (unsigned long long)number);
+}
+
+/* From the wall clock, or from where it was when the newest answer was remembered, if it has been
+ * set back since: by more than records live it must have been wrong then. */
+static void
+start_steady_clock(struct engine_state *state)
+{
+    int64_t start_ms = state->now_ms;
+    int64_t newest_ms = replay_newest_ms(&state->replays);
+
+    if (newest_ms > start_ms && newest_ms - start_ms <= REPLAY_LIFETIME_MS)
+        start_ms = newest_ms;
+    state->steady_offset_ms = start_ms - state->clock_ms;
+    state->steady_ms = start_ms;
 }
 
 static uint64_t

@@ -36,6 +36,8 @@ struct engine_state {
     struct store_marks stored; /* what the store knows of these figures */
     int64_t now_ms;            /* wall clock, read once a batch */
     int64_t clock_ms;          /* CLOCK_BOOTTIME, read once a batch: for all that becomes due */
+    int64_t steady_ms; /* as the wall clock, but nobody sets it while we run: for what has an age */
+    int64_t steady_offset_ms; /* to 'clock_ms' */
     uint32_t max_contexts;
     size_t scanned;           /* objects that the enumerations of this batch have looked at */
     struct id_table contexts; /* struct ipsec_sa_context */

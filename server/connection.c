@@ -215,8 +215,9 @@ connection_is_good(struct connection *connection)
     if (connection->cut)
         return false;
     adopt_snapshot(pool); /* the worker may have been held up since its round began */
+    int64_t now_ms = clock_wall_ms();
     if (connection->judged_generation == pool->security->generation &&
-        clock_wall_ms() < connection->good_until_ms)
+        now_ms >= connection->good_from_ms && now_ms < connection->good_until_ms)
         return true;
     enum auth_verdict verdict = judge(connection, reason);
     if (verdict == AUTH_GOOD)
@@ -517,6 +518,7 @@ judge(struct connection *connection, char reason[AUTH_REASON_SIZE])
     unsigned int length = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(connection->session, &length);
     struct auth_identity *identity = NULL;
+    int64_t now_ms = clock_wall_ms();
     int64_t good_until_ms = INT64_MAX;
     struct auth_der chain[CHAIN_MAX];
 
@@ -529,8 +531,8 @@ judge(struct connection *connection, char reason[AUTH_REASON_SIZE])
     for (unsigned int i = 0; i < length; i++)
         chain[i] = (struct auth_der){ .data = peers[i].data, .size = peers[i].size };
     if (length > 0) {
-        enum auth_verdict verdict = auth_judge(security->trust, chain, length, clock_wall_ms(),
-                                               &identity, &good_until_ms, reason);
+        enum auth_verdict verdict =
+            auth_judge(security->trust, chain, length, now_ms, &identity, &good_until_ms, reason);
         if (verdict != AUTH_GOOD)
             return verdict;
     }
@@ -540,6 +542,7 @@ judge(struct connection *connection, char reason[AUTH_REASON_SIZE])
     else
         auth_identity_unref(identity);
     connection->judged_generation = security->generation;
+    connection->good_from_ms = now_ms;
     connection->good_until_ms = good_until_ms;
     access_policy_rights(security->policy, connection->identity, &connection->rights);
     return AUTH_GOOD;

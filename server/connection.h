@@ -82,6 +82,7 @@ struct connection {
     struct auth_identity *identity;   /* null: no certificate */
     struct ipsec_rights rights;
     uint64_t judged_generation; /* the snapshot that judged it, and */
+    int64_t good_from_ms;       /* from when on, and */
     int64_t good_until_ms;      /* until when that holds, wall clock */
     int64_t deadline_ms;        /* monotonic */
     int fd;
