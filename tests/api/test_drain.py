@@ -2,6 +2,7 @@
 # Labels: slow
 """SIGTERM: who holds a request half sent can't hold the daemon, and what is whole is answered."""
 
+import json
 import sys
 import threading
 import time
@@ -49,21 +50,26 @@ def under_load(tap):
     def create(number):
         connection = daemon.http(context)
         for count in range(100000):
+            body = json.dumps({
+                "localAddress": "192.0.2.1",
+                "remoteAddress": "10.%d.%d.%d" % (number, count >> 8 & 255, count & 255),
+                "trafficType": "transport", "ipsecFilterId": filter_id})
             try:
-                status, answer, headers = daemon.call("POST", "/sa-contexts", {
-                    "localAddress": "192.0.2.1",
-                    "remoteAddress": "10.%d.%d.%d" % (number, count >> 8 & 255, count & 255),
-                    "trafficType": "transport", "ipsecFilterId": filter_id},
-                    connection=connection)
-            except Exception as error:  # closed between two requests, or refused
-                if "IncompleteRead" in repr(error) or "JSON" in repr(error):
-                    broken.append(repr(error))
+                connection.request("POST", "/sa-contexts", body,
+                                   {"Content-Type": "application/json"})
+                reply = connection.getresponse()
+            except Exception:  # closed between two requests, or refused
                 return
-            if status != 201:
-                broken.append((status, answer))
+            try:
+                answer = json.loads(reply.read())
+            except Exception as error:  # in mid-answer
+                broken.append(repr(error))
+                return
+            if reply.status != 201:
+                broken.append((reply.status, answer))
                 return
             acknowledged.append(answer["id"])
-            if headers["Connection"] == "close":
+            if reply.headers["Connection"] == "close":
                 return
 
     threads = [threading.Thread(target=create, args=(i,)) for i in range(16)]
