@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -78,7 +79,6 @@ static const int allowed_calls[] = {
     SCMP_SYS(gettid),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(getuid),
-    SCMP_SYS(ioctl),
     SCMP_SYS(lseek),
     SCMP_SYS(lstat),
     SCMP_SYS(madvise),
@@ -97,7 +97,6 @@ static const int allowed_calls[] = {
     SCMP_SYS(ppoll),
     SCMP_SYS(prctl),
     SCMP_SYS(pread64),
-    SCMP_SYS(prlimit64),
     SCMP_SYS(pwrite64),
     SCMP_SYS(read),
     SCMP_SYS(readlink),
@@ -122,7 +121,6 @@ static const int allowed_calls[] = {
     SCMP_SYS(stat),
     SCMP_SYS(statx),
     SCMP_SYS(sysinfo),
-    SCMP_SYS(tgkill),
     SCMP_SYS(timerfd_create),
     SCMP_SYS(timerfd_settime),
     SCMP_SYS(uname),
@@ -214,7 +212,7 @@ harden_system_calls(bool needs_udp, struct ipsec_fault *fault)
     if (sanitized)
         return IPSEC_OK;
 
-    /* Calls that only one first argument allows. */
+    /* Calls that only one value of an argument allows. */
     const struct {
         int call;
         struct scmp_arg_cmp argument;
@@ -226,6 +224,11 @@ harden_system_calls(bool needs_udp, struct ipsec_fault *fault)
         { SCMP_SYS(socket), { 0, SCMP_CMP_EQ, AF_UNIX, 0 } },
         /* Signals to ourselves: abort() and the like. */
         { SCMP_SYS(kill), { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } },
+        { SCMP_SYS(tgkill), { 0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0 } },
+        /* Our own limits. */
+        { SCMP_SYS(prlimit64), { 0, SCMP_CMP_EQ, 0, 0 } },
+        /* Is it a terminal?  Others would type into it. */
+        { SCMP_SYS(ioctl), { 1, SCMP_CMP_EQ, TCGETS, 0 } },
     };
     static const struct scmp_arg_cmp udp_socket[] = {
         { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_INET },
@@ -290,7 +293,7 @@ drop_capabilities(bool keeps_net_admin, struct ipsec_fault *fault)
         }
         (void)cap_free(current);
     }
-    for (cap_value_t value = 0; may_shrink_bounds && value < CAP_LAST_CAP + 1; value++) {
+    for (cap_value_t value = 0; may_shrink_bounds && value < cap_max_bits(); value++) {
         if (cap_get_bound(value) > 0 && cap_drop_bound(value) != 0) {
             int error = errno;
             (void)cap_free(left);
