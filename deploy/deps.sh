@@ -28,7 +28,7 @@ test_packages=(
 bench_packages=(nginx-light etcd-server etcd-client postgresql)
 vm_packages=(
     user-mode-linux qemu-system-x86 busybox-static cpio kmod tcpdump iputils-ping netcat-openbsd
-    python3 iproute2 procps strace sqlite3 util-linux
+    python3 iproute2 procps strace sqlite3 util-linux systemd
 )
 container_packages=(buildah podman podman-compose runc debootstrap)
 # Packages that bring a system service, which nobody asked for here.

@@ -110,6 +110,12 @@ copy_tools() {
         "$python"/lib-dynload/_json*.so "$python"/lib-dynload/_uuid*.so
 }
 
+# The service manager, for the test of deploy/sa-contextd.service.
+copy_systemd() {
+    copy_programs /usr/lib/systemd/systemd "$(type -P systemctl)" "$(type -P systemd-sysusers)"
+    cp --parents -t "$tree" /usr/lib/systemd/system/*.target
+}
+
 copy_settings() {
     printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n' \
         >"$tree/etc/passwd"
@@ -149,6 +155,7 @@ mkdir -p "$tree"/{dev,proc,sys,tmp,run,root,etc,var/lib,vm,src} \
 for folder in bin sbin lib lib64; do ln -s "usr/$folder" "$tree/$folder"; done
 
 copy_tools
+if [ -x /usr/lib/systemd/systemd ]; then copy_systemd; fi
 copy_settings
 copy_modules
 for program in ${programs[@]+"${programs[@]}"}; do
