@@ -126,9 +126,33 @@ compare_postgres() {
         "$(median daemon-rate-64)" "$(median postgres)" ''
 }
 
-# By thread and shared object, from samples of the CPU clock.
+# From a create to its event, with a hundred watchers.
+measure_watchers() {
+    local round line url=${target_url[daemon]} watchers=100 part
+
+    url=${url#https://127.0.0.1:}
+    for ((round = 1; round <= rounds; round++)); do
+        progress "events to $watchers watchers, round $round of $rounds"
+        line=$("${on_client_cpu[@]}" "$build/watch" 127.0.0.1 "${url%%/*}" "$pki/ca.crt" \
+            "$pki/client.crt" "$pki/client.key" "${target_filter[daemon]}" "$watchers" "$events") ||
+            die "the watchers failed"
+        for part in answer watcher lastWatcher; do
+            [[ $line =~ \"${part}Us\":\{\"p50\":([0-9]+),\"p99\":([0-9]+) ]] || die "no $part in: $line"
+            sample "event-$part-p50" "${BASH_REMATCH[1]}"
+            sample "event-$part-p99" "${BASH_REMATCH[2]}"
+        done
+    done
+    for part in p50 p99; do
+        add_row "$part us to an event, $watchers watchers, to the answer" \
+            "$(median "event-watcher-$part")" "$(median "event-answer-$part")" ''
+        add_row "$part us to the last watcher, to the answer" \
+            "$(median "event-lastWatcher-$part")" "$(median "event-answer-$part")" ''
+    done
+}
+
+# By part, from samples of the CPU clock: rows of the time of a create at 64 connections.
 split_cpu_time() {
-    local data=$work/perf.data recorder
+    local data=$work/perf.data recorder whole share part
 
     if ! command -v perf >/dev/null; then
         notes+=("where the CPU time goes: not measured, there is no perf here")
@@ -138,10 +162,16 @@ split_cpu_time() {
     perf record -q -e cpu-clock -F 2000 -p "${server_pid[daemon]}" -o "$data" >/dev/null 2>&1 &
     recorder=$!
     load_target daemon --connections 64 "${span[@]}"
+    whole=$(member serverCpuUs "$result")
     kill -INT "$recorder" 2>/dev/null || true
     wait "$recorder" || true
-    notes+=("where the CPU time of a create goes, 64 connections, % (the HTTP library is in sa-contextd):")
-    while read -r line; do notes+=("  $line"); done < <(
-        perf report -q -i "$data" --sort comm,dso 2>/dev/null | awk 'NF > 0 && $1 + 0 >= 0.5'
-    )
+    if ! perf report -q -i "$data" --sort comm,dso,symbol -t '|' 2>/dev/null |
+        python3 "$here/cpu_split.py" "$root/build" >"$work/parts" || [ ! -s "$work/parts" ]; then
+        notes+=("where the CPU time goes: not measured, perf has no samples")
+        return
+    fi
+    while IFS='|' read -r share part; do
+        add_row "CPU us a create: $part, to all of it" \
+            "$(calculate "$share / 100 * $whole")" "$whole" ''
+    done <"$work/parts"
 }

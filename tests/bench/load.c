@@ -41,6 +41,7 @@ struct options {
     double warm_up;
     double requests;
     double first;
+    double spread;
     double items;
     double requests_per_connection;
     double expected_status;
@@ -109,6 +110,7 @@ main(int argc, char **argv)
     plan.connections = (size_t)options.connections;
     plan.threads = (size_t)options.threads;
     plan.first = (uint64_t)options.first;
+    plan.spread = (uint64_t)options.spread;
     plan.requests = (uint64_t)options.requests;
     plan.requests_per_connection = (uint64_t)options.requests_per_connection;
     plan.expected_status = (int)options.expected_status;
@@ -153,6 +155,7 @@ parse_options(int argc, char **argv, struct options *options)
         { "warm-up",                 NULL, &options->warm_up,                 0, 86400 },
         { "requests",                NULL, &options->requests,                0, 1e12 },
         { "first",                   NULL, &options->first,                   0, 1e12 },
+        { "spread",                  NULL, &options->spread,                  0, 1e12 },
         { "items",                   NULL, &options->items,                   1, 100000 },
         { "requests-per-connection", NULL, &options->requests_per_connection, 0, 1e12 },
         { "expect",                  NULL, &options->expected_status,         200, 599 },
@@ -507,6 +510,8 @@ print_usage(FILE *stream)
         "  --connections 1 --threads 1\n"
         "  --warm-up 1 --seconds 5     or --requests N, an exact number\n"
         "  --first 0                   number of the first request\n"
+        "  --spread N                  numbers are N from the first on, again and again, out of "
+        "order\n"
         "  --requests-per-connection 0 then a new connection; --resume offers its ticket\n"
         "  --expect STATUS             else any 2xx\n"
         "  --server-pid PID            whose CPU time is reported\n",

@@ -38,16 +38,20 @@ make_certificate() {
         -extfile <(printf '%s\n' "$@") -out "$folder/$name.crt" 2>>"$folder/log"
 }
 
-# The constant answer has the size of a created context's.
+# start_nginx NAME WORKERS: "auto" is one for each CPU.  The constant answer has the size of a created
+# context's.  In nginx_worker_pid is the first worker.
 start_nginx() {
-    local folder=$work/nginx
+    local folder=$work/$1 workers=$2 affinity=''
 
+    if [ "$workers" = 1 ] && [ "$nginx_cpus" != auto ]; then
+        affinity="worker_cpu_affinity $nginx_cpus;"
+    fi
     mkdir -p "$folder"
     nginx_port=$(free_port)
     cat >"$folder/nginx.conf" <<END
 daemon off;
-worker_processes 1;
-$([ "$nginx_cpus" = auto ] || echo "worker_cpu_affinity $nginx_cpus;")
+worker_processes $workers;
+$affinity
 error_log $folder/error.log warn;
 pid $folder/pid;
 events { worker_connections 4096; }
@@ -77,7 +81,7 @@ END
     nginx_pid=$!
     server_pids+=("$nginx_pid")
     wait_for_port nginx "$nginx_pid" "$nginx_port" "$folder/log"
-    nginx_worker_pid=$(tr -d ' ' <"/proc/$nginx_pid/task/$nginx_pid/children")
+    nginx_worker_pid=$(cut -d' ' -f1 "/proc/$nginx_pid/task/$nginx_pid/children")
 }
 
 start_etcd() {
@@ -164,7 +168,7 @@ start_daemon() {
     server_pids+=("$daemon_pid")
     until curl -sf -o /dev/null "http://$ops/readyz"; do
         kill -0 "$daemon_pid" 2>/dev/null || die "$name ended: $(tail -n 3 "$folder/log")"
-        [ "$(calculate "$EPOCHREALTIME - $begin < 60")" = 1 ] || die "$name is not ready after 60 s"
+        [ "$(calculate "$EPOCHREALTIME - $begin < 300")" = 1 ] || die "$name is not ready after 300 s"
         sleep 0.005
     done
     daemon_start_seconds=$(calculate "$EPOCHREALTIME - $begin")

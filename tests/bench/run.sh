@@ -12,11 +12,14 @@ PATH=$PATH:/usr/sbin:/sbin
 usage() {
     cat <<'END'
 usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinned]
-                          [--contexts N] [--folder FOLDER] [-- DAEMON OPTIONS]
+                          [--contexts N]… [--json FILE] [--plot FILE] [--folder FOLDER]
+                          [-- DAEMON OPTIONS]
   --quick       half a minute: shows that everything works, measures nothing worth keeping
   --full        longer, also 1, 16 and 256 connections, handshakes, reads, lists, life cycles,
-                PostgreSQL, 100,000 contexts, and where the CPU time goes
-  --contexts    how many are many; default 1000000
+                PostgreSQL, watchers, where the CPU time goes, and 10,000,000 contexts
+  --contexts    how many are many, may repeat; default 100000 and 1000000, with --full 10000000 too
+  --json        the results for programs
+  --plot        an SVG of rates and times over the number of contexts; plot.py draws one from JSON
   --assert      exit status 1 when a bound is missed
   --peers-only  nginx, etcd and the disk, without the daemon
   --unpinned    lets the scheduler place the client and nginx, see README.md
@@ -24,16 +27,21 @@ usage: tests/bench/run.sh [--quick | --full] [--assert] [--peers-only] [--unpinn
 END
 }
 
-mode=normal assert=false with_daemon=true pinned=true parent=/var/tmp daemon_options=() contexts=
+mode=normal assert=false with_daemon=true pinned=true parent=/var/tmp daemon_options=() sizes=() json='' plot=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick | --full) mode=${1#--} ;;
     --assert) assert=true ;;
     --peers-only) with_daemon=false ;;
     --unpinned) pinned=false ;;
-    --folder | --contexts)
+    --folder | --contexts | --json | --plot)
         [ $# -ge 2 ] || { usage >&2; exit 2; }
-        if [ "$1" = --folder ]; then parent=$2; else contexts=$2; fi
+        case $1 in
+        --folder) parent=$2 ;;
+        --contexts) sizes+=("$2") ;;
+        --json) json=$2 ;;
+        --plot) plot=$2 ;;
+        esac
         shift
         ;;
     --help)
@@ -54,20 +62,34 @@ while [ $# -gt 0 ]; do
 done
 
 case $mode in
-quick) rounds=1 seconds=0.4 warm_up=0.1 many=20000 batch=2000 batches=3 appends=100 ;;
-full) rounds=5 seconds=3 warm_up=0.5 many=1000000 batch=10000 batches=9 appends=500 ;;
-*) rounds=3 seconds=2 warm_up=0.3 many=1000000 batch=10000 batches=7 appends=300 ;;
+quick)
+    rounds=1 seconds=0.4 warm_up=0.1 batch=2000 batches=3 appends=100 events=200
+    all_sizes=(5000 20000)
+    ;;
+full)
+    rounds=5 seconds=3 warm_up=0.5 batch=10000 batches=9 appends=500 events=2000
+    all_sizes=(100000 1000000 10000000)
+    ;;
+*)
+    rounds=3 seconds=2 warm_up=0.3 batch=10000 batches=7 appends=300 events=1000
+    all_sizes=(100000 1000000)
+    ;;
 esac
+[ ${#sizes[@]} -gt 0 ] || sizes=("${all_sizes[@]}")
 span=(--seconds "$seconds" --warm-up "$warm_up")
-few_contexts=1000 contexts=${contexts:-$many}
+few_contexts=1000
 load_average=$(cut -d' ' -f1 /proc/loadavg)
 missed=0
-table=() notes=()
+table=() rows=() notes=()
 
 # shellcheck source=tests/bench/peers.sh
 . "$here/peers.sh"
 # shellcheck source=tests/bench/calls.sh
 . "$here/calls.sh"
+# shellcheck source=tests/bench/sizes.sh
+. "$here/sizes.sh"
+# shellcheck source=tests/bench/report.sh
+. "$here/report.sh"
 
 main() {
     trap 'exit 130' INT
@@ -92,16 +114,21 @@ main() {
             compare_handshakes resumed --resume
             compare_reads
             measure_life_cycles
+            measure_watchers
             compare_postgres
             split_cpu_time
         fi
         stop_all
-        [ "$mode" != full ] || compare_sizes 100000
-        compare_sizes "$contexts"
+        for size in "${sizes[@]}"; do
+            compare_sizes "$size"
+        done
     else
         measure_peers
     fi
     print_table
+    write_json >"$work/results.json"
+    if [ -n "$json" ]; then cp "$work/results.json" "$json"; fi
+    if [ -n "$plot" ]; then python3 "$here/plot.py" "$work/results.json" >"$plot"; fi
     if $assert && [ "$missed" -gt 0 ]; then
         exit 1
     fi
@@ -111,10 +138,11 @@ main() {
 
 # Requests a second and CPU time, the targets taking turns.
 compare_rates() {
-    local connections=$1 target round bound_nginx='' bound_etcd=''
+    local connections=$1 target round bound_nginx='' bound_etcd='' bound_cpu='' bound_tail=''
 
     for ((round = 1; round <= rounds; round++)); do
-        for target in nginx daemon etcd; do
+        probe_disk
+        for target in nginx nginx-all daemon etcd; do
             progress "$target, $connections connections, round $round of $rounds"
             load_target "$target" --connections "$connections" "${span[@]}"
             sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
@@ -125,15 +153,24 @@ compare_rates() {
         done
     done
     if [ "$connections" = 64 ]; then
-        bound_nginx='>= 0.5' bound_etcd='>= 10'
+        bound_nginx='>= 0.5' bound_etcd='>= 10' bound_cpu='>= 0.9' bound_tail='<= 1'
     fi
     add_samples "requests/s to nginx" rate "$connections" nginx "$bound_nginx"
+    add_samples "requests/s to nginx, a worker a CPU" rate "$connections" nginx-all ''
     add_samples "requests/s to etcd" rate "$connections" etcd "$bound_etcd"
+    add_row "requests a CPU second to nginx, connections: $connections" \
+        "$(calculate "1e6 / $(median "daemon-cpu-$connections")")" \
+        "$(calculate "1e6 / $(median "nginx-cpu-$connections")")" "$bound_cpu"
     add_samples "CPU us a request to nginx" cpu "$connections" nginx ''
     add_samples "CPU us a request to etcd" cpu "$connections" etcd ''
     add_samples "p50 us to nginx" p50 "$connections" nginx ''
     add_samples "p99 us to nginx" p99 "$connections" nginx ''
     add_samples "p99.9 us to nginx" p999 "$connections" nginx ''
+    # By Little's law a request takes connections / rate in the mean.
+    add_row "p99 us to 2 fdatasync p99 + queueing, connections: $connections" \
+        "$(median "daemon-p99-$connections")" \
+        "$(calculate "2 * $(median fdatasync-p99) +
+            1e6 * $connections / $(median "daemon-rate-$connections")")" "$bound_tail"
 }
 
 # The median with one connection against what the disk and the protocol take anyway.
@@ -169,76 +206,6 @@ compare_handshakes() {
     add_samples "handshakes/s to nginx, $kind" "$kind" 16 nginx ''
 }
 
-# compare_sizes COUNT: one daemon with few contexts and one with so many: memory, the cost of a
-# create, restart.
-compare_sizes() {
-    local count=$1 few=few-$1 many=many-$1 rss round
-
-    add_daemon "$few"
-    create "$few" "$few_contexts"
-    add_daemon "$many"
-    create "$many" "$few_contexts"
-    [ "$mode" = quick ] || create_batches "$many" 100 # buffers reach their size
-    rss=$(resident_bytes "${server_pid[$many]}")
-    progress "filling with $count contexts"
-    create_batches "$many" $((count / items_a_batch))
-    rss=$(($(resident_bytes "${server_pid[$many]}") - rss))
-
-    # What one has created is deleted again, so that few stay few and its memory stays warm.
-    for ((round = 1; round <= batches; round++)); do
-        progress "creates among few and among $count, round $round of $batches"
-        create_and_delete "$few"
-        create "$many" "$batch"
-        sample_create "$many"
-    done
-    add_row "us a create, among $count to among $few_contexts" \
-        "$(median "$many-us")" "$(median "$few-us")" '<= 1.2'
-    add_row "CPU us a create, among $count to among $few_contexts" \
-        "$(median "$many-cpu")" "$(median "$few-cpu")" ''
-    add_row "resident bytes a context, $count contexts" \
-        "$(calculate "$rss / $count")" 1 '<= 160'
-
-    restart "$many" TERM "seconds to restart, $count contexts"
-    restart "$many" KILL "seconds to restart after kill -9"
-    stop_all
-}
-
-# create TARGET COUNT: that many contexts over 64 connections.
-create() {
-    load_target "$1" --connections 64 --warm-up 0 --requests "$2"
-}
-
-sample_create() {
-    sample "$1-us" "$(calculate "1e6 / $(member requestsPerSecond "$result")")"
-    sample "$1-cpu" "$(member serverCpuUs "$result")"
-}
-
-# Identifiers are given in order: a batch's lie between those of a create before and one after it.
-create_and_delete() {
-    local target=$1 from to
-
-    from=$(create_one "$target" 10.255.255.1)
-    create "$target" "$batch"
-    sample_create "$target"
-    to=$(create_one "$target" 10.255.255.2)
-    load_leniently --url "${target_url[$target]}/{i}" --method DELETE --connections 16 \
-        --warm-up 0 --requests $((to - from + 1)) --first "$from"
-    [ $(($(member requests "$result") - $(member unexpected "$result"))) -eq $((batch + 2)) ] ||
-        die "the contexts of a batch could not be deleted: $result"
-}
-
-# create_one TARGET REMOTE: prints the new identifier.
-create_one() {
-    member id "$(request "${target_url[$1]}" "${target_body[$1]/"{addr}"/$2}")"
-}
-
-restart() {
-    stop "${server_pid[$1]}" "$2"
-    start_daemon "$1"
-    server_pid[$1]=$daemon_pid
-    add_row "$3" "$daemon_start_seconds" 1 '<= 3'
-}
-
 measure_peers() {
     local target round
 
@@ -263,7 +230,9 @@ measure_peers() {
 
 probe_disk() {
     progress "fdatasync"
-    sample fdatasync "$(member p50Us "$("$build/sync_probe" "$work" "$appends")")"
+    result=$("$build/sync_probe" "$work" "$appends")
+    sample fdatasync "$(member p50Us "$result")"
+    sample fdatasync-p99 "$(member p99Us "$result")"
 }
 
 # --- Targets and load ----------------------------------------------------------------------------
@@ -281,8 +250,11 @@ add_target() {
 }
 
 add_peers() {
-    start_nginx
+    start_nginx nginx 1
     add_target nginx "$nginx_worker_pid" "https://127.0.0.1:$nginx_port/sa-contexts" \
+        "$(traffic 1)" 201
+    start_nginx nginx-all auto
+    add_target nginx-all "$nginx_worker_pid" "https://127.0.0.1:$nginx_port/sa-contexts" \
         "$(traffic 1)" 201
     start_etcd
     add_target etcd "$etcd_pid" "https://127.0.0.1:$etcd_port/v3/kv/put" \
@@ -315,7 +287,7 @@ load_target() {
         --expect "${target_status[$target]}" --first "${target_next[$target]}" \
         --server-pid "${server_pid[$target]}" "$@"
     # nginx keeps nothing, so its numbers may come again.
-    [ "$target" = nginx ] || target_next[$target]=$(member next "$result")
+    [[ $target = nginx* ]] || target_next[$target]=$(member next "$result")
 }
 
 load() {
@@ -329,77 +301,6 @@ load_leniently() {
     result=$("${on_client_cpu[@]}" "$build/load" --ca "$pki/ca.crt" \
         --cert "$pki/client.crt" --key "$pki/client.key" "$@" 2>>"$work/load.log") ||
         [ -n "$result" ] || die "$(tail -n 1 "$work/load.log")"
-}
-
-# --- Numbers and the table -----------------------------------------------------------------------
-
-# member NAME JSON: a number of a flat JSON object.
-member() {
-    local pattern="\"$1\": *(-?[0-9.]+)"
-
-    [[ $2 =~ $pattern ]] || die "no $1 in: $2"
-    echo "${BASH_REMATCH[1]}"
-}
-
-calculate() {
-    awk "BEGIN { printf \"%.10g\n\", ($1) }"
-}
-
-sample() {
-    echo "$2" >>"$work/samples/$1"
-}
-
-median() {
-    sort -g "$work/samples/$1" |
-        awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
-resident_bytes() {
-    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$1/status"
-}
-
-# add_samples TITLE METRIC CONNECTIONS PEER BOUND: medians of the daemon and of a peer.
-add_samples() {
-    add_row "$1, connections: $3" "$(median "daemon-$2-$3")" "$(median "$4-$2-$3")" "$5"
-}
-
-# add_row TITLE OURS THEIRS BOUND: BOUND is on the ratio, '<= 2' or '>= 10', or empty.
-add_row() {
-    local title=$1 ours=$2 theirs=$3 bound=$4 ratio verdict=''
-
-    ratio=$(calculate "$theirs > 0 ? $ours / $theirs : 0")
-    if [ -n "$bound" ]; then
-        verdict=met
-        if [ "$(calculate "$ratio $bound")" != 1 ]; then
-            verdict=MISSED
-            missed=$((missed + 1))
-        fi
-    fi
-    table+=("$(printf '%-52s %11s %11s %9.3f  %-8s %s' \
-        "$title" "$(short "$ours")" "$(short "$theirs")" "$ratio" "$bound" "$verdict")")
-}
-
-short() {
-    calculate "$1 + 0" | awk '{ printf ($1 >= 1000 ? "%.0f" : "%.4g"), $1 }'
-}
-
-print_table() {
-    printf '\n%s CPUs (load average before: %s), %s, nginx %s, etcd %s, %s\n' \
-        "$(nproc)" "$load_average" "$(stat -f -c %T "$work")" \
-        "$(nginx -v 2>&1 | sed 's,.*/,,')" "$(etcd --version | sed -n 's/etcd Version: //p')" \
-        "$(openssl version | cut -d' ' -f1-2)"
-    if [ -f "$work/samples/fdatasync" ]; then
-        printf 'append and fdatasync of 4 KiB: median %s us\n' "$(short "$(median fdatasync)")"
-    fi
-    printf '\n%-52s %11s %11s %9s  %-8s\n' '' measured beside ratio bound
-    printf '%s\n' "${table[@]}"
-    if [ ${#notes[@]} -gt 0 ]; then
-        printf '\n'
-        printf '%s\n' "${notes[@]}"
-    fi
-    if [ "$mode" = quick ]; then
-        printf '\nA quick run shows that the benchmark works; its numbers mean little.\n'
-    fi
 }
 
 # --- Preparation ---------------------------------------------------------------------------------
@@ -416,7 +317,7 @@ install_peers() {
 }
 
 build() {
-    local targets=(load sync_probe)
+    local targets=(load sync_probe watch)
 
     ! $with_daemon || targets+=(sa-contextd)
     progress "building"

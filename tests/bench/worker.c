@@ -28,6 +28,7 @@ enum {
     TICK_MS = 10,
     DRAIN_MS = 5000,
     LENGTH_DIGITS_MAX = 20,
+    STRIDE = 15485863, /* prime */
 };
 
 enum connection_state { CLOSED, CONNECTING, HANDSHAKING, IDLE, SENDING, RECEIVING };
@@ -79,6 +80,7 @@ static void watch_idle(struct worker *worker, struct connection *connection);
 static bool may_send(const struct worker *worker);
 static void begin_request(struct worker *worker, struct connection *connection, uint64_t now_ns);
 static void render_request(struct worker *worker, struct connection *connection);
+static uint64_t number_of(const struct load_plan *plan, uint64_t sequence);
 static size_t render_body(const struct load_plan *plan, uint64_t number, char *body);
 static void send_request(struct worker *worker, struct connection *connection);
 static void receive_answer(struct worker *worker, struct connection *connection);
@@ -411,7 +413,7 @@ static void
 render_request(struct worker *worker, struct connection *connection)
 {
     const struct load_plan *plan = worker->plan;
-    uint64_t number = plan->first + worker->index + worker->sequence * plan->threads;
+    uint64_t number = number_of(plan, worker->index + worker->sequence * plan->threads);
     char *request = connection->request;
     size_t size = template_render(&plan->head, number, request);
 
@@ -430,6 +432,14 @@ render_request(struct worker *worker, struct connection *connection)
         size += body_size;
     }
     connection->request_size = size;
+}
+
+/* A large prime as stride visits all of a range before it comes back, far from the number before.
+ */
+static uint64_t
+number_of(const struct load_plan *plan, uint64_t sequence)
+{
+    return plan->first + (plan->spread == 0 ? sequence : sequence * STRIDE % plan->spread);
 }
 
 /* Each item of each request has a number of its own. */

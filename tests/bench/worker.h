@@ -40,8 +40,9 @@ struct load_plan {
     bool has_body;
     size_t connections;
     size_t threads;
-    uint64_t first;                   /* number of the first request */
-    uint64_t requests;                /* to send while measuring; 0: until LOAD_STOP */
+    uint64_t first;    /* number of the first request */
+    uint64_t spread;   /* so many numbers from 'first' on, out of order; 0: in order */
+    uint64_t requests; /* to send while measuring; 0: until LOAD_STOP */
     uint64_t requests_per_connection; /* 0: no limit */
     bool resume;                      /* new connections offer the last one's ticket */
     int expected_status;              /* 0: any of 2xx */
