@@ -110,6 +110,7 @@ static const enum ipsec_status add_tunnel_codes[] = {
 static const enum ipsec_status open_session_codes[] = {
     IPSEC_INVALID_FLAGS,
     IPSEC_ALREADY_EXISTS,
+    IPSEC_RPC_SERVERCALL_RETRYLATER,
     IPSEC_OK,
 };
 static const enum ipsec_status begin_transaction_codes[] = {

@@ -338,6 +338,7 @@ open_state(struct ipsec_engine *engine,
     engine->state.security.listener = options->security;
     engine->state.sessions.limits = (struct session_limits){
         .maximum = options->max_sessions,
+        .per_principal = options->max_sessions_per_principal,
         .idle_ms = options->session_idle_ms,
         .wait_ms = options->txn_wait_ms,
         .hold_ms = options->txn_hold_ms,

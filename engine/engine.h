@@ -53,8 +53,9 @@ struct ipsec_engine_options {
     bool flush_on_close;   /* nothing of the service stays in the data plane */
     const int *exempt_fds; /* listening TCP sockets: their traffic passes whatever filters say */
     size_t exempt_fd_count;
-    uint32_t max_contexts;      /* 0: no limit but memory */
-    uint32_t max_sessions;      /* explicit ones; 0: none may be opened */
+    uint32_t max_contexts;               /* 0: no limit but memory */
+    uint32_t max_sessions;               /* explicit ones; 0: none may be opened */
+    uint32_t max_sessions_per_principal; /* 0: no limit but that */
     uint32_t session_idle_ms;   /* an explicit session without a call for so long is cancelled */
     uint32_t txn_wait_ms;       /* how long a call waits for the policy lock unless its session says
                                    otherwise (WFP: 15 s) */
@@ -248,7 +249,8 @@ NODISCARD enum ipsec_status ipsec_engine_call(struct ipsec_engine *engine, struc
  *
  * Opens one.  'options': key (zero: the engine makes one; IPSEC_ALREADY_EXISTS), name, flags
  * (IPSEC_INVALID_FLAGS), txn_wait_timeout_ms (0: the engine's).  FWPM_ACTRL_OPEN on the engine.
- * IPSEC_RPC_OUT_OF_RESOURCES at the limit.  (FwpmEngineOpen0) */
+ * IPSEC_RPC_OUT_OF_RESOURCES at the limit, IPSEC_RPC_SERVERCALL_RETRYLATER at that of the caller.
+ * (FwpmEngineOpen0) */
 NODISCARD enum ipsec_status ipsec_session_open(struct ipsec_session *session,
                                                const struct ipsec_session_record *options,
                                                struct ipsec_session_record *record_out);

@@ -9,6 +9,7 @@
 struct principal {
     struct hash_link link;
     uint32_t number;
+    uint32_t sessions; /* explicit and live */
     bool is_stored;
     char name[];
 };
@@ -87,6 +88,23 @@ principal_load(struct principal_table *table, uint32_t number, const char *name)
         return IPSEC_RPC_OUT_OF_RESOURCES;
     principal->is_stored = true;
     return IPSEC_OK;
+}
+
+uint32_t
+principal_sessions(const struct principal_table *table, uint32_t number)
+{
+    const struct principal *principal = entry_of(table, number);
+
+    return principal == NULL ? 0 : principal->sessions;
+}
+
+void
+principal_add_sessions(struct principal_table *table, uint32_t number, int more)
+{
+    struct principal *principal = entry_of(table, number);
+
+    if (principal != NULL)
+        principal->sessions += (uint32_t)more;
 }
 
 const char *

@@ -45,5 +45,10 @@ void principal_mark(struct principal_table *table, uint32_t number, bool is_stor
 NODISCARD enum ipsec_status
 principal_load(struct principal_table *table, uint32_t number, const char *name);
 
+/* How many live explicit sessions it has, and that it has so many more or less; the engine thread.
+ * Those of 0, the process itself, are not counted. */
+uint32_t principal_sessions(const struct principal_table *table, uint32_t number);
+void principal_add_sessions(struct principal_table *table, uint32_t number, int more);
+
 /* "process" for 0, "" for a number that was never given out.  Any thread. */
 const char *principal_name(const struct principal_table *table, uint32_t number);

@@ -11,6 +11,7 @@
 
 static enum ipsec_status check_options(struct ipsec_session *session,
                                        const struct ipsec_session_record *options);
+static enum ipsec_status check_share(struct ipsec_session *session, uint32_t principal);
 static enum ipsec_status find_own(struct ipsec_session *session,
                                   const struct ipsec_guid *key,
                                   struct session_entry **entry_out);
@@ -44,6 +45,8 @@ ipsec_session_open(struct ipsec_session *session,
     if (record.txn_wait_timeout_ms == 0)
         record.txn_wait_timeout_ms = table->limits.wait_ms;
     status = session_intern_caller(session, &record.opened_by);
+    if (status == IPSEC_OK)
+        status = check_share(session, record.opened_by);
     if (status != IPSEC_OK)
         return status;
     if (!luid_next(&state->luids, &record.number) || !session_add(state, &record))
@@ -157,6 +160,19 @@ check_options(struct ipsec_session *session, const struct ipsec_session_record *
         return ipsec_fault_set(session->fault, IPSEC_ALREADY_EXISTS, IPSEC_FAULT_BODY,
                                "/sessionKey", "another session has this key");
     return IPSEC_OK;
+}
+
+/* Nobody takes all the sessions there may be. */
+static enum ipsec_status
+check_share(struct ipsec_session *session, uint32_t principal)
+{
+    const struct engine_state *state = session->state;
+    uint32_t maximum = state->sessions.limits.per_principal;
+
+    if (maximum == 0 || principal_sessions(&state->principals, principal) < maximum)
+        return IPSEC_OK;
+    return ipsec_fault_set(session->fault, IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_FAULT_SERVICE,
+                           NULL, "the caller has %u sessions, and may have no more", maximum);
 }
 
 /* A session of another principal does not exist. */

@@ -32,7 +32,7 @@ session_cancel(struct engine_state *state, struct session_entry *entry)
         return false;
     entry->record.aborted = true;
     entry->aborted_at_ms = state->clock_ms;
-    state->sessions.live--;
+    session_count_live(state, entry, -1);
     state->sessions.aborted++;
     return true;
 }
@@ -69,7 +69,7 @@ undo_cancel(struct engine_state *state, void *object, uint64_t number)
 
     (void)number;
     entry->record.aborted = false;
-    state->sessions.live++;
+    session_count_live(state, entry, 1);
     state->sessions.aborted--;
     session_look_at(state, state->clock_ms);
 }

@@ -10,8 +10,8 @@
 #include "engine/state.h"
 
 static struct session_entry *new_entry(const struct ipsec_session_record *record);
-static bool link_entry(struct session_table *table, struct session_entry *entry);
-static void unlink_entry(struct session_table *table, struct session_entry *entry);
+static bool link_entry(struct engine_state *state, struct session_entry *entry);
+static void unlink_entry(struct engine_state *state, struct session_entry *entry);
 static void undo_add(struct engine_state *state, void *object, uint64_t number);
 static void settle_add(struct engine_state *state, void *object, uint64_t number);
 static void undo_remove(struct engine_state *state, void *object, uint64_t number);
@@ -87,7 +87,7 @@ session_load(struct engine_state *state,
     aborted.aborted = true;
     aborted.transaction = IPSEC_NO_TRANSACTION;
     struct session_entry *entry = new_entry(&aborted);
-    if (entry == NULL || !link_entry(table, entry)) {
+    if (entry == NULL || !link_entry(state, entry)) {
         free(entry);
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory for the sessions of the store");
@@ -103,7 +103,7 @@ session_add(struct engine_state *state, const struct ipsec_session_record *recor
 {
     struct session_entry *entry = new_entry(record);
 
-    if (entry == NULL || !batch_reserve(&state->batch, 1) || !link_entry(&state->sessions, entry)) {
+    if (entry == NULL || !batch_reserve(&state->batch, 1) || !link_entry(state, entry)) {
         free(entry);
         return false;
     }
@@ -132,7 +132,7 @@ session_remove(struct engine_state *state, struct session_entry *entry)
     if (!batch_change(&state->batch, change) ||
         !batch_undo(&state->batch, &remove_ops, entry, entry->record.number))
         abort(); /* there is room */
-    unlink_entry(&state->sessions, entry);
+    unlink_entry(state, entry);
     return true;
 }
 
@@ -166,6 +166,13 @@ session_take_notice(struct engine_state *state, struct session_entry *entry)
     return is_new || session_registry_take_notice(state->sessions.registry, &entry->shown);
 }
 
+void
+session_count_live(struct engine_state *state, const struct session_entry *entry, int more)
+{
+    state->sessions.live += (uint32_t)more;
+    principal_add_sessions(&state->principals, entry->record.opened_by, more);
+}
+
 static struct session_entry *
 new_entry(const struct ipsec_session_record *record)
 {
@@ -177,9 +184,10 @@ new_entry(const struct ipsec_session_record *record)
 }
 
 static bool
-link_entry(struct session_table *table, struct session_entry *entry)
+link_entry(struct engine_state *state, struct session_entry *entry)
 {
     const struct session_row row = { .number = entry->record.number, .entry = entry };
+    struct session_table *table = &state->sessions;
 
     if (!id_table_insert(&table->numbers, &row))
         return false;
@@ -188,26 +196,28 @@ link_entry(struct session_table *table, struct session_entry *entry)
     if (entry->record.aborted)
         table->aborted++;
     else
-        table->live++;
+        session_count_live(state, entry, 1);
     return true;
 }
 
 static void
-unlink_entry(struct session_table *table, struct session_entry *entry)
+unlink_entry(struct engine_state *state, struct session_entry *entry)
 {
+    struct session_table *table = &state->sessions;
+
     id_table_remove(&table->numbers, entry->record.number);
     hash_index_remove(&table->keys, &entry->key_link);
     if (entry->record.aborted)
         table->aborted--;
     else
-        table->live--;
+        session_count_live(state, entry, -1);
 }
 
 static void
 undo_add(struct engine_state *state, void *object, uint64_t number)
 {
     (void)number;
-    unlink_entry(&state->sessions, object);
+    unlink_entry(state, object);
     free(object);
 }
 
@@ -225,7 +235,7 @@ undo_remove(struct engine_state *state, void *object, uint64_t number)
 {
     (void)number;
     /* The place it was taken from is still there, see id_table.h. */
-    if (!link_entry(&state->sessions, object))
+    if (!link_entry(state, object))
         abort();
     state->sessions.next_forget_ms = state->clock_ms;
 }

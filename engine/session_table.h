@@ -23,10 +23,11 @@ struct policy_object;
 #define SESSION_REMEMBERED_MS (INT64_C(24) * 60 * 60 * 1000)
 
 struct session_limits {
-    uint32_t maximum; /* live ones; as many aborted ones are remembered */
-    uint32_t idle_ms; /* 0: never cancelled */
-    uint32_t wait_ms; /* for the lock, unless the session says otherwise; 0: no waiting */
-    uint32_t hold_ms; /* of an explicit transaction; 0: no limit */
+    uint32_t maximum;       /* live ones; as many aborted ones are remembered */
+    uint32_t per_principal; /* live ones of one; 0: no limit */
+    uint32_t idle_ms;       /* 0: never cancelled */
+    uint32_t wait_ms;       /* for the lock, unless the session says otherwise; 0: no waiting */
+    uint32_t hold_ms;       /* of an explicit transaction; 0: no limit */
 };
 
 struct session_entry {
@@ -79,6 +80,9 @@ NODISCARD enum ipsec_status session_load(struct engine_state *state,
  * memory, and nothing has changed. */
 NODISCARD bool session_add(struct engine_state *state, const struct ipsec_session_record *record);
 NODISCARD bool session_remove(struct engine_state *state, struct session_entry *entry);
+
+/* There are so many more or less live ones of its owner. */
+void session_count_live(struct engine_state *state, const struct session_entry *entry, int more);
 
 /* 'entry' is in use, or is to be looked at at 'due_ms' at the latest. */
 void session_touch(struct engine_state *state, struct session_entry *entry);

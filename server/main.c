@@ -305,6 +305,7 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .exempt_fd_count = fd_count,
         .max_contexts = options->max_contexts,
         .max_sessions = options->max_sessions,
+        .max_sessions_per_principal = options->max_sessions_per_principal,
         .session_idle_ms = options->session_idle_seconds * 1000,
         .txn_wait_ms = options->txn_wait_ms,
         .txn_hold_ms = options->txn_hold_seconds * 1000,

@@ -76,6 +76,8 @@ static const struct option_row rows[] = {
       "forget security descriptors that callers have set: the access file holds again" },
     { "max-sessions", OPTION_NUMBER, AT(max_sessions), "1024", 0, 1000000, NULL, "N",
       "explicit sessions at once; 0: none may be opened" },
+    { "max-sessions-per-principal", OPTION_NUMBER, AT(max_sessions_per_principal), "256", 0,
+      1000000, NULL, "N", "explicit sessions at once of one principal; 0: no limit" },
     { "session-idle-seconds", OPTION_NUMBER, AT(session_idle_seconds), "600", 0, 4000000, NULL,
       "S", "an explicit session without a request is cancelled after that; 0: never" },
     { "txn-wait-ms", OPTION_NUMBER, AT(txn_wait_ms), "15000", 0, UINT32_MAX, NULL, "MS",

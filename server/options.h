@@ -44,6 +44,7 @@ struct options {
     uint32_t spi_maximum;
     uint32_t spi_quarantine_seconds;
     uint32_t max_sessions;
+    uint32_t max_sessions_per_principal;
     uint32_t session_idle_seconds;
     uint32_t txn_wait_ms;
     uint32_t txn_hold_seconds;

@@ -258,6 +258,31 @@ a_flag_that_there_is_not(void **state)
     WFP_ASSERT(open_with(*state, &unknown), IPSEC_INVALID_FLAGS);
 }
 
+/* Nobody takes all the sessions there may be. */
+static void
+no_more_than_the_callers_share(void **state)
+{
+    struct ipsec_engine_options engine_options = wfp_options();
+    const struct ipsec_session_record options = { .flags = 0 };
+    struct wfp wfp;
+
+    (void)state;
+    engine_options.max_sessions = 3;
+    engine_options.max_sessions_per_principal = 2;
+    wfp_open(&wfp, &engine_options);
+    struct ipsec_guid first = wfp_enter(&wfp, WFP_STATIC);
+    wfp_leave(&wfp);
+    WFP_ASSERT(open_with(&wfp, &options), IPSEC_OK);
+    WFP_ASSERT(open_with(&wfp, &options), IPSEC_RPC_SERVERCALL_RETRYLATER);
+    wfp.principal = "uri:spiffe://example.org/somebody-else";
+    WFP_ASSERT(open_with(&wfp, &options), IPSEC_OK);
+    WFP_ASSERT(open_with(&wfp, &options), IPSEC_RPC_OUT_OF_RESOURCES);
+    wfp.principal = "uri:spiffe://example.org/wfp";
+    WFP_ASSERT(close_session(&wfp, &first), IPSEC_OK);
+    WFP_ASSERT(open_with(&wfp, &options), IPSEC_OK);
+    wfp_close(&wfp);
+}
+
 static void
 opening_needs_its_right(void **state)
 {
@@ -497,6 +522,9 @@ main(void)
                  "FwpmEngineOpen0 with a taken key: FWP_E_ALREADY_EXISTS");
     wfp_sentence(&suite, a_flag_that_there_is_not,
                  "FwpmEngineOpen0 with an unknown flag: FWP_E_INVALID_FLAGS");
+    wfp_case(&suite, no_more_than_the_callers_share, NULL,
+             "FwpmEngineOpen0 beyond the caller's share: RPC_E_SERVERCALL_RETRYLATER; of all: "
+             "RPC_E_OUT_OF_RESOURCES");
     wfp_sentence(&suite, opening_needs_its_right,
                  "FwpmEngineOpen0 without FWPM_ACTRL_OPEN: ERROR_ACCESS_DENIED");
     wfp_sentence(&suite, an_unknown_handle, "any call in an unknown session: ERROR_INVALID_HANDLE");
