@@ -8,8 +8,6 @@
 #include "auth/principal.h"
 #include "auth/rights.h"
 
-enum { ENTRIES_MAXIMUM = 1024 };
-
 static enum ipsec_status decode_principal(struct codec_decoder *decoder,
                                           const struct codec_field *field,
                                           const json_t *value,
@@ -89,7 +87,7 @@ static const struct codec_field descriptor_fields[] = {
                 .object = &codec_security_entry,
                 .form = CODEC_POINTED,
                 .stride = sizeof(struct descriptor_entry),
-                .maximum = ENTRIES_MAXIMUM,
+                .maximum = DESCRIPTOR_ENTRIES_MAX,
                 .too_many = IPSEC_OUT_OF_BOUNDS,
                 .count_offset = offsetof(struct descriptor, entry_count),
                 .count_size = sizeof(size_t),

@@ -12,7 +12,8 @@
 #include "auth/access_policy.h"
 #include "auth/descriptor.h"
 
-enum { TEXT_MAXIMUM = 1 << 20 };
+/* Of all entries that there may be, each with the longest name, escaped, and all rights. */
+enum { TEXT_MAXIMUM = 8 << 20 };
 
 static enum ipsec_status read_text(struct api_call *call, const char *text);
 static bool write_text(const struct descriptor *descriptor, struct buffer *text);

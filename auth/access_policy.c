@@ -277,6 +277,10 @@ read_descriptor(const struct place *place, json_t *json, struct descriptor *desc
     struct place list = below(place, "dacl");
     if (!json_is_array(dacl.value))
         return refuse(&list, "must be an array");
+    if (json_array_size(dacl.value) > DESCRIPTOR_ENTRIES_MAX)
+        return auth_file_fault(list.fault, IPSEC_INVALID_PARAMETER, list.file, list.pointer,
+                               "has %zu entries, %d are possible", json_array_size(dacl.value),
+                               DESCRIPTOR_ENTRIES_MAX);
 
     for (size_t i = 0; i < json_array_size(dacl.value); i++) {
         struct place item = below_index(&list, i);

@@ -22,6 +22,10 @@ struct descriptor_entry {
     struct principal principal;
 };
 
+/* Whoever reads one takes so many entries and refuses more, so that what one may write another can
+ * read. */
+#define DESCRIPTOR_ENTRIES_MAX 1024
+
 /* A zeroed one is empty and grants nothing. */
 struct descriptor {
     struct descriptor_entry *entries;

@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
+#include "auth/names.h"
+
 static bool has_name(const struct principal *principal,
                      const struct auth_name *names,
                      size_t name_count,
@@ -38,6 +40,10 @@ principal_parse(const char *text, struct principal *principal_out, const char **
             continue;
         principal_out->kind = (enum auth_name_kind)i;
         text += strlen(prefix);
+        if (strlen(text) > AUTH_NAME_LENGTH_MAX) {
+            *cause_out = "longer than any name of a certificate that is looked at";
+            return false;
+        }
         principal_out->text = auth_name_copy(principal_out->kind, text, strlen(text));
         *cause_out = principal_out->text == NULL ? "no memory" : why_unfit(principal_out);
         if (*cause_out == NULL)

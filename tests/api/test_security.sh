@@ -242,5 +242,23 @@ is "which was allowed" "$(audited /provider-contexts/security)" "allow 200"
 call DELETE /provider-contexts/security
 answered "and is no longer" 403 ERROR_ACCESS_DENIED
 is "nor told so" "$(audited /provider-contexts/security)" "deny 403"
+stop_daemon
+
+# --- The largest descriptor that the file may have can be read ------------------------------------
+
+python3 - "$WORK/access.json" "$ORCHESTRATOR" <<'END'
+import json, sys
+readers = [{"type": "allow", "principal": sys.argv[2], "rights": ["READ_CONTROL"]}]
+longest = [{"type": "allow", "principal": "cn:" + '"' * 2044 + "%04d" % i, "rights": ["GENERIC_ALL"]} for i in range(1023)]
+json.dump({"filters": {"dacl": readers + longest}}, open(sys.argv[1], "w"))
+END
+start_daemon --reset-security true || exit 1
+call GET /filters/security
+answered "the largest descriptor" 200
+is "is whole" "$(member '.dacl | [length, .[1023].principal[-4:]] | join(" ")')" "1024 1022"
+stop_daemon
+sed -i 's/"dacl": \[/&{"type": "deny", "principal": "everyone", "rights": []}, /' "$WORK/access.json"
+check "one more is refused" test "$(start_daemon >/dev/null 2>&1; echo $?)" = 1
+check "and says why" grep -q '/filters/dacl: has 1025 entries, 1024 are possible' "$LOG"
 
 finish

@@ -160,6 +160,33 @@ a_cause_survives_a_very_long_path_and_value(void **state)
     assert_non_null(strstr(fault.detail, "\": must be \"allow\" or \"deny\""));
 }
 
+/* What the file may have can be read through the API, too. */
+static void
+more_entries_than_can_be_read_are_refused(void **state)
+{
+    (void)state;
+    AUTO(buffer) text = BUFFER(1 << 20);
+    struct ipsec_fault fault;
+    struct access_policy *policy;
+
+    buffer_append_text(&text, "{\"filters\": {\"dacl\": [");
+    for (int i = 1; i < DESCRIPTOR_ENTRIES_MAX; i++)
+        buffer_append_text(&text, "{" GOOD_ENTRY "},");
+    buffer_append_text(&text, "{" GOOD_ENTRY "}");
+    size_t size = text.size;
+    buffer_append_text(&text, "]}}");
+    assert_int_equal(load(buffer_text(&text), &fault, &policy), IPSEC_OK);
+    assert_int_equal(access_policy_file_descriptor(policy, IPSEC_CONTAINER_FILTERS)->entry_count,
+                     DESCRIPTOR_ENTRIES_MAX);
+    access_policy_unref(policy);
+
+    text.size = size;
+    buffer_append_text(&text, ",{" GOOD_ENTRY "}]}}");
+    assert_int_equal(load(buffer_text(&text), &fault, &policy), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "/filters/dacl");
+    assert_non_null(strstr(fault.detail, "has 1025 entries, 1024 are possible"));
+}
+
 static void
 nothing_grants_nothing(void **state)
 {
@@ -302,6 +329,7 @@ main(void)
         cmocka_unit_test(every_error_names_file_place_and_cause),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
         cmocka_unit_test(a_cause_survives_a_very_long_path_and_value),
+        cmocka_unit_test(more_entries_than_can_be_read_are_refused),
         cmocka_unit_test(nothing_grants_nothing),
         cmocka_unit_test(the_engines_entries_are_inherited_by_the_containers),
         cmocka_unit_test(a_containers_own_entries_come_before_the_engines),

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "auth/names.h"
+
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static char uri_name[] = "spiffe://example.org/orchestrator/1";
@@ -228,6 +230,23 @@ a_principal_that_could_match_nothing_is_refused(void **state)
 }
 
 static void
+a_name_longer_than_any_that_is_kept_is_refused(void **state)
+{
+    (void)state;
+    char text[sizeof "cn:" + AUTH_NAME_LENGTH_MAX + 1] = "cn:";
+    struct principal principal;
+    const char *cause = "";
+
+    memset(text + 3, 'a', AUTH_NAME_LENGTH_MAX);
+    assert_true(principal_parse(text, &principal, &cause));
+    principal_clear(&principal);
+    text[3 + AUTH_NAME_LENGTH_MAX] = 'a';
+    assert_false(principal_parse(text, &principal, &cause));
+    assert_non_null(strstr(cause, "longer than any name"));
+    assert_null(principal.text);
+}
+
+static void
 an_entry_that_denies_gives_no_caller_the_benefit_of_doubt(void **state)
 {
     (void)state;
@@ -397,6 +416,7 @@ main(void)
         cmocka_unit_test(a_principal_matches_names_of_its_kind_exactly),
         cmocka_unit_test(a_wildcard_matches_below_its_path_and_nowhere_else),
         cmocka_unit_test(a_principal_that_could_match_nothing_is_refused),
+        cmocka_unit_test(a_name_longer_than_any_that_is_kept_is_refused),
         cmocka_unit_test(an_entry_that_denies_gives_no_caller_the_benefit_of_doubt),
         cmocka_unit_test(the_first_entry_that_decides_a_right_wins),
         cmocka_unit_test(entries_stand_in_canonical_order),
