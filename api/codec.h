@@ -48,6 +48,7 @@ enum codec_kind {
 enum codec_flag {
     CODEC_REQUIRED = 1,  /* read: must be there; written: always there */
     CODEC_OMIT_ZERO = 2, /* written: left out when all of the member's bytes are zero */
+    CODEC_LIST = 4,      /* CODEC_CHARS of a query: any number of texts, see query.h */
 };
 
 /* Where the elements of an array are. */

@@ -274,8 +274,10 @@ static const struct codec_field query_fields[] = {
                 label,
                 "label",
                 .kind = CODEC_CHARS,
+                .flags = CODEC_LIST,
                 .summary = "Only contexts with these labels: name=value, or name for any value, "
-                           "with commas between them."),
+                           "with commas between them, or the parameter again; a comma in a value "
+                           "is %2C."),
 };
 
 const struct codec_object codec_sa_context_query = {
@@ -347,7 +349,7 @@ check_query(struct codec_decoder *decoder, void *object)
         struct codec_step step = { .member = "label" };
 
         decoder->step = &step;
-        memcpy(query->label_texts, query->label, sizeof query->label_texts);
+        memcpy(query->label_texts, query->label, strlen(query->label) + 1);
         enum ipsec_status status =
             sa_labels_decode_query(decoder, query->label_texts, &query->labels);
         decoder->step = NULL;

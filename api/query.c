@@ -17,7 +17,13 @@ struct query_reader {
 };
 
 static enum ipsec_status
-decode_member(struct query_reader *reader, const char *name, const char *value);
+decode_member(struct query_reader *reader, const char *name, const char *raw, size_t size);
+static enum ipsec_status decode_list(struct query_reader *reader,
+                                     const struct codec_field *field,
+                                     const char *raw,
+                                     size_t size,
+                                     char *texts);
+static enum ipsec_status refuse_value(struct query_reader *reader);
 static enum ipsec_status refuse_unknown(struct query_reader *reader, const char *name);
 static bool percent_decode(const char *text, size_t size, char *decoded, size_t decoded_size);
 
@@ -38,7 +44,6 @@ query_decode(const struct query_part *parts,
 
     for (const char *next = query; next != NULL && *query != '\0';) {
         char name[NAME_SIZE];
-        char value[VALUE_SIZE] = "";
         size_t size = strcspn(next, "&");
         const char *equals = memchr(next, '=', size);
         size_t name_size = equals == NULL ? size : (size_t)(equals - next);
@@ -48,11 +53,8 @@ query_decode(const struct query_part *parts,
                                 "a name in the query is too long or wrongly percent-encoded");
         struct codec_step step = { .member = name };
         decoder->step = &step;
-        if (equals != NULL &&
-            !percent_decode(equals + 1, size - name_size - 1, value, sizeof value))
-            return codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
-                                "the value is too long or wrongly percent-encoded");
-        enum ipsec_status status = decode_member(&reader, name, value);
+        const char *raw = equals == NULL ? next + size : equals + 1;
+        enum ipsec_status status = decode_member(&reader, name, raw, (size_t)(next + size - raw));
         decoder->step = NULL;
         if (status != IPSEC_OK)
             return status;
@@ -85,24 +87,66 @@ query_check_cursor(struct codec_decoder *decoder,
     return status;
 }
 
+/* 'raw' is still percent-encoded. */
 static enum ipsec_status
-decode_member(struct query_reader *reader, const char *name, const char *value)
+decode_member(struct query_reader *reader, const char *name, const char *raw, size_t size)
 {
+    char value[VALUE_SIZE];
+
     for (size_t part = 0; part < reader->part_count; part++) {
         const struct codec_object *object = reader->parts[part].object;
 
         for (size_t i = 0; object != NULL && i < object->field_count; i++) {
-            if (strcmp(object->fields[i].name, name) != 0)
+            const struct codec_field *field = &object->fields[i];
+            char *out = reader->parts[part].out;
+
+            if (strcmp(field->name, name) != 0)
                 continue;
+            if ((field->flags & CODEC_LIST) != 0)
+                return decode_list(reader, field, raw, size, out + field->offset);
             if ((reader->seen[part] & UINT64_C(1) << i) != 0)
                 return codec_refuse(&reader->decoder, IPSEC_INVALID_PARAMETER, "%s is there twice",
                                     name);
             reader->seen[part] |= UINT64_C(1) << i;
-            return codec_decode_text(&reader->decoder, &object->fields[i], value,
-                                     reader->parts[part].out);
+            if (!percent_decode(raw, size, value, sizeof value))
+                return refuse_value(reader);
+            return codec_decode_text(&reader->decoder, field, value, out);
         }
     }
     return refuse_unknown(reader, name);
+}
+
+static enum ipsec_status
+decode_list(struct query_reader *reader,
+            const struct codec_field *field,
+            const char *raw,
+            size_t size,
+            char *texts)
+{
+    size_t used = strlen(texts);
+
+    for (const char *end = raw + size;;) {
+        const char *comma = memchr(raw, ',', (size_t)(end - raw));
+        size_t raw_size = (size_t)((comma == NULL ? end : comma) - raw);
+
+        /* Behind it come the line's end and NUL. */
+        if (used + 2 > field->size ||
+            !percent_decode(raw, raw_size, texts + used, field->size - used - 1))
+            return refuse_value(reader);
+        used += strlen(texts + used);
+        texts[used++] = '\n';
+        texts[used] = '\0';
+        if (comma == NULL)
+            return IPSEC_OK;
+        raw = comma + 1;
+    }
+}
+
+static enum ipsec_status
+refuse_value(struct query_reader *reader)
+{
+    return codec_refuse(&reader->decoder, IPSEC_INVALID_PARAMETER,
+                        "the value is too long or wrongly percent-encoded");
 }
 
 /* Names the operation's own members; what all have is the last part. */

@@ -12,7 +12,9 @@ struct query_part {
     void *out;
 };
 
-/* Decodes 'query' (raw, null: none); a member belongs to the first part that has it. */
+/* Decodes 'query' (raw, null: none); a member belongs to the first part that has it.  One that is a
+ * CODEC_LIST may be there several times, and holds texts with commas between them: its char array
+ * gets them as lines ("a\nb\n"), decoded after they were cut, so that %2C is no comma between. */
 NODISCARD enum ipsec_status query_decode(const struct query_part *parts,
                                          size_t part_count,
                                          const char *query,

@@ -93,8 +93,8 @@ struct sa_context_query {
     char cursor[CURSOR_TEXT_SIZE];
     uint64_t after; /* of the cursor */
     struct ipsec_sa_context_template match;
-    char label[256];
-    char label_texts[256];
+    char label[4096]; /* no target is longer */
+    char label_texts[4096];
     struct ipsec_labels labels; /* of 'label_texts'; 'match' points to them */
 };
 

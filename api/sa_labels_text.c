@@ -46,8 +46,8 @@ sa_labels_decode_query(struct codec_decoder *decoder, char *text, struct ipsec_l
 {
     char *next = text;
 
-    while (next != NULL) {
-        char *name = strsep(&next, ",");
+    while (*next != '\0') {
+        char *name = strsep(&next, "\n");
         char *value = strchr(name, '=');
 
         if (value != NULL)

@@ -11,7 +11,7 @@
 NODISCARD enum ipsec_status sa_labels_decode(struct codec_decoder *decoder,
                                              const json_t *value,
                                              struct ipsec_labels *labels_out);
-/* "site=b,role": a name without a value stands for any value.  'text' is cut into the labels'
+/* "site=b\nrole\n": a name without a value stands for any value.  'text' is cut into the labels'
  * texts, which it has to outlive; they are not to be freed. */
 NODISCARD enum ipsec_status
 sa_labels_decode_query(struct codec_decoder *decoder, char *text, struct ipsec_labels *labels_out);

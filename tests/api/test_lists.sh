@@ -62,6 +62,7 @@ is "labels are read back" "$(member '.labels | to_entries | map(.key + "=" + .va
 shows "a name" "label=site" "$A" "$B" "$C"
 shows "a name and a value" "label=site=b" "$A" "$B"
 shows "several" "label=site=b,role" "$A"
+shows "several times" "label=site=b&label=role" "$A"
 shows "an empty value" "label=empty=" "$C"
 shows "a name that nobody has" "label=none"
 shows "labels and more" "label=site&state=created" "$A"
@@ -72,10 +73,20 @@ is "the next" "$(member '[.items[].id] | join(" ")')" "$B $C"
 call GET "/sa-contexts?label=site&limit=1"
 call GET "/sa-contexts?label=site=b&cursor=$(member .nextCursor)"
 answered "a cursor of other labels" 400 FWP_E_INVALID_PARAMETER cursor
-for query in label== label=,a label=a,,b; do
+for query in label= label== label=,a label=a,,b; do
     call GET "/sa-contexts?$query"
     answered "refused: $query" 400 FWP_E_INVALID_PARAMETER label
 done
+
+LONGEST=$(printf 'n%.0s' {1..63})=$(printf 'v%.0s' {1..255})
+call PATCH "/sa-contexts/$C" "{\"labels\": {\"site\": \"a,b\", \"${LONGEST%=*}\": \"${LONGEST#*=}\"}}"
+answered "commas and all that fits" 200
+shows "a value with a comma" "label=site=a%2Cb" "$C"
+shows "which is not two labels" "label=site=a,b"
+shows "the longest label" "label=$LONGEST" "$C"
+call GET "/sa-contexts?label=site=a%2Cb&limit=1"
+call GET "/sa-contexts?label=site=a,b&cursor=$(member '.nextCursor // "x"')"
+answered "a cursor of another cut" 400 FWP_E_INVALID_PARAMETER cursor
 
 # pairs COUNT: so many labels.
 pairs() {

@@ -66,6 +66,16 @@ each_flaw_is_refused_by_code_and_name(void **state)
         { "cursor=AAAA", IPSEC_INVALID_PARAMETER, "cursor" },
         { "cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", IPSEC_INVALID_PARAMETER, "cursor" },
         { "state=on", IPSEC_INVALID_ENUMERATOR, "state" },
+        { "label", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=,", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a,", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a&label=", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a%0ab", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a,b%2", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a%", IPSEC_INVALID_PARAMETER, "label" },
+        { "label==", IPSEC_INVALID_PARAMETER, "label" },
+        { "label=a,b,c,d,e,f,g,h,i&label=j,k,l,m,n,o,p,q", IPSEC_OUT_OF_BOUNDS, "label" },
         { "localAddress=", IPSEC_INVALID_PARAMETER, "localAddress" },
         { "localAddress=192.0.2.1/33", IPSEC_INVALID_NET_MASK, "localAddress" },
         { "remoteAddress=192.0.2.1/24", IPSEC_INVALID_NET_MASK, "remoteAddress" },
@@ -108,6 +118,62 @@ members_arrive_in_the_struct(void **state)
     assert_int_equal(query.match.local_subnet.prefix_length, 24);
     assert_int_equal(query.match.remote_subnet.ip_version, IPSEC_IP_VERSION_V6);
     assert_int_equal(query.match.remote_subnet.prefix_length, 128);
+}
+
+static void
+labels_are_cut_before_they_are_decoded(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *expected; /* a slash after each; a name without a value has none */
+    } cases[] = {
+        { "label=a", "a/" },
+        { "label=a=", "a=/" },
+        { "label=a=b", "a=b/" },
+        { "label=a=b,c", "a=b/c/" },
+        { "label=a=b&limit=1&label=c", "a=b/c/" },
+        { "label=a=b%2Cc", "a=b,c/" },
+        { "label=a=b%2cc,d&label=e=%3D%26", "a=b,c/d/e==&/" },
+        { "label=a%3Db=c", "a=b=c/" },
+        { "label=a=" LONG_300, "a=" LONG_300 "/" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < CODEC_COUNT(cases); i++) {
+        struct sa_context_query query;
+        struct ipsec_fault fault;
+        char text[512] = "";
+        size_t size = 0;
+
+        print_message("%s\n", cases[i].text);
+        assert_int_equal(decode(cases[i].text, &query, &fault), IPSEC_OK);
+        for (uint32_t j = 0; j < query.labels.count; j++) {
+            const struct ipsec_label *pair = &query.labels.pairs[j];
+
+            size += (size_t)snprintf(text + size, sizeof text - size, "%s%s%s/", pair->name,
+                                     pair->value == NULL ? "" : "=",
+                                     pair->value == NULL ? "" : pair->value);
+        }
+        assert_string_equal(text, cases[i].expected);
+    }
+}
+
+static void
+labels_that_do_not_fit_are_refused(void **state)
+{
+    struct sa_context_query query;
+    struct ipsec_fault fault;
+    char text[sizeof query.label + 8];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    memcpy(text, "label=", 6);
+    text[6 + sizeof query.label - 2] = '\0';
+    assert_int_equal(decode(text, &query, &fault), IPSEC_OK);
+    text[6 + sizeof query.label - 2] = 'x';
+    text[6 + sizeof query.label - 1] = '\0';
+    assert_int_equal(decode(text, &query, &fault), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "label");
 }
 
 static void
@@ -178,6 +244,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_flaw_is_refused_by_code_and_name),
         cmocka_unit_test(members_arrive_in_the_struct),
+        cmocka_unit_test(labels_are_cut_before_they_are_decoded),
+        cmocka_unit_test(labels_that_do_not_fit_are_refused),
         cmocka_unit_test(a_cursor_belongs_to_its_filters),
         cmocka_unit_test(members_go_to_the_part_that_has_them),
         cmocka_unit_test(operations_without_a_query_refuse_every_member),
