@@ -150,7 +150,8 @@ xfrm_msg_readdress_sa(void *room,
                       size_t size,
                       const struct nlmsghdr *answer,
                       size_t answer_size,
-                      const struct kernel_sa *to)
+                      const struct kernel_sa *to,
+                      bool in_place)
 {
     static const uint16_t kept[] = { XFRMA_ALG_AEAD, XFRMA_ALG_AUTH_TRUNC, XFRMA_ALG_CRYPT };
     struct xfrm_msg current;
@@ -169,10 +170,12 @@ xfrm_msg_readdress_sa(void *room,
     changed.hard_seconds = current.sa.hard_seconds;
     changed.hard_bytes = current.sa.hard_bytes;
     changed.hard_packets = current.sa.hard_packets;
-    changed.has_progress = true;
+    changed.has_progress = !in_place;
     changed.progress = current.sa.progress;
     xfrm_wire_sa(&changed, &info);
-    message = start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
+    message =
+        in_place ? start(room, size, XFRM_MSG_UPDSA, NLM_F_REPLACE, &info, sizeof info)
+                 : start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
     if (message == NULL)
         return 0;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {

@@ -154,14 +154,16 @@ size_t xfrm_msg_get_policy(void *room,
                            enum kernel_policy_direction direction);
 size_t xfrm_msg_dump_policies(void *room, size_t size);
 
-/* Makes an SA anew with what may change without a new key: addresses, selector, UDP ports.
- * 'answer' is the kernel's to xfrm_msg_get_sa(); keys and progress go from there into the request
- * and nowhere else.  Returns 0 when the answer is no SA or 'size' is too small. */
+/* Makes an SA anew with what may change without a new key: addresses, selector, UDP ports.  In
+ * place, only the ports of an SA that has some change.  'answer' is the kernel's to
+ * xfrm_msg_get_sa(); keys and progress go from there into the request and nowhere else.  Returns 0
+ * when the answer is no SA or 'size' is too small. */
 size_t xfrm_msg_readdress_sa(void *room,
                              size_t size,
                              const struct nlmsghdr *answer,
                              size_t answer_size,
-                             const struct kernel_sa *to);
+                             const struct kernel_sa *to,
+                             bool in_place);
 
 struct kernel_sa_id xfrm_msg_id_of(const struct kernel_sa *sa);
 

@@ -69,8 +69,10 @@ uint64_t xfrm_state_find(const struct plane *plane, uint64_t key);
 /* It is gone. */
 void xfrm_state_forget(struct plane *plane, uint64_t key);
 
-/* --- xfrm_states.c: bundles --- */
+/* --- xfrm_states.c, xfrm_move.c: bundles --- */
 void xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count);
+/* For xfrm_states_apply(): one PLANE_UPDATE_BUNDLE. */
+void xfrm_states_move(struct plane *plane, struct plane_action *action);
 /* Asks the kernel for one state: IPSEC_NOT_FOUND when there is none, or none of ours. */
 NODISCARD enum ipsec_status
 xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out);

@@ -45,7 +45,6 @@ static void remember_traffic(void *context, const struct nlmsghdr *message, size
 static void flush(struct plane *plane, struct round *round);
 static void conclude(struct plane *plane, struct step *step, const struct netlink_result *result);
 static void take_back(struct plane *plane, const struct round *round, size_t count);
-static void move(struct plane *plane, struct plane_action *action);
 
 uint64_t
 xfrm_state_key(const struct plane *plane, const struct kernel_sa_id *id)
@@ -98,7 +97,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
         action->reason = NULL;
         if (action->kind == PLANE_UPDATE_BUNDLE) {
             flush(plane, &round);
-            move(plane, action);
+            xfrm_states_move(plane, action);
             continue;
         }
         if (netlink_batch_size(plane->requests) + (size_t)2 * IPSEC_SA_MAX > NETLINK_BATCH_MAX)
@@ -329,114 +328,4 @@ take_back(struct plane *plane, const struct round *round, size_t count)
         netlink_add(plane->requests);
     }
     netlink_send(plane->requests, results, NULL, NULL);
-}
-
-/* --- Moving ----------------------------------------------------------------------------------- */
-
-/* A state as it is in the kernel, keys included: wiped by whoever has it. */
-struct snapshot {
-    _Alignas(8) uint8_t bytes[2 * XFRM_MSG_MAX_SIZE];
-    size_t size;
-};
-
-static void
-keep_bytes(void *context, const struct nlmsghdr *message, size_t size)
-{
-    struct snapshot *snapshot = context;
-
-    if (message->nlmsg_len > size || message->nlmsg_len > sizeof snapshot->bytes)
-        return;
-    memcpy(snapshot->bytes, message, message->nlmsg_len);
-    snapshot->size = message->nlmsg_len;
-}
-
-/* Replaces the state 'from' by 'to' with the keys and the progress of the snapshot. */
-static int
-replace(struct plane *plane,
-        const struct snapshot *snapshot,
-        const struct kernel_sa *from,
-        const struct kernel_sa *to)
-{
-    const struct kernel_sa_id id = xfrm_msg_id_of(from);
-    struct netlink_result results[2];
-
-    (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
-    netlink_add(plane->requests);
-    if (xfrm_msg_readdress_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
-                              (const void *)snapshot->bytes, snapshot->size, to) != 0)
-        netlink_add(plane->requests);
-    else
-        results[1] = (struct netlink_result){ .error = EINVAL };
-    netlink_send(plane->requests, results, NULL, NULL);
-    return results[0].error != 0 && results[0].error != ESRCH ? results[0].error : results[1].error;
-}
-
-static int
-move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
-{
-    const struct kernel_sa_id id = xfrm_msg_id_of(from);
-    struct snapshot snapshot = { .size = 0 };
-    int error = 0;
-
-    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
-    netlink_add(plane->requests);
-    error = netlink_ask(plane->requests, keep_bytes, &snapshot);
-    if (error == 0) {
-        error = replace(plane, &snapshot, from, to);
-        /* As it was, with what it had. */
-        if (error != 0)
-            (void)replace(plane, &snapshot, to, from);
-    }
-    explicit_bzero(&snapshot, sizeof snapshot);
-    return error;
-}
-
-static void
-rename_in_map(struct plane *plane,
-              const struct kernel_sa *from,
-              const struct kernel_sa *to,
-              uint64_t value)
-{
-    const struct kernel_sa_id old_id = xfrm_msg_id_of(from);
-    const struct kernel_sa_id new_id = xfrm_msg_id_of(to);
-    uint64_t key = xfrm_state_key(plane, &old_id);
-
-    xfrm_state_forget(plane, key);
-    number_map_add(&plane->installed, xfrm_state_key(plane, &new_id), value);
-}
-
-/* The gap between deletion and addition loses packets; there is no way to change addresses or to
- * begin encapsulating in place. */
-static void
-move(struct plane *plane, struct plane_action *action)
-{
-    struct kernel_sa from[IPSEC_SA_MAX];
-    struct kernel_sa to[IPSEC_SA_MAX];
-    size_t count = action->what.bundle->sa_count;
-    uint64_t value = xfrm_state_value(action->what.context_id, action->what.direction);
-    size_t moved = 0;
-    int error = 0;
-
-    action->status =
-        xfrm_bundle_states(&action->was, plane->instance, false, from, &action->reason);
-    if (action->status == IPSEC_OK)
-        action->status =
-            xfrm_bundle_states(&action->what, plane->instance, false, to, &action->reason);
-    if (action->status == IPSEC_OK)
-        action->status = xfrm_states_listen(plane, &action->what, &action->reason);
-    if (action->status == IPSEC_OK && !number_map_reserve(&plane->installed, count))
-        action->status = IPSEC_RPC_OUT_OF_RESOURCES;
-    if (action->status != IPSEC_OK)
-        return;
-    for (; moved < count && error == 0; moved++)
-        error = move_one(plane, &from[moved], &to[moved]);
-    if (error != 0) {
-        action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
-        /* The one that failed was put back; those before it go back too. */
-        for (size_t i = 0; i + 1 < moved; i++)
-            (void)move_one(plane, &to[i], &from[i]);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        rename_in_map(plane, &from[i], &to[i], value);
 }

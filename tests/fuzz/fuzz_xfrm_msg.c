@@ -82,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             _Alignas(8) uint8_t room[XFRM_MSG_MAX_SIZE];
 
             write_sa_again(&read);
-            (void)xfrm_msg_readdress_sa(room, sizeof room, message, size, &read.sa);
+            (void)xfrm_msg_readdress_sa(room, sizeof room, message, size, &read.sa, size % 2 == 0);
             (void)xfrm_owner_read(read.sa.owner, &owner);
         }
         if (read.kind == XFRM_MSG_KIND_POLICY)

@@ -333,7 +333,7 @@ an_sa_is_made_anew_with_its_sequence_numbers(void **state)
     xfrm_msg_delete_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &id);
     netlink_add(netlink);
     assert_int_not_equal(xfrm_msg_readdress_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE,
-                                               (const void *)kept.bytes, kept.size, &moved),
+                                               (const void *)kept.bytes, kept.size, &moved, false),
                          0);
     netlink_add(netlink);
     netlink_send(netlink, results, NULL, NULL);

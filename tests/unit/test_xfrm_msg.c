@@ -463,8 +463,8 @@ an_sa_made_anew_keeps_key_limits_and_progress(void **state)
     is.encapsulation_destination_port = 4500;
     is.aead = (struct kernel_algorithm){ .name = NULL };
     size = xfrm_msg_add_sa(answer.bytes, sizeof answer.bytes, &was);
-    size =
-        xfrm_msg_readdress_sa(request.bytes, sizeof request.bytes, header_of(&answer), size, &is);
+    size = xfrm_msg_readdress_sa(request.bytes, sizeof request.bytes, header_of(&answer), size, &is,
+                                 false);
     assert_true(xfrm_msg_read(header_of(&request), size, &message));
     assert_int_equal(header_of(&request)->nlmsg_type, XFRM_MSG_NEWSA);
     assert_int_equal(message.sa.source.bytes[3], 99);
@@ -477,8 +477,19 @@ an_sa_made_anew_keeps_key_limits_and_progress(void **state)
                         sizeof gcm_key);
     for (size_t room = 0; room < size; room++)
         assert_int_equal(xfrm_msg_readdress_sa(request.bytes, room, header_of(&answer),
-                                               header_of(&answer)->nlmsg_len, &is),
+                                               header_of(&answer)->nlmsg_len, &is, false),
                          0);
+
+    /* In place the kernel's own count goes on. */
+    size = xfrm_msg_readdress_sa(request.bytes, sizeof request.bytes, header_of(&answer),
+                                 header_of(&answer)->nlmsg_len, &is, true);
+    assert_true(xfrm_msg_read(header_of(&request), size, &message));
+    assert_int_equal(header_of(&request)->nlmsg_type, XFRM_MSG_UPDSA);
+    assert_int_equal(message.sa.hard_seconds, 3600);
+    assert_int_equal(message.sa.progress.outbound_sequence, 0);
+    assert_int_equal(message.sa.encapsulation_source_port, 4500);
+    assert_memory_equal(message.sa.aead.name + sizeof(struct xfrm_algo_aead), gcm_key,
+                        sizeof gcm_key);
 }
 
 /* --- Owners ----------------------------------------------------------------------------------- */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * xfrm_move.c: SAs whose hosts have moved go on under other addresses or ports, with the keys and
+ * the progress that they have.
+ *
+ * Their keys come from the kernel and go back to it: nobody else has them any more. */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/netlink.h>
+
+#include "engine/plane/xfrm_bundle.h"
+#include "engine/plane/xfrm_plane.h"
+
+/* A state as it is in the kernel, keys included: wiped by whoever has it. */
+struct snapshot {
+    _Alignas(8) uint8_t bytes[2 * XFRM_MSG_MAX_SIZE];
+    size_t size;          /* 0: there is none, or none of 'owner' */
+    const uint8_t *owner; /* whose it has to be: KERNEL_OWNER_SIZE bytes */
+};
+
+static void
+keep(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct snapshot *snapshot = context;
+
+    struct xfrm_msg read;
+
+    /* Somebody else's may have the place of one that ended. */
+    if (message->nlmsg_len > size || message->nlmsg_len > sizeof snapshot->bytes ||
+        !xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_SA ||
+        memcmp(read.sa.owner, snapshot->owner, KERNEL_OWNER_SIZE) != 0)
+        return;
+    memcpy(snapshot->bytes, message, message->nlmsg_len);
+    snapshot->size = message->nlmsg_len;
+}
+
+/* Replaces the state 'from' by 'to' with the keys and the progress of the snapshot. */
+static int
+replace(struct plane *plane,
+        const struct snapshot *snapshot,
+        const struct kernel_sa *from,
+        const struct kernel_sa *to)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(from);
+    struct netlink_result results[2];
+
+    (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+    netlink_add(plane->requests);
+    if (xfrm_msg_readdress_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
+                              (const void *)snapshot->bytes, snapshot->size, to, false) != 0)
+        netlink_add(plane->requests);
+    else
+        results[1] = (struct netlink_result){ .error = EINVAL };
+    netlink_send(plane->requests, results, NULL, NULL);
+    return results[0].error != 0 && results[0].error != ESRCH ? results[0].error : results[1].error;
+}
+
+/* New ports of an SA that has some: the only change that the kernel makes in place, without a
+ * packet lost. */
+static bool
+changes_ports_only(const struct kernel_sa *from, const struct kernel_sa *to)
+{
+    return from->encapsulation_source_port != 0 && to->encapsulation_source_port != 0 &&
+           memcmp(&from->source, &to->source, sizeof from->source) == 0 &&
+           memcmp(&from->destination, &to->destination, sizeof from->destination) == 0;
+}
+
+static int
+set_ports(struct plane *plane, const struct snapshot *snapshot, const struct kernel_sa *to)
+{
+    struct netlink_result result;
+
+    if (xfrm_msg_readdress_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
+                              (const void *)snapshot->bytes, snapshot->size, to, true) == 0)
+        return EINVAL;
+    netlink_add(plane->requests);
+    netlink_send(plane->requests, &result, NULL, NULL);
+    return result.error;
+}
+
+static int
+move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(from);
+    struct snapshot snapshot = { .owner = from->owner };
+    int error = 0;
+
+    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
+    netlink_add(plane->requests);
+    error = netlink_ask(plane->requests, keep, &snapshot);
+    if (error == 0 && snapshot.size == 0)
+        error = ESRCH;
+    if (error == 0 && changes_ports_only(from, to)) {
+        error = set_ports(plane, &snapshot, to);
+    } else if (error == 0) {
+        error = replace(plane, &snapshot, from, to);
+        /* As it was, with what it had. */
+        if (error != 0)
+            (void)replace(plane, &snapshot, to, from);
+    }
+    explicit_bzero(&snapshot, sizeof snapshot);
+    return error;
+}
+
+static void
+rename_in_map(struct plane *plane,
+              const struct kernel_sa *from,
+              const struct kernel_sa *to,
+              uint64_t value)
+{
+    const struct kernel_sa_id old_id = xfrm_msg_id_of(from);
+    const struct kernel_sa_id new_id = xfrm_msg_id_of(to);
+    uint64_t key = xfrm_state_key(plane, &old_id);
+
+    xfrm_state_forget(plane, key);
+    number_map_add(&plane->installed, xfrm_state_key(plane, &new_id), value);
+}
+
+/* The gap between deletion and addition loses packets; there is no way to change addresses, or to
+ * begin or end encapsulation, in place. */
+void
+xfrm_states_move(struct plane *plane, struct plane_action *action)
+{
+    struct kernel_sa from[IPSEC_SA_MAX];
+    struct kernel_sa to[IPSEC_SA_MAX];
+    size_t count = action->what.bundle->sa_count;
+    uint64_t value = xfrm_state_value(action->what.context_id, action->what.direction);
+    size_t moved = 0;
+    int error = 0;
+
+    action->status =
+        xfrm_bundle_states(&action->was, plane->instance, false, from, &action->reason);
+    if (action->status == IPSEC_OK)
+        action->status =
+            xfrm_bundle_states(&action->what, plane->instance, false, to, &action->reason);
+    if (action->status == IPSEC_OK)
+        action->status = xfrm_states_listen(plane, &action->what, &action->reason);
+    if (action->status == IPSEC_OK && !number_map_reserve(&plane->installed, count))
+        action->status = IPSEC_RPC_OUT_OF_RESOURCES;
+    if (action->status != IPSEC_OK)
+        return;
+    for (; moved < count && error == 0; moved++)
+        error = move_one(plane, &from[moved], &to[moved]);
+    if (error != 0) {
+        action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
+        /* The one that failed was put back; those before it go back too. */
+        for (size_t i = 0; i + 1 < moved; i++)
+            (void)move_one(plane, &to[i], &from[i]);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        rename_in_map(plane, &from[i], &to[i], value);
+}
