@@ -97,6 +97,12 @@ static const struct codec_field drift_fields[] = {
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "SAs and policies of others, which are never touched."),
+    CODEC_FIELD(ipsec_drift,
+                compared_at_ms,
+                "comparedAt",
+                .kind = CODEC_TIME,
+                .flags = CODEC_REQUIRED,
+                .summary = "When that was so."),
 };
 const struct codec_object codec_drift = {
     .name = "Drift",

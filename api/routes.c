@@ -434,7 +434,8 @@ static const struct api_route routes[] = {
     { .method = "GET",
       .path = "/drift",
       .operation = "getDrift",
-      .summary = "Compare with what the data plane has",
+      .summary = "Compare with what the data plane has, or tell the last comparison for a hundred "
+                 "times what it took",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ_STATS,
       .out = &codec_drift,

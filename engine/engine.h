@@ -94,7 +94,8 @@ struct ipsec_drift {
     uint64_t sas_left_over;
     uint64_t policies_missing;
     uint64_t policies_left_over;
-    uint64_t foreign; /* SAs and policies of others: never touched */
+    uint64_t foreign;       /* SAs and policies of others: never touched */
+    int64_t compared_at_ms; /* wall clock */
 };
 
 /* What metrics and readiness show.  Filled from atomics; may be called from any thread. */
@@ -728,8 +729,9 @@ bool ipsec_engine_capability(const struct ipsec_engine *engine,
 /* "none", "xfrm".  Any thread. */
 const char *ipsec_engine_plane_name(const struct ipsec_engine *engine);
 
-/* Compares.  FWPM_ACTRL_READ_STATS on the SA database.  IPSEC_RPC_SERVERCALL_RETRYLATER while a
- * comparison is under way. */
+/* Compares, or tells the last comparison for as long as a hundred times what it took.
+ * FWPM_ACTRL_READ_STATS on the SA database.  IPSEC_RPC_SERVERCALL_RETRYLATER while the data plane
+ * is asked for all contexts. */
 NODISCARD enum ipsec_status ipsec_get_drift(struct ipsec_session *session,
                                             struct ipsec_drift *drift_out);
 /* Compares and mends: policies of filters are installed again, what is left over goes, and contexts

@@ -17,14 +17,16 @@
 #define LONGEST_INTERVAL_MS INT64_C(900000)
 /* A check that took a millisecond is not repeated within a second. */
 #define REST_FACTOR 1000
+/* Callers who may not mend make none within 100 ms then; they get the last one. */
+#define CALLER_REST_FACTOR 100
 
 static int64_t next_check(const struct engine_state *state);
 static void run_check(struct engine_state *state);
-static enum ipsec_status compare(struct engine_state *state, struct plane_drift *drift_out);
-static enum ipsec_status compare_for(struct ipsec_session *session, struct plane_drift *drift_out);
+static int64_t compare(struct engine_state *state);
+static enum ipsec_status
+tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out);
 static bool differs(const struct plane_drift *drift);
 static void mend(struct engine_state *state);
-static struct ipsec_drift public(const struct plane_drift *drift);
 
 const struct due_source plane_check_source = {
     .next = next_check,
@@ -35,23 +37,16 @@ const struct due_source plane_check_source = {
 enum ipsec_status
 ipsec_get_drift(struct ipsec_session *session, struct ipsec_drift *drift_out)
 {
-    struct plane_drift drift;
     enum ipsec_status status;
 
     *drift_out = (struct ipsec_drift){ .foreign = 0 };
     status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_READ_STATS);
-    if (status == IPSEC_OK)
-        status = compare_for(session, &drift);
-    if (status == IPSEC_OK)
-        *drift_out = public(&drift);
-    return status;
+    return status == IPSEC_OK ? tell(session, false, drift_out) : status;
 }
 
 enum ipsec_status
 ipsec_reconcile(struct ipsec_session *session, struct ipsec_drift *found_out)
 {
-    struct engine_state *state = session->state;
-    struct plane_drift drift;
     enum ipsec_status status;
 
     *found_out = (struct ipsec_drift){ .foreign = 0 };
@@ -59,13 +54,10 @@ ipsec_reconcile(struct ipsec_session *session, struct ipsec_drift *found_out)
     if (status == IPSEC_OK)
         status = session_check_right(session, IPSEC_CONTAINER_ENGINE, FWPM_ACTRL_WRITE);
     if (status == IPSEC_OK)
-        status = compare_for(session, &drift);
-    if (status != IPSEC_OK)
-        return status;
-    *found_out = public(&drift);
-    if (session->call == NULL || !session->call->dry_run)
-        mend(state);
-    return IPSEC_OK;
+        status = tell(session, true, found_out);
+    if (status == IPSEC_OK && (session->call == NULL || !session->call->dry_run))
+        mend(session->state);
+    return status;
 }
 
 static int64_t
@@ -78,8 +70,7 @@ static void
 run_check(struct engine_state *state)
 {
     struct plane_check *check = &state->plane_check;
-    struct plane_drift drift;
-    int64_t started_us = clock_monotonic_us();
+    const struct plane_drift *drift = &check->drift;
 
     /* The first look after a start is that of the contexts themselves. */
     if (check->next_ms == 0 || state->sa.resuming) {
@@ -87,14 +78,13 @@ run_check(struct engine_state *state)
         check->next_ms = state->clock_ms + SHORTEST_INTERVAL_MS;
         return;
     }
-    enum ipsec_status status = compare(state, &drift);
-    int64_t rest_ms = (clock_monotonic_us() - started_us) * REST_FACTOR / 1000;
-    if (status == IPSEC_OK && differs(&drift)) {
+    int64_t rest_ms = compare(state) * REST_FACTOR / 1000;
+    if (check->status == IPSEC_OK && differs(drift)) {
         log_warning("the data plane is not as it should be, mending",
-                    LOG_NUMBER("sas_missing", drift.bundles_missing),
-                    LOG_NUMBER("sas_left_over", drift.bundles_left_over),
-                    LOG_NUMBER("policies_missing", drift.filters_missing),
-                    LOG_NUMBER("policies_left_over", drift.filters_left_over));
+                    LOG_NUMBER("sas_missing", drift->bundles_missing),
+                    LOG_NUMBER("sas_left_over", drift->bundles_left_over),
+                    LOG_NUMBER("policies_missing", drift->filters_missing),
+                    LOG_NUMBER("policies_left_over", drift->filters_left_over));
         mend(state);
         check->interval_ms = SHORTEST_INTERVAL_MS;
     } else {
@@ -107,37 +97,53 @@ run_check(struct engine_state *state)
     check->next_ms = state->clock_ms + check->interval_ms;
 }
 
-static enum ipsec_status
-compare(struct engine_state *state, struct plane_drift *drift_out)
+/* How many microseconds it took. */
+static int64_t
+compare(struct engine_state *state)
 {
     const struct sa_database *database = &state->sa;
     struct plane_check *check = &state->plane_check;
-    enum ipsec_status status = IPSEC_OK;
+    struct plane_drift drift = { .foreign = 0 };
+    int64_t started_us = clock_monotonic_us();
 
-    *drift_out = (struct plane_drift){ .foreign = 0 };
+    check->status = IPSEC_OK;
     if (database->plane_ops->find_drift != NULL)
-        status = database->plane_ops->find_drift(database->plane, drift_out);
-    check->checks++;
-    if (status == IPSEC_OK)
-        check->drift = *drift_out;
+        check->status = database->plane_ops->find_drift(database->plane, &drift);
+    if (check->status == IPSEC_OK)
+        check->drift = drift;
     else
         check->failures++;
-    return status;
+    check->checks++;
+    int64_t took_us = clock_monotonic_us() - started_us;
+    check->compared_at_ms = state->now_ms;
+    check->told_until_ms = state->clock_ms + took_us * CALLER_REST_FACTOR / 1000;
+    return took_us;
 }
 
 /* While contexts are asked for one after another, the plane knows only of a part of them. */
 static enum ipsec_status
-compare_for(struct ipsec_session *session, struct plane_drift *drift_out)
+tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out)
 {
-    enum ipsec_status status = IPSEC_RPC_SERVERCALL_RETRYLATER;
+    struct engine_state *state = session->state;
+    const struct plane_check *check = &state->plane_check;
 
-    if (session->state->sa.resuming)
-        return ipsec_fault_set(session->fault, status, IPSEC_FAULT_SERVICE, NULL,
-                               "a comparison with the data plane is under way");
-    status = compare(session->state, drift_out);
-    return status == IPSEC_OK ? status
-                              : ipsec_fault_set(session->fault, status, IPSEC_FAULT_SERVICE, NULL,
-                                                "the data plane does not tell what it has");
+    if (state->sa.resuming)
+        return ipsec_fault_set(session->fault, IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_FAULT_SERVICE,
+                               NULL, "a comparison with the data plane is under way");
+    if (is_fresh || check->told_until_ms <= state->clock_ms)
+        (void)compare(state);
+    if (check->status != IPSEC_OK)
+        return ipsec_fault_set(session->fault, check->status, IPSEC_FAULT_SERVICE, NULL,
+                               "the data plane does not tell what it has");
+    *drift_out = (struct ipsec_drift){
+        .sas_missing = check->drift.bundles_missing,
+        .sas_left_over = check->drift.bundles_left_over,
+        .policies_missing = check->drift.filters_missing,
+        .policies_left_over = check->drift.filters_left_over,
+        .foreign = check->drift.foreign,
+        .compared_at_ms = check->compared_at_ms,
+    };
+    return IPSEC_OK;
 }
 
 static bool
@@ -153,18 +159,8 @@ static void
 mend(struct engine_state *state)
 {
     state->plane_check.repairs++;
+    state->plane_check.told_until_ms = 0;
     (void)filter_plane_install(state, false);
     if (state->sa.plane_ops->resume != NULL)
         sa_plane_ask_for_all(state);
-}
-
-static struct ipsec_drift public(const struct plane_drift *drift)
-{
-    return (struct ipsec_drift){
-        .sas_missing = drift->bundles_missing,
-        .sas_left_over = drift->bundles_left_over,
-        .policies_missing = drift->filters_missing,
-        .policies_left_over = drift->filters_left_over,
-        .foreign = drift->foreign,
-    };
 }

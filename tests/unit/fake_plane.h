@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/plane/plane.h"
 
 enum { FAKE_PLANE_SAS = 4096, FAKE_PLANE_FILTERS = 256 };
@@ -40,13 +41,15 @@ static struct {
     uint8_t refused_direction;
     uint64_t refused_context; /* 0: any */
     bool refuses;
-    bool loses; /* resume finds nothing */
+    bool loses;                     /* resume finds nothing */
+    enum ipsec_status resume_fails; /* IPSEC_OK: it does not */
     struct plane_counters counters;
     struct plane_event ended[8]; /* told once */
     size_t ended_count;
     bool has_lost_ends;
     struct plane_drift drift;
     enum ipsec_status drift_status;
+    int64_t drift_takes_us;
     bool lacks_gcm;                   /* as the start found */
     enum ipsec_status filter_refusal; /* of an added filter; IPSEC_OK: none is refused */
     /* What the test reads. */
@@ -262,6 +265,8 @@ fake_plane_resume(struct plane *plane, const struct plane_bundle *what)
     (void)plane;
     (void)what;
     fake_plane_state.resumed++;
+    if (fake_plane_state.resume_fails != IPSEC_OK)
+        return fake_plane_state.resume_fails;
     return fake_plane_state.loses ? IPSEC_NOT_FOUND : IPSEC_OK;
 }
 
@@ -288,6 +293,10 @@ static inline enum ipsec_status
 fake_plane_find_drift(struct plane *plane, struct plane_drift *drift_out)
 {
     (void)plane;
+    int64_t end_us = clock_monotonic_us() + fake_plane_state.drift_takes_us;
+
+    while (clock_monotonic_us() < end_us)
+        continue;
     *drift_out = fake_plane_state.drift;
     return fake_plane_state.drift_status;
 }

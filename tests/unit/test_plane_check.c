@@ -124,6 +124,54 @@ callers_may_ask_and_mend_with_the_right(void **state)
 }
 
 static void
+callers_who_may_only_look_get_the_last_comparison_for_a_while(void **state)
+{
+    struct sa_fixture sa = start(state);
+    const struct plane_check *checks = &sa.state->plane_check;
+    struct ipsec_drift drift;
+
+    fake_plane_state.drift_takes_us = 2000;
+    fake_plane_state.drift.bundles_missing = 3;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.compared_at_ms, sa.state->now_ms);
+    int64_t first_ms = sa.state->now_ms;
+
+    fake_plane_state.drift.bundles_missing = 4;
+    advance(&sa, 100);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.sas_missing, 3);
+    assert_int_equal(drift.compared_at_ms, first_ms);
+    assert_int_equal(checks->checks, 1);
+    /* Whoever may mend sees what is. */
+    struct ipsec_call dry = { .dry_run = true };
+    sa.session->call = &dry;
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    sa.session->call = NULL;
+    assert_int_equal(drift.sas_missing, 4);
+    assert_int_equal(checks->checks, 2);
+
+    /* So does everybody later. */
+    fake_plane_state.drift.bundles_missing = 5;
+    advance(&sa, checks->told_until_ms - sa.state->clock_ms);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.sas_missing, 5);
+    /* And after it was mended. */
+    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    run_due(&sa);
+    fake_plane_state.drift.bundles_missing = 0;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(drift.sas_missing, 0);
+
+    /* A plane that does not answer is not asked more often either. */
+    fake_plane_state.drift_status = IPSEC_RPC_DISCONNECTED;
+    advance(&sa, 60000);
+    uint64_t before = checks->checks;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
+    assert_int_equal(checks->checks, before + 1);
+}
+
+static void
 what_a_context_has_carried_is_told_by_direction(void **state)
 {
     struct sa_fixture sa = start(state);
@@ -175,6 +223,7 @@ main(void)
         FIXTURE_TEST(what_others_have_is_no_difference),
         FIXTURE_TEST(a_plane_that_does_not_answer_is_counted),
         FIXTURE_TEST(callers_may_ask_and_mend_with_the_right),
+        FIXTURE_TEST(callers_who_may_only_look_get_the_last_comparison_for_a_while),
         FIXTURE_TEST(what_a_context_has_carried_is_told_by_direction),
         FIXTURE_TEST(a_transform_that_the_plane_lacks_is_refused_before_anything_is_stored),
     };

@@ -30,7 +30,8 @@ JSON
 }
 
 # start_daemon HOST [OPTION]…; the host "outside" is the namespace that the machine began in.
-# User-mode Linux takes 10 s to give back the room for ten million replay records.
+# User-mode Linux takes 10 s to give back the room for ten million replay records; in a machine that
+# has a tenth of a processor a handshake takes as long.
 start_daemon() {
     local host=$1
     local -a enter=(nsenter "--net=/run/netns/$host")
@@ -40,9 +41,10 @@ start_daemon() {
     "${enter[@]}" "${as[@]}" sa-contextd --listen "${listen:-127.0.0.1:8443}" --ops-listen 127.0.0.1:9180 \
         --tls-cert "$work/pki/server.pem" --tls-key "$work/pki/server.key" \
         --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
-        --store "${store:-memory:}" --audit-log off --max-replay-records 1000 --plane xfrm "$@" 2>>"$work/$host.log" &
+        --store "${store:-memory:}" --audit-log off --max-replay-records 1000 \
+        --header-timeout-seconds 60 --body-timeout-seconds 60 --plane xfrm "$@" 2>>"$work/$host.log" &
     daemon_pids[$host]=$!
-    local tries=300
+    local tries=900
     until daemon_is_ready "$host"; do
         tries=$((tries - 1))
         if [ "$tries" -eq 0 ] || ! kill -0 "${daemon_pids[$host]}" 2>/dev/null; then
@@ -74,7 +76,7 @@ request() {
     [ ${#arguments[@]} -eq 0 ] || arguments+=(--next)
     requests=$((requests + 1))
     : >"$work/body.$requests"
-    arguments+=(-s --max-time 20 --cacert "$work/pki/ca.pem" --cert "$work/pki/orchestrator.pem"
+    arguments+=(-s --max-time 60 --cacert "$work/pki/ca.pem" --cert "$work/pki/orchestrator.pem"
         --key "$work/pki/orchestrator.key" -X "$1" -o "$work/body.$requests"
         -w '%{http_code}\n' "https://127.0.0.1:8443$2")
     [ -z "${in_session-}" ] || arguments+=(-H "Engine-Session: $in_session")
@@ -139,6 +141,9 @@ must() {
         fail "$2 $3 on $1: $STATUS $BODY"
     }
 }
+
+# compare HOST: what the kernel has against what it should have, as of now.
+compare() { must "$1" POST '/reconcile?dryRun=true' 200; }
 
 # follow HOST: the host's events, a line each, in $work/HOST.events from now on.
 declare -A followers=()

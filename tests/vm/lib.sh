@@ -83,9 +83,9 @@ drop_hosts() {
 pause() { read -rt "$1" -u "$never" || true; }
 exec {never}<> <(:)
 
-# wait_for WHAT COMMAND… -- up to 20 s
+# wait_for WHAT COMMAND… -- up to a minute
 wait_for() {
-    local what=$1 tries=200
+    local what=$1 tries=600
     shift
     while ! "$@" >/dev/null 2>&1; do
         tries=$((tries - 1))

@@ -61,7 +61,7 @@ try() {
 
 # 300 kB over TCP, and back.
 talk() {
-    left timeout 20 nc -N "$at_right" 5000 </tmp/sent >/tmp/received || fail "TCP does not flow"
+    left timeout 60 nc -N "$at_right" 5000 </tmp/sent >/tmp/received || fail "TCP does not flow"
     cmp /tmp/sent /tmp/received || fail "TCP delivered something else"
 }
 
