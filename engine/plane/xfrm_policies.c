@@ -102,6 +102,21 @@ is_same(const struct kernel_policy *a, const struct kernel_policy *b)
            memcmp(a->templates, b->templates, sizeof a->templates) == 0;
 }
 
+#define BOTH_PROTOCOLS (XFRM_FILTER_ESP | XFRM_FILTER_AH)
+
+/* ESP inside, AH around it. */
+static void
+set_protocols(struct kernel_policy *policy, uint64_t protocols)
+{
+    policy->templates[1] = policy->templates[0];
+    policy->templates[1].protocol = IPPROTO_AH;
+    policy->templates[0].protocol =
+        (protocols & BOTH_PROTOCOLS) == XFRM_FILTER_AH ? IPPROTO_AH : IPPROTO_ESP;
+    policy->template_count = (protocols & BOTH_PROTOCOLS) == BOTH_PROTOCOLS ? 2 : 1;
+    if (policy->template_count == 1)
+        policy->templates[1] = (struct kernel_template){ .protocol = 0 };
+}
+
 /* The policy is there afterwards.  EEXIST: another filter's or somebody else's is. */
 static int
 put(struct plane *plane,
@@ -161,17 +176,15 @@ note(struct plane *plane, uint64_t id, uint64_t value)
 
 /* All or nothing. */
 static void
-make(struct plane *plane,
-     struct plane_action *action,
-     const struct kernel_policy *policies,
-     size_t count)
+make(struct plane *plane, struct plane_action *action, struct kernel_policy *policies, size_t count)
 {
     struct put puts[XFRM_FILTER_POLICIES_MAX];
     uint64_t id = action->filter.filter->id;
     bool follows = policies[0].template_count > 0 &&
                    (action->filter.policy == NULL || action->filter.policy->proposal_count == 0);
     const struct kernel_policy *there = &policies[0];
-    uint64_t protocols = 0;
+    uint64_t protocols = follows ? number_map_find(&plane->filters, id) & BOTH_PROTOCOLS : 0;
+    bool adopts = follows && protocols == 0;
     size_t done = 0;
     int error = 0;
 
@@ -179,8 +192,11 @@ make(struct plane *plane,
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
         return;
     }
+    /* What it follows is known, unless it is from before the start: then the kernel knows. */
+    for (size_t i = 0; i < count && protocols != 0; i++)
+        set_protocols(&policies[i], protocols);
     for (; done < count && error == 0; done++)
-        error = put(plane, &policies[done], id, follows, &puts[done]);
+        error = put(plane, &policies[done], id, adopts, &puts[done]);
     if (error != 0) {
         action->status = status_of(error, &action->reason);
         for (size_t i = 0; i + 1 < done; i++)
@@ -191,7 +207,7 @@ make(struct plane *plane,
         action->replaced[i] = puts[i].released_id;
     if (puts[0].keeps_templates)
         there = &puts[0].before;
-    for (size_t i = 0; follows && i < there->template_count; i++)
+    for (size_t i = 0; adopts && i < there->template_count; i++)
         protocols |= there->templates[i].protocol == IPPROTO_AH ? XFRM_FILTER_AH : XFRM_FILTER_ESP;
     note(plane, id, count | protocols);
 }
@@ -276,8 +292,7 @@ protocols_of(const struct ipsec_sa_bundle *bundle)
 bool
 xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what)
 {
-    const uint64_t both = XFRM_FILTER_ESP | XFRM_FILTER_AH;
-    uint64_t known = number_map_find(&plane->filters, what->filter_id) & both;
+    uint64_t known = number_map_find(&plane->filters, what->filter_id) & BOTH_PROTOCOLS;
 
     return known != 0 && known != protocols_of(what->bundle);
 }
@@ -309,21 +324,15 @@ xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, find_followed, &followed);
     for (size_t i = 0; i < followed.count && error == 0; i++) {
-        struct kernel_policy *policy = &followed.policies[i];
-
-        /* ESP inside, AH around it. */
-        policy->templates[1] = policy->templates[0];
-        policy->templates[1].protocol = IPPROTO_AH;
-        policy->templates[0].protocol = protocols == XFRM_FILTER_AH ? IPPROTO_AH : IPPROTO_ESP;
-        policy->template_count = protocols == (XFRM_FILTER_ESP | XFRM_FILTER_AH) ? 2 : 1;
-        error = change(plane, policy, POLICY_SET);
+        set_protocols(&followed.policies[i], protocols);
+        error = change(plane, &followed.policies[i], POLICY_SET);
     }
     if (error != 0) {
         log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filter", what->filter_id),
                   LOG_NUMBER("errno", error));
         return;
     }
-    note(plane, what->filter_id, (known & ~(XFRM_FILTER_ESP | XFRM_FILTER_AH)) | protocols);
+    note(plane, what->filter_id, (known & ~BOTH_PROTOCOLS) | protocols);
 }
 
 /* --- What is left over ------------------------------------------------------------------------ */

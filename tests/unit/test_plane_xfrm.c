@@ -5,6 +5,7 @@
  * left out; tests/vm runs it in one that does. */
 #include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <netinet/in.h>
 
@@ -297,6 +298,185 @@ a_filter_that_is_spoken_for_is_refused(void **state)
     netlink_close(netlink);
 }
 
+/* --- A kernel that refuses -------------------------------------------------------------------- */
+
+/* Every request is EPERM from now on, dumps too; false: none is any more. */
+static void
+lose_the_right(bool lost)
+{
+    assert_int_equal(seteuid(lost ? 65534 : 0), 0);
+}
+
+static void
+sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    plane_test_close(&test);
+
+    plane_test_open(&test);
+    lose_the_right(true);
+    assert_int_equal(test.ops->resume(test.plane, &sample.what), IPSEC_RPC_DISCONNECTED);
+    test.ops->resume_done(test.plane);
+    lose_the_right(false);
+    assert_int_equal(count_states(netlink), 1);
+    assert_int_equal(test.ops->resume(test.plane, &sample.what), IPSEC_OK);
+    test.ops->resume_done(test.plane);
+    assert_int_equal(count_states(netlink), 1);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+a_policy_that_could_not_be_deleted_goes_with_the_next_comparison(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_filter filter = outbound_filter(11, 7);
+    const struct plane_filter what = { .filter = &filter };
+    struct plane_drift drift;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    lose_the_right(true);
+    assert_int_not_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &what), IPSEC_OK);
+    lose_the_right(false);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.filters_left_over, 1);
+    test.ops->resume_done(test.plane);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+/* --- Filters without a quick-mode policy ------------------------------------------------------ */
+
+static void
+see_templates(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct xfrm_msg read;
+
+    assert_true(xfrm_msg_read(message, size, &read));
+    if (read.policy.template_count > 0)
+        *(struct kernel_policy *)context = read.policy;
+}
+
+/* By which protocols the one filter's packets are to be protected, the inner one first. */
+static void
+assert_templates(struct netlink *netlink, uint8_t count, uint8_t first)
+{
+    struct kernel_policy policy = { .template_count = 0 };
+
+    assert_int_not_equal(xfrm_msg_dump_policies(netlink_room(netlink), XFRM_MSG_MAX_SIZE), 0);
+    netlink_add(netlink);
+    assert_int_equal(netlink_ask(netlink, see_templates, &policy), 0);
+    assert_int_equal(policy.template_count, count);
+    assert_int_equal(policy.templates[0].protocol, first);
+    if (count == 2)
+        assert_int_equal(policy.templates[1].protocol, IPPROTO_AH);
+}
+
+/* AH alone, for the filter. */
+static void
+ah_sample_init(struct plane_sample *sample, uint64_t filter_id, uint32_t spi)
+{
+    plane_sample_init(sample, 7, IPSEC_DIRECTION_OUTBOUND, spi);
+    plane_sample_add_ah(sample, spi);
+    sample->bundle.sa_count = 1;
+    sample->bundle.sas[0] = sample->bundle.sas[1];
+    sample->auth_keys[0] = sample->auth_keys[1];
+    sample->cipher_keys[0] = sample->cipher_keys[1];
+    sample->what.filter_id = filter_id;
+}
+
+static void
+what_a_filter_follows_is_known_after_a_restart(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_filter filter = outbound_filter(11, 7);
+    const struct plane_filter what = { .filter = &filter };
+    struct plane_sample ah;
+    struct plane_sample esp;
+    struct plane_sample both;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_templates(netlink, 1, IPPROTO_ESP);
+    ah_sample_init(&ah, 11, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &ah.what), IPSEC_OK);
+    assert_templates(netlink, 1, IPPROTO_AH);
+    plane_test_close(&test);
+
+    plane_test_open(&test);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_templates(netlink, 1, IPPROTO_AH);
+    /* It is noted as it is: what is another protocol's makes it follow. */
+    plane_sample_init(&esp, 8, IPSEC_DIRECTION_OUTBOUND, 0x1002);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &esp.what), IPSEC_OK);
+    assert_templates(netlink, 1, IPPROTO_ESP);
+    plane_sample_init(&both, 9, IPSEC_DIRECTION_OUTBOUND, 0x1003);
+    plane_sample_add_ah(&both, 0x1004);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &both.what), IPSEC_OK);
+    assert_templates(netlink, 2, IPPROTO_ESP);
+    plane_test_close(&test);
+
+    plane_test_open(&test);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_templates(netlink, 2, IPPROTO_ESP);
+    assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &ah.what), IPSEC_OK);
+    ah.bundle.sas[0].spi = 0x1005;
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &ah.what), IPSEC_OK);
+    assert_templates(netlink, 1, IPPROTO_AH);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
+a_filter_that_gets_its_place_back_follows_what_it_did(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_filter first = outbound_filter(11, 7);
+    const struct ipsec_filter second = outbound_filter(12, 7);
+    const struct plane_filter old = { .filter = &first };
+    const struct plane_filter new = { .filter = &second };
+    struct plane_action add = { .kind = PLANE_ADD_FILTER, .filter = new };
+    struct plane_sample ah;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &old), IPSEC_OK);
+    ah_sample_init(&ah, 11, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &ah.what), IPSEC_OK);
+
+    /* As the engine swaps two and takes it back. */
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &old), IPSEC_OK);
+    test.ops->apply(test.plane, &add, 1);
+    assert_int_equal(add.status, IPSEC_OK);
+    assert_int_equal(add.replaced[0], 11);
+    assert_templates(netlink, 1, IPPROTO_ESP);
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &new), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &old), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &new), IPSEC_OK);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES + 1);
+    assert_templates(netlink, 1, IPPROTO_AH);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
 static void
 the_services_own_port_is_exempt(void **state)
 {
@@ -354,6 +534,10 @@ main(void)
         cmocka_unit_test(two_instances_leave_each_other_alone),
         cmocka_unit_test(an_sa_that_expires_is_told),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
+        cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
+        cmocka_unit_test(a_policy_that_could_not_be_deleted_goes_with_the_next_comparison),
+        cmocka_unit_test(what_a_filter_follows_is_known_after_a_restart),
+        cmocka_unit_test(a_filter_that_gets_its_place_back_follows_what_it_did),
         cmocka_unit_test(the_services_own_port_is_exempt),
         cmocka_unit_test(arguments_that_are_none_are_refused),
     };

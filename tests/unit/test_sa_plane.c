@@ -387,6 +387,22 @@ after_a_start_what_the_plane_lost_is_expired(void **test_state)
     assert_null(sa_find(sa.state, lost));
 }
 
+static void
+a_plane_that_does_not_tell_expires_nobody(void **test_state)
+{
+    struct sa_fixture sa = begin(test_state);
+    uint64_t id = context_in(&sa, IPSEC_SA_CONTEXT_ACTIVE);
+
+    assert_int_equal(commit(&sa), 0);
+    fake_plane_state.resume_fails = IPSEC_RPC_DISCONNECTED;
+    sa.state->sa.resuming = true;
+    run_due(&sa);
+    assert_true(fake_plane_state.resume_done);
+    assert_int_equal(commit(&sa), 0);
+    assert_int_equal(state_of(&sa, id), IPSEC_SA_CONTEXT_ACTIVE);
+    assert_int_equal(fake_plane_state.sa_count, 2);
+}
+
 /* As the loop does when the time has come. */
 static void
 look_for_ends(const struct sa_fixture *sa)
@@ -474,6 +490,7 @@ main(void)
         FIXTURE_TEST(a_context_deleted_in_the_batch_stays_deleted),
         FIXTURE_TEST(an_update_reaches_the_plane_or_is_taken_back),
         FIXTURE_TEST(after_a_start_what_the_plane_lost_is_expired),
+        FIXTURE_TEST(a_plane_that_does_not_tell_expires_nobody),
         FIXTURE_TEST(what_the_plane_ends_ends_its_context),
         FIXTURE_TEST(an_end_that_is_not_kept_makes_it_ask_for_all),
         FIXTURE_TEST(ends_that_got_lost_make_it_ask_for_all),

@@ -93,8 +93,11 @@ neither
 
 begin "an SA that nobody uses ends, one that is used stays"
 both 4109 4110 ',"idleTimeoutSeconds":4'
-left ping -c 60 -i 0.1 -W 2 -q 192.0.2.2 >/dev/null || fail "no answers"
+nsenter --net=/run/netns/left ping -i 0.1 -q 192.0.2.2 >/dev/null &
+ping_pid=$!
+pause 6
 state_is left "$left_id" active || fail "it ended although it was used: $BODY"
+kill "$ping_pid"
 # Where the kernel does not tell the last use it may take twice the time.
 wait_for "the end of the idle" state_is left "$left_id" gone
 wait_for "the event" told left "$left_id" idle
