@@ -12,14 +12,28 @@
 #include <stdlib.h>
 
 #include "engine/base/log.h"
+#include "engine/number_map.h"
 #include "engine/sa_context.h"
 #include "engine/sa_database.h"
 #include "engine/sa_labels.h"
 #include "engine/state.h"
 
+/* What refused units leave to those behind them. */
+struct broken_ground {
+    struct number_map contexts; /* id -> group + 1 */
+    bool is_unknown;            /* for want of memory: nobody may build on anything */
+};
+
 static size_t end_of_unit(const struct plane_queue *queue, size_t first);
-static const struct plane_group *
-find_broken_ground(const struct plane_queue *queue, size_t from, size_t first, size_t end);
+static bool stands_on(const struct broken_ground *ground,
+                      const struct plane_queue *queue,
+                      size_t first,
+                      size_t end,
+                      size_t *group_out);
+static void break_ground(struct broken_ground *ground,
+                         const struct plane_queue *queue,
+                         size_t first,
+                         size_t end);
 static void apply_unit(struct engine_state *state, size_t first, size_t end);
 static void apply_kind(struct engine_state *state,
                        size_t first_action,
@@ -44,20 +58,24 @@ void
 sa_plane_apply(struct engine_state *state, sa_plane_refused *refused, void *context)
 {
     struct plane_queue *queue = &state->batch.plane;
-    size_t first_refused = SIZE_MAX;
+    struct broken_ground ground = { .is_unknown = false };
+    size_t broken = 0;
     size_t end;
 
+    number_map_init(&ground.contexts);
     for (size_t first = 0; first < queue->group_count; first = end) {
         end = end_of_unit(queue, first);
-        const struct plane_group *broken =
-            first_refused < first ? find_broken_ground(queue, first_refused, first, end) : NULL;
-        if (broken != NULL)
-            refuse_unit(queue, first, end, broken->status, broken->reason);
+        if (ground.is_unknown)
+            refuse_unit(queue, first, end, IPSEC_RPC_OUT_OF_RESOURCES, NULL);
+        else if (stands_on(&ground, queue, first, end, &broken))
+            refuse_unit(queue, first, end, queue->groups[broken].status,
+                        queue->groups[broken].reason);
         else
             apply_unit(state, first, end);
-        if (queue->groups[first].refused && first_refused == SIZE_MAX)
-            first_refused = first;
+        if (queue->groups[first].refused)
+            break_ground(&ground, queue, first, end);
     }
+    number_map_clear(&ground.contexts);
     plane_queue_wipe(queue);
 
     /* The first that touched a context knows best what it was before: it comes last. */
@@ -90,24 +108,40 @@ end_of_unit(const struct plane_queue *queue, size_t first)
     return end;
 }
 
-/* A refused group whose contexts the unit works on too. */
-static const struct plane_group *
-find_broken_ground(const struct plane_queue *queue, size_t from, size_t first, size_t end)
+/* Whether a group was refused whose contexts the unit works on too. */
+static bool
+stands_on(const struct broken_ground *ground,
+          const struct plane_queue *queue,
+          size_t first,
+          size_t end,
+          size_t *group_out)
+{
+    for (size_t i = queue->groups[first].first_basis; i < plane_queue_last_basis(queue, end - 1);
+         i++) {
+        uint64_t found = number_map_find(&ground->contexts, queue->bases[i].id);
+
+        *group_out = (size_t)found - 1;
+        if (found != 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+break_ground(struct broken_ground *ground,
+             const struct plane_queue *queue,
+             size_t first,
+             size_t end)
 {
     size_t first_basis = queue->groups[first].first_basis;
     size_t last_basis = plane_queue_last_basis(queue, end - 1);
 
-    for (size_t i = from; i < first; i++) {
-        if (!queue->groups[i].refused)
-            continue;
-        for (size_t j = queue->groups[i].first_basis; j < plane_queue_last_basis(queue, i); j++) {
-            for (size_t k = first_basis; k < last_basis; k++) {
-                if (queue->bases[j].id == queue->bases[k].id)
-                    return &queue->groups[i];
-            }
-        }
+    if (!number_map_reserve(&ground->contexts, last_basis - first_basis)) {
+        ground->is_unknown = true;
+        return;
     }
-    return NULL;
+    for (size_t i = first_basis; i < last_basis; i++)
+        number_map_add(&ground->contexts, queue->bases[i].id, first + 1);
 }
 
 static void

@@ -289,6 +289,29 @@ what_builds_on_a_refused_step_is_refused_too(void **test_state)
 }
 
 static void
+behind_a_refusal_only_what_builds_on_it_is_refused(void **test_state)
+{
+    enum { OTHERS = 300 };
+    struct sa_fixture sa = begin(test_state);
+    uint64_t ids[OTHERS];
+
+    for (int i = 0; i < OTHERS; i++)
+        ids[i] = context_in(&sa, IPSEC_SA_CONTEXT_SPI_SET);
+    settle(&sa);
+    for (int i = 0; i < OTHERS; i++)
+        add_inbound(&sa, ids[i], spi_of(&sa, ids[i]));
+    add_outbound(&sa, ids[0]);
+    refuse(IPSEC_DIRECTION_INBOUND);
+    fake_plane_state.refused_context = ids[0];
+    (void)commit(&sa);
+    assert_int_equal(refusals.count, 2);
+    assert_int_equal(state_of(&sa, ids[0]), IPSEC_SA_CONTEXT_SPI_SET);
+    assert_int_equal(state_of(&sa, ids[1]), IPSEC_SA_CONTEXT_INBOUND);
+    assert_int_equal(state_of(&sa, ids[OTHERS - 1]), IPSEC_SA_CONTEXT_INBOUND);
+    assert_int_equal(fake_plane_state.sa_count, OTHERS - 1);
+}
+
+static void
 a_context_deleted_in_the_batch_stays_deleted(void **test_state)
 {
     struct sa_fixture sa = begin(test_state);
@@ -487,6 +510,7 @@ main(void)
         FIXTURE_TEST(one_refusal_fails_all_of_a_call),
         FIXTURE_TEST(a_call_of_items_loses_only_the_refused_one),
         FIXTURE_TEST(what_builds_on_a_refused_step_is_refused_too),
+        FIXTURE_TEST(behind_a_refusal_only_what_builds_on_it_is_refused),
         FIXTURE_TEST(a_context_deleted_in_the_batch_stays_deleted),
         FIXTURE_TEST(an_update_reaches_the_plane_or_is_taken_back),
         FIXTURE_TEST(after_a_start_what_the_plane_lost_is_expired),

@@ -106,7 +106,7 @@ neither
 begin "new keys under traffic lose no packet"
 both 4111 4112
 wire_look
-left ping -c 800 -i 0.01 -W 3 -q 192.0.2.2 >/tmp/ping &
+left ping -c 800 -i 0.01 -W 60 -q 192.0.2.2 >/tmp/ping &
 ping_pid=$!
 spi_left=4111 spi_right=4112
 for round in 1 2 3; do

@@ -60,7 +60,7 @@ keyed right 4102 4101
 keyed left 4101 4102
 left_context=$context_id
 wire_look
-left ping -c 400 -i 0.01 -W 2 -q 192.0.2.2 >/tmp/ping &
+left ping -c 400 -i 0.01 -W 60 -q 192.0.2.2 >/tmp/ping &
 ping_pid=$!
 pause 0.5
 stop_daemon left KILL

@@ -95,7 +95,7 @@ begin "the NAT chooses other ports, and no packet is lost"
 sent_by_left
 before=$sent
 wire_look
-left ping -c 300 -i 0.01 -W 2 -q 192.0.2.2 >/tmp/ping &
+left ping -c 300 -i 0.01 -W 60 -q 192.0.2.2 >/tmp/ping &
 ping_pid=$!
 for port in 4501 4502 4503; do
     ports left "$left_id" $port 4500

@@ -14,6 +14,7 @@ import sys
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
+SO_RCVBUFFORCE = 33
 SOL_PACKET = 263
 PACKET_VNET_HDR = 15
 VNET_HDR_SIZE = 10
@@ -64,7 +65,7 @@ def main():
         one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         one.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         one.bind((name, ETH_P_ALL))
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        one.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         sockets.append(one)
     wanted.append(1)
     read_end, write_end = os.pipe()
