@@ -12,11 +12,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 quick=
 soak=
-passed=0
-failed=0
-skipped=0
 report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+names=$(mktemp)
+trap 'rm -f "$report" "$names"' EXIT
 
 usage() {
     cat <<'TEXT'
@@ -45,36 +43,55 @@ done
 
 heading() { printf '\n=== %s (%s s)\n' "$*" "$SECONDS"; }
 
-# An attribute of the report's first element, a number.
-figure() {
-    local value
-    value=$(sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$report" | head -n 1)
-    echo "${value:-0}"
+# The report's cases, one a line: "passed|failed|skipped NAME SECONDS".  One that could not be started
+# is left out in ctest's eyes; it failed.
+cases() {
+    awk -F '"' '
+        /^\t<testcase / {
+            name = $2; seconds = $6
+            if ($8 == "run") print "passed", name, seconds
+            if ($8 == "fail") print "failed", name, seconds
+            if ($8 == "disabled") print "skipped", name, seconds
+            open = $8 == "notrun"
+        }
+        open && /^\t\t<skipped / {
+            print ($2 == "SKIP_RETURN_CODE=77" ? "skipped" : "failed"), name, seconds
+            open = 0
+        }
+        open && /^\t<\/testcase>/ { print "failed", name, seconds; open = 0 }' "$report"
 }
 
-# check PRESET CTEST-ARGUMENT… -- builds the preset and runs its cases; the figures are added up, a
-# build that fails is a failure.
+# summary -- who failed and who was left out, what took longest, and the figures.
+summary() {
+    heading "done"
+    awk '$1 != "passed" { printf "%s: %s (%s)\n", $1, $2, $4 }' "$names" | sort
+    printf 'longest:'
+    sort -k 3,3gr "$names" | awk 'NR <= 5 { printf " %s (%s) %d s,", $2, $4, $3 }' | sed 's/,$//'
+    printf '\n%s passed, %s failed, %s skipped in %s min %s s\n' "$(count passed)" "$(count failed)" \
+        "$(count skipped)" $((SECONDS / 60)) $((SECONDS % 60))
+    [ "$(count failed)" -eq 0 ] && [ "$(count passed)" -gt 0 ]
+}
+
+count() { grep -c "^$1 " "$names" || true; }
+
+# check PRESET CTEST-ARGUMENT… -- builds the preset and runs its cases; a build that fails, or one
+# without cases, is a failure.
 check() {
-    local preset=$1 total bad left_out
+    local preset=$1
     shift
 
     heading "preset $preset"
     if ! cmake --preset "$preset" -DSAC_TESTS=ON -DSAC_WERROR=ON --log-level=WARNING >/dev/null ||
         ! cmake --build "build/$preset"; then
         echo "preset $preset does not build"
-        failed=$((failed + 1))
+        echo "failed build 0 $preset" >>"$names"
         return
     fi
     : >"$report"
     ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure --no-tests=error \
         --output-junit "$report" "$@" || true
-    total=$(figure tests)
-    bad=$(figure failures)
-    left_out=$(($(figure skipped) + $(figure disabled)))
-    if [ "$total" -eq 0 ]; then bad=1 total=1; fi
-    failed=$((failed + bad))
-    skipped=$((skipped + left_out))
-    passed=$((passed + total - bad - left_out))
+    [ -n "$(cases)" ] || echo "failed ctest 0 $preset" >>"$names"
+    cases | sed "s/$/ $preset/" >>"$names"
 }
 
 # Nothing of the caller's own may steer a daemon under test.
@@ -104,6 +121,4 @@ else
     check release --label-regex '^(unit|api|valgrind|vm)$'
 fi
 
-heading "done"
-printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+summary
