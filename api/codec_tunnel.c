@@ -104,6 +104,12 @@ static const struct codec_field tunnel_fields[] = {
                 .custom = &filter_ids_codec,
                 .flags = CODEC_REQUIRED,
                 .summary = "The filters that were made with it."),
+    CODEC_FIELD(ipsec_tunnel_made,
+                revision,
+                "revision",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Number of the change that added the tunnel."),
 };
 const struct codec_object codec_tunnel = {
     .name = "Tunnel",

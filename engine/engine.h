@@ -619,6 +619,7 @@ struct ipsec_tunnel {
 struct ipsec_tunnel_made {
     uint64_t id;           /* of the tunnel policy: the tunnelPolicyId of traffic */
     struct ipsec_guid key; /* of the tunnel policy: names the tunnel */
+    uint64_t revision;     /* of the tunnel policy; its parts come and go with it */
     uint64_t main_mode_id; /* 0: none */
     uint64_t filter_ids[IPSEC_TUNNEL_FILTERS_MAX];
     uint8_t filter_count;

@@ -133,6 +133,9 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
     status = policy_check_owner(session, &policy->object);
     if (status != IPSEC_OK)
         return status;
+    status = session_check_revision(session, policy->provider_context->revision);
+    if (status != IPSEC_OK)
+        return status;
     status = check_unused(session, policy);
     if (status != IPSEC_OK)
         return status;
@@ -161,6 +164,9 @@ ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel
         return status;
     status = find(session, id, &policy);
     if (policy == NULL)
+        return status;
+    status = session_check_revision(session, policy->provider_context->revision);
+    if (status != IPSEC_OK)
         return status;
     describe(session, policy, made_out);
     return IPSEC_OK;
@@ -432,6 +438,7 @@ describe(const struct ipsec_session *session,
     *made_out = (struct ipsec_tunnel_made){
         .id = policy->provider_context->id,
         .key = policy->provider_context->key,
+        .revision = policy->provider_context->revision,
     };
     for (struct filter_entry *part = next_part(session, policy->first_part);
          part != NULL && made_out->filter_count < IPSEC_TUNNEL_FILTERS_MAX;

@@ -34,6 +34,18 @@ is "HEAD has it" "$STATUS $(header ETag)" "200 $TAG"
 call GET "/filters/$OUT4"
 FILTER_TAG=$(header ETag)
 is "a filter's is its revision" "$FILTER_TAG" "\"$(member .revision)\""
+POLICY='{"displayData": {"name": "x"}, "type": "ipsecIkeQmTunnelContext", "tunnelPolicy": {
+    "tunnelEndpoints": {"localAddress": "192.0.2.1", "remoteAddress": "198.51.100.7"},
+    "ipsecProposals": [{"lifetime": {"seconds": 3600}, "saTransforms": [{"saTransformType": "espAuthAndCipher",
+        "authTransform": "GCM_AES_128", "cipherTransform": "GCM_AES_128"}]}]}}'
+call POST /tunnels "{\"tunnelPolicy\": $POLICY}"
+answered "a tunnel" 201
+TUNNEL=$(member .id)
+call GET "/tunnels/$TUNNEL"
+TUNNEL_TAG=$(header ETag)
+is "a tunnel's is its revision" "$TUNNEL_TAG" "\"$(member .revision)\""
+call GET "/provider-contexts/$TUNNEL"
+is "which is that of its policy" "\"$(member .revision)\"" "$TUNNEL_TAG"
 call GET "/sa-contexts"
 is "a list has none" "$(header ETag)" ""
 
@@ -51,6 +63,8 @@ for tags in '"1"' 'W/"1"' '"x"' "\"${TAG//\"/}x\"" '"", "a,b"'; do
 done
 call GET "/filters/$OUT4" '' -H "If-None-Match: $FILTER_TAG"
 answered "a filter" 304
+call GET "/tunnels/$TUNNEL" '' -H "If-None-Match: $TUNNEL_TAG"
+answered "a tunnel" 304
 call GET /sa-contexts/999 '' -H 'If-None-Match: *'
 answered "what is not there is not found" 404 FWP_E_NOT_FOUND
 CLIENT=stranger
@@ -99,6 +113,12 @@ refused POST "/sa-contexts/$ID/expire" ''
 refused POST "/sa-contexts/$ID/rotate" "{\"inbound\": $(bundle 0)}"
 TAG=$FILTER_TAG refused GET "/filters/$OUT4" ''
 TAG=$FILTER_TAG refused DELETE "/filters/$OUT4" ''
+TAG=$TUNNEL_TAG refused GET "/tunnels/$TUNNEL" ''
+TAG=$TUNNEL_TAG refused DELETE "/tunnels/$TUNNEL" ''
+call DELETE "/tunnels/$TUNNEL" '' -H "If-Match: $TUNNEL_TAG"
+answered "a tunnel with its tag" 204
+call DELETE "/tunnels/$TUNNEL" '' -H "If-Match: $TUNNEL_TAG"
+answered "which is gone by now" 404 FWP_E_PROVIDER_CONTEXT_NOT_FOUND
 call GET "/sa-contexts/$ID" '' -H "If-None-Match: $TAG"
 answered "and none did" 304
 
