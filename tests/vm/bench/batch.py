@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""batch.py PKI COUNT OUTBOUND-FILTER: creates COUNT keyed contexts with the batch request over one
-connection, and prints contexts a second as the table grows.  Bodies are made before the clock runs."""
+"""batch.py PKI LAYOUT COUNT: creates COUNT keyed contexts with the batch request over one connection.
+
+The layouts and the lines that it prints are those of plane_bench.c; filters and bodies are made
+before the clock runs."""
 import base64
 import hashlib
 import http.client
@@ -10,6 +12,7 @@ import sys
 import time
 
 ITEMS = 500
+PAIR_FILTERS = 1000
 
 
 def mix(number):
@@ -26,39 +29,64 @@ def bundle(spi, number):
                         "cipherTransform": "GCM_AES_128", "cipherKey": key}]}
 
 
-def context(index, filter_id):
+def context(index, filters):
     inbound, outbound = (mix(2 * index + side) for side in (1, 2))
-    return {"localAddress": "10.0.0.1",
-            "remoteAddress": "11.%d.%d.%d" % (index >> 16 & 255, index >> 8 & 255, index & 255),
-            "trafficType": "transport", "ipsecFilterId": filter_id, "spi": inbound,
+    body = {"localAddress": "10.0.0.1", "remoteAddress": "11.0.0.0", "trafficType": "transport",
+            "ipsecFilterId": filters[index % len(filters)], "spi": inbound,
             "inbound": bundle(inbound, 2 * index + 1), "outbound": bundle(outbound, 2 * index + 2)}
+    if len(filters) > 1:
+        body.update({"ipProtocol": 17, "localPort": 1000 + index // PAIR_FILTERS,
+                     "remotePort": 2000 + index % PAIR_FILTERS})
+    else:
+        body["remoteAddress"] = "11.%d.%d.%d" % (index >> 16 & 255, index >> 8 & 255, index & 255)
+    return body
+
+
+class Client:
+    def __init__(self, pki):
+        tls = ssl.create_default_context(cafile=pki + "/ca.pem")
+        tls.load_cert_chain(pki + "/orchestrator.pem", pki + "/orchestrator.key")
+        self.connection = http.client.HTTPSConnection("127.0.0.1", 8443, context=tls)
+
+    def post(self, path, body):
+        self.connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status not in (200, 201) or b'"status"' in text:
+            sys.exit("batch: %s: %d %s" % (path, answer.status, text[:500]))
+        return text
+
+
+def add_filter(client, direction, port):
+    conditions = [{"field": "ipLocalAddress", "match": "equal", "value": "10.0.0.1"}]
+    if port:
+        conditions += [{"field": "ipRemoteAddress", "match": "equal", "value": "11.0.0.0"},
+                       {"field": "ipProtocol", "match": "equal", "value": 17},
+                       {"field": "ipRemotePort", "match": "equal", "value": port}]
+    return json.loads(client.post("/filters", json.dumps({
+        "displayData": {"name": direction}, "layer": direction + "TransportV4", "conditions": conditions,
+        "action": {"type": "calloutTerminating",
+                   "callout": "ipsec%sTransportV4" % direction.capitalize()}})))["id"]
 
 
 def main():
-    pki, count, filter_id = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    tls = ssl.create_default_context(cafile=pki + "/ca.pem")
-    tls.load_cert_chain(pki + "/orchestrator.pem", pki + "/orchestrator.key")
-    connection = http.client.HTTPSConnection("127.0.0.1", 8443, context=tls)
-    first, next_report, spent, total = 0, 500, 0.0, 0.0
+    pki, layout, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    client = Client(pki)
+    add_filter(client, "inbound", 0)
+    if layout == "pair":
+        filters = [add_filter(client, "outbound", 2000 + i) for i in range(PAIR_FILTERS)]
+    else:
+        filters = [add_filter(client, "outbound", 0)]
+    first, next_report, spent = 0, 1000, 0.0
     for begin in range(0, count, ITEMS):
         end = min(begin + ITEMS, count)
-        body = json.dumps({"items": [context(i, filter_id) for i in range(begin, end)]})
-        body = body.encode()
+        body = json.dumps({"items": [context(i, filters) for i in range(begin, end)]}).encode()
         started = time.monotonic()
-        connection.request("POST", "/sa-contexts/batch", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read()
-        elapsed = time.monotonic() - started
-        spent += elapsed
-        total += elapsed
-        if answer.status != 200 or b'"status"' in text:
-            sys.exit("batch: %d %s" % (answer.status, text[:500]))
+        client.post("/sa-contexts/batch", body)
+        spent += time.monotonic() - started
         if end >= next_report or end == count:
-            print("daemon: %d to %d contexts: %.1f us each, %.0f a second"
-                  % (first, end, spent / (end - first) * 1e6, (end - first) / spent), flush=True)
+            print("daemon %d %d %.2f" % (first, end, spent / (end - first) * 1e6), flush=True)
             first, next_report, spent = end, next_report * 10, 0.0
-    print("daemon: all %d contexts: %.1f us each, %.0f a second"
-          % (count, total / count * 1e6, count / total), flush=True)
 
 
 main()

@@ -2,12 +2,14 @@
  *
  * plane_bench.c: how fast SAs get into the kernel.
  *
- *   plane_bench raw COUNT      netlink alone: messages made before, 64 a send, an ack for the last
- *   plane_bench plane COUNT    the data plane "xfrm", 4096 bundles an apply
- *   plane_bench ip COUNT       writes the same states as lines for "ip -batch"
+ *   plane_bench raw LAYOUT COUNT    netlink alone: messages made before, 64 a send, an ack for the
+ * last plane_bench plane LAYOUT COUNT  the data plane "xfrm", 4096 bundles an apply plane_bench ip
+ * LAYOUT FIRST END the states of these contexts as lines for "ip -batch"
  *
- * Two states for each of COUNT contexts, each with a peer of its own.  Prints microseconds a state
- * while the table grows to 1,000, 10,000, ... states. */
+ * Two states for each of COUNT contexts.  With the layout "peers" each context has a peer of its
+ * own under one filter; with "pair" all are between two hosts, 1,000 filters by port share them.
+ * Prints a line "METHOD FIRST END MICROSECONDS" with the time a context took, while the table grows
+ * to 1,000, 10,000 and COUNT contexts. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,9 @@
 #include "engine/plane/xfrm_bundle.h"
 #include "engine/plane/xfrm_msg.h"
 
-enum { SEND = 64, APPLY = 4096, KEY_SIZE = 20 };
+enum { SEND = 64, APPLY = 4096, KEY_SIZE = 20, PAIR_FILTERS = 1000 };
+
+static bool is_pair; /* the layout */
 
 /* One direction of one context, with what it borrows. */
 struct item {
@@ -60,7 +64,7 @@ item_init(struct item *item, size_t index)
 {
     uint32_t context = (uint32_t)(index / 2);
     uint32_t local = htonl(UINT32_C(0x0a000001));
-    uint32_t remote = htonl(UINT32_C(0x0b000000) + context);
+    uint32_t remote = htonl(UINT32_C(0x0b000000) + (is_pair ? 0 : context));
 
     *item = (struct item){
         .bundle = { .sa_count = 1,
@@ -70,6 +74,12 @@ item_init(struct item *item, size_t index)
         .key = { .bytes = key_bytes, .size = KEY_SIZE },
         .what = { .context_id = context + 1, .direction = (uint8_t)(index % 2), .filter_id = 7 },
     };
+    if (is_pair) {
+        item->what.filter_id = 1 + context % PAIR_FILTERS;
+        item->what.traffic.ip_protocol = IPPROTO_UDP;
+        item->what.traffic.local_port = (uint16_t)(1000 + context / PAIR_FILTERS);
+        item->what.traffic.remote_port = (uint16_t)(2000 + context % PAIR_FILTERS);
+    }
     memcpy(item->what.traffic.local_address.bytes, &local, sizeof local);
     memcpy(item->what.traffic.remote_address.bytes, &remote, sizeof remote);
     item->what.bundle = &item->bundle;
@@ -88,20 +98,25 @@ state_of(const struct item *item)
     return states[0];
 }
 
-/* The clock runs while states are added, and is read at each power of ten. */
+/* The clock runs while states are added, and is read when so many contexts are there. */
 struct watch {
-    const char *mode;
+    const char *method;
     size_t first;
     size_t next;
     int64_t started_us;
-    int64_t spent_us;
-    int64_t total_us;
 };
 
 static struct watch
-watch_start(const char *mode)
+watch_start(const char *method)
 {
-    return (struct watch){ .mode = mode, .next = 1000, .started_us = clock_monotonic_us() };
+    return (struct watch){ .method = method, .next = 1000, .started_us = clock_monotonic_us() };
+}
+
+/* So many of 'count' more states, that the clock is read where it should be. */
+static size_t
+until_report(size_t next, size_t done, size_t count)
+{
+    return done < 2 * next && count > 2 * next - done ? 2 * next - done : count;
 }
 
 static void
@@ -109,19 +124,13 @@ watch_report(struct watch *watch, size_t done, bool is_end)
 {
     int64_t now_us = clock_monotonic_us();
 
-    watch->spent_us += now_us - watch->started_us;
-    watch->total_us += now_us - watch->started_us;
-    if (done >= watch->next || is_end) {
-        printf("%s: %zu to %zu states: %.2f us each\n", watch->mode, watch->first, done,
-               (double)watch->spent_us / (double)(done - watch->first));
-        watch->first = done;
-        watch->next *= 10;
-        watch->spent_us = 0;
-    }
-    if (is_end)
-        printf("%s: all %zu states: %.2f us each\n", watch->mode, done,
-               (double)watch->total_us / (double)done);
+    if (done < watch->next && !is_end)
+        return;
+    printf("%s %zu %zu %.2f\n", watch->method, watch->first, done,
+           (double)(now_us - watch->started_us) / (double)(done - watch->first));
     (void)fflush(stdout);
+    watch->first = done;
+    watch->next *= 10;
     watch->started_us = clock_monotonic_us();
 }
 
@@ -149,19 +158,23 @@ run_raw(size_t state_count)
     struct sends {
         uint8_t *bytes;
         size_t size;
-    } *sends = calloc(state_count / SEND + 1, sizeof *sends);
+        size_t end;
+    } *sends = calloc(state_count / SEND + 8, sizeof *sends);
+    size_t next = 1000;
     size_t send_count = 0;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
 
     if (sends == NULL || fd < 0)
         die("setup");
-    for (size_t i = 0; i < state_count; i += SEND) {
+    for (size_t i = 0, count = 0; i < state_count; i += count) {
         uint8_t *bytes = malloc(SEND * XFRM_MSG_MAX_SIZE);
         size_t size = 0;
-        size_t count = state_count - i < SEND ? state_count - i : SEND;
 
         if (bytes == NULL)
             die("memory");
+        count = until_report(next, i, state_count - i < SEND ? state_count - i : SEND);
+        if (i + count == 2 * next)
+            next *= 10;
         for (size_t j = 0; j < count; j++) {
             struct item item;
             struct nlmsghdr *header = (void *)(bytes + size);
@@ -174,14 +187,13 @@ run_raw(size_t state_count)
                 header->nlmsg_flags |= NLM_F_ACK;
         }
         sends[send_count].bytes = bytes;
+        sends[send_count].end = i + count;
         sends[send_count++].size = size;
     }
     struct watch watch = watch_start("raw");
     for (size_t i = 0; i < send_count; i++) {
         send_and_wait(fd, sends[i].bytes, sends[i].size);
-        if ((i + 1) * SEND >= watch.next || i + 1 == send_count)
-            watch_report(&watch, i + 1 == send_count ? state_count : (i + 1) * SEND,
-                         i + 1 == send_count);
+        watch_report(&watch, sends[i].end / 2, i + 1 == send_count);
     }
 }
 
@@ -236,11 +248,10 @@ run_plane(size_t state_count)
     for (size_t done = 0; done < state_count;) {
         size_t count = state_count - done < APPLY ? state_count - done : APPLY;
 
-        if (done < watch.next && count > watch.next - done)
-            count = watch.next - done;
+        count = until_report(watch.next, done, count);
         apply(plane, PLANE_ADD_BUNDLE, items, actions, done, count);
         done += count;
-        watch_report(&watch, done, done == state_count);
+        watch_report(&watch, done / 2, done == state_count);
     }
     plane_xfrm.close(plane);
 }
@@ -248,20 +259,25 @@ run_plane(size_t state_count)
 /* --- ip(8) ------------------------------------------------------------------------------------ */
 
 static void
-print_lines(size_t state_count)
+print_lines(size_t first, size_t end)
 {
-    for (size_t i = 0; i < state_count; i++) {
+    for (size_t i = first; i < end; i++) {
         struct item item;
         char source[INET_ADDRSTRLEN];
         char destination[INET_ADDRSTRLEN];
 
         item_init(&item, i);
         const struct kernel_sa state = state_of(&item);
+        (void)inet_ntop(AF_INET, state.source.bytes, source, sizeof source);
+        (void)inet_ntop(AF_INET, state.destination.bytes, destination, sizeof destination);
         printf("xfrm state add src %s dst %s proto esp spi %u reqid %u mode transport "
-               "replay-window %u aead rfc4106(gcm(aes)) 0x",
-               inet_ntop(AF_INET, state.source.bytes, source, sizeof source),
-               inet_ntop(AF_INET, state.destination.bytes, destination, sizeof destination),
-               state.spi, state.reqid, state.replay_window);
+               "replay-window %u sel src %s dst %s",
+               source, destination, state.spi, state.reqid, state.replay_window, source,
+               destination);
+        if (is_pair)
+            printf(" proto udp sport %u dport %u", state.selector.source_port,
+                   state.selector.destination_port);
+        fputs(" aead rfc4106(gcm(aes)) 0x", stdout);
         for (size_t j = 0; j < KEY_SIZE; j++)
             printf("%02x", key_bytes[j]);
         puts(" 128");
@@ -271,16 +287,23 @@ print_lines(size_t state_count)
 int
 main(int argc, char **argv)
 {
-    size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+    size_t first = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
+    size_t end = argc > 3 ? strtoul(argv[argc - 1], NULL, 10) : 0;
 
-    if (count > 0 && strcmp(argv[1], "raw") == 0) {
-        run_raw(2 * count);
-    } else if (count > 0 && strcmp(argv[1], "plane") == 0) {
-        run_plane(2 * count);
-    } else if (count > 0 && strcmp(argv[1], "ip") == 0) {
-        print_lines(2 * count);
+    if (end <= first || (strcmp(argv[2], "peers") != 0 && strcmp(argv[2], "pair") != 0))
+        end = 0;
+    else
+        is_pair = strcmp(argv[2], "pair") == 0;
+    if (end > 0 && argc == 4 && strcmp(argv[1], "raw") == 0) {
+        run_raw(2 * end);
+    } else if (end > 0 && argc == 4 && strcmp(argv[1], "plane") == 0) {
+        run_plane(2 * end);
+    } else if (end > 0 && argc == 5 && strcmp(argv[1], "ip") == 0) {
+        print_lines(2 * first, 2 * end);
     } else {
-        fputs("usage: plane_bench raw|plane|ip COUNT\n", stderr);
+        fputs("usage: plane_bench raw|plane LAYOUT COUNT, plane_bench ip LAYOUT FIRST END\n"
+              "LAYOUT is peers or pair\n",
+              stderr);
         return 2;
     }
     return EXIT_SUCCESS;
