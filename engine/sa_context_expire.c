@@ -15,6 +15,7 @@ enum { DUE_BUDGET = 4096, RESUME_BUDGET = 4096 };
 
 /* A failure for want of memory is tried again after so long. */
 #define RETRY_MS 100
+#define ASK_AGAIN_MS 1000
 
 static int64_t next_due(const struct engine_state *state);
 static void run_due(struct engine_state *state);
@@ -270,8 +271,14 @@ judge(struct engine_state *state,
     if (what.bundle->idle_timeout_seconds == 0)
         return false;
     *reason_out = IPSEC_REASON_IDLE;
-    /* What the plane can't tell counts as not used; what it lost ends by its own report. */
-    (void)!state->sa.plane_ops->read_counters(state->sa.plane, &what, &counters);
+    /* What the plane lost ends by its own report, and counts as not used; one that does not answer
+     * now is asked again. */
+    enum ipsec_status status =
+        state->sa.plane_ops->read_counters(state->sa.plane, &what, &counters);
+    if (status != IPSEC_OK && status != IPSEC_NOT_FOUND) {
+        *next_ms = earlier(*next_ms, state->clock_ms + ASK_AGAIN_MS);
+        return false;
+    }
     if (counters.last_used_ms == 0)
         sa_bundle_see(what.bundle, counters.packets, state->clock_ms);
     int64_t used_ms =

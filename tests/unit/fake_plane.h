@@ -44,7 +44,8 @@ static struct {
     bool loses;                     /* resume finds nothing */
     enum ipsec_status resume_fails; /* IPSEC_OK: it does not */
     struct plane_counters counters;
-    struct plane_event ended[8]; /* told once */
+    enum ipsec_status counters_fail; /* IPSEC_OK: they do not */
+    struct plane_event ended[8];     /* told once */
     size_t ended_count;
     bool has_lost_ends;
     struct plane_drift drift;
@@ -249,6 +250,8 @@ fake_plane_read_counters(struct plane *plane,
 {
     (void)plane;
     *counters_out = fake_plane_state.counters;
+    if (fake_plane_state.counters_fail != IPSEC_OK)
+        return fake_plane_state.counters_fail;
     return fake_plane_find(what->context_id, what->direction) == NULL ? IPSEC_NOT_FOUND : IPSEC_OK;
 }
 

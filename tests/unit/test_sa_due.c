@@ -190,6 +190,27 @@ traffic_puts_the_idle_end_off(void **test_state)
     assert_int_equal(last_reason(&sa), IPSEC_REASON_IDLE);
 }
 
+static void
+a_plane_that_does_not_answer_ends_no_idle_sa(void **test_state)
+{
+    struct sa_fixture sa = sa_begin(test_state);
+
+    memset(&fake_plane_state, 0, sizeof fake_plane_state);
+    sa.state->sa.plane_ops = &fake_plane;
+    uint64_t id = active_with(&sa, (struct ipsec_lifetime){ .seconds = 0 }, 300,
+                              (struct ipsec_lifetime){ .seconds = 1000 }, 0);
+
+    advance(&sa, 300000);
+    fake_plane_state.counters_fail = IPSEC_RPC_OUT_OF_RESOURCES;
+    nothing_is_due(&sa);
+    assert_int_equal(state_of(&sa, id), IPSEC_SA_CONTEXT_ACTIVE);
+    assert_int_equal(sa_context_due_source.next(sa.state), sa.state->clock_ms + 1000);
+    fake_plane_state.counters_fail = IPSEC_OK;
+    advance(&sa, 1000);
+    run_due(&sa);
+    assert_int_equal(state_of(&sa, id), GONE);
+}
+
 /* Some kernels count packets and don't tell when the last one came. */
 static void
 packets_since_the_last_look_put_the_idle_end_off(void **test_state)
@@ -454,6 +475,7 @@ main(void)
         FIXTURE_TEST(a_second_expire_does_not_restart_the_minute),
         FIXTURE_TEST(without_packets_idle_time_runs_from_the_add),
         FIXTURE_TEST(traffic_puts_the_idle_end_off),
+        FIXTURE_TEST(a_plane_that_does_not_answer_ends_no_idle_sa),
         FIXTURE_TEST(packets_since_the_last_look_put_the_idle_end_off),
         FIXTURE_TEST(an_spi_rests_after_its_context),
         FIXTURE_TEST(a_batch_does_a_bounded_part_of_what_is_due),
