@@ -52,7 +52,7 @@ router_allowed(const char *path, char *methods, size_t methods_size)
     size_t length = 0;
 
     for (size_t i = 0; i < router_route_count() && !is_spelled_out; i++)
-        is_spelled_out = strcmp(router_route(i)->path, path) == 0;
+        is_spelled_out = path_matches(router_route(i)->path, path, &argument) && argument == NULL;
     methods[0] = '\0';
     for (size_t i = 0; i < router_route_count() && length < methods_size; i++) {
         const struct api_route *route = router_route(i);

@@ -90,6 +90,7 @@ allowed_methods_are_those_of_the_path(void **state)
         { "/sa-contexts/security", "GET, HEAD, PUT, DELETE" },
         { "/sa-contexts/batch", "POST" },
         { "/whoami", "GET, HEAD" },
+        { "/errors/{code}", "GET, HEAD" }, /* braces are nothing special in a path */
         { "/nowhere", "" },
     };
 
