@@ -45,11 +45,16 @@ class Model(Sessions, Policies, Contexts, Bundles):
     def apply(self, op):
         """Runs a call; a dry run answers the same and leaves no trace."""
         if op.get("dryRun"):
-            return copy.deepcopy(self).apply({k: v for k, v in op.items() if k != "dryRun"})
+            return self.twin().apply({k: v for k, v in op.items() if k != "dryRun"})
         try:
             return self.run(op)
         except Refused as refused:
             return Answer(refused.status, refused.code)
+
+    def twin(self):
+        """A copy to try something with.  What is never changed in place is shared."""
+        shared = {id(part): part for part in (self.rights, self.weights)}
+        return copy.deepcopy(self, {**shared, id(self.replays): dict(self.replays)})
 
     def run(self, op):
         return getattr(self, "op_" + op["op"])(op)

@@ -40,6 +40,9 @@ class Policy:
         self.context = None  # name of the provider context that a filter refers to
         self.tunnel = None  # name of the tunnel that it is part of
 
+    def __deepcopy__(self, memo):
+        return copy.copy(self)  # 'spec' does not change once it is here
+
     def lifetime(self):
         return "static" if self.owner is None else "dynamic"
 

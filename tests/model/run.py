@@ -7,7 +7,6 @@ the model holds, where the call under way has happened or has not.  A sequence t
 difference is shrunk and printed, one call a line; --replay FILE runs such a file."""
 
 import argparse
-import copy
 import json
 import os
 import random
@@ -250,7 +249,7 @@ class Run:
         self.service.kill()
         rest = self.follower.rest()
         self.service.start()
-        happened = copy.deepcopy(self.model)
+        happened = self.model.twin()
         expected = happened.apply(inner)
         changes = happened.take_changes()
         happened.restart()
