@@ -116,8 +116,9 @@ ipsec_engine_open_on(const struct ipsec_engine_options *options,
     enum ipsec_status status = make_engine(options, ops, path, plane_ops, fault, &engine);
 
     *engine_out = NULL;
-    if (status == IPSEC_OK)
-        status = start_thread(engine, fault);
+    if (engine == NULL)
+        return status;
+    status = start_thread(engine, fault);
     if (status != IPSEC_OK) {
         free_engine(engine);
         return status;
@@ -133,16 +134,7 @@ ipsec_engine_open_unthreaded(const struct ipsec_engine_options *options,
                              struct ipsec_fault *fault,
                              struct ipsec_engine **engine_out)
 {
-    struct ipsec_engine *engine;
-    enum ipsec_status status = make_engine(options, ops, path, NULL, fault, &engine);
-
-    *engine_out = NULL;
-    if (status != IPSEC_OK) {
-        free_engine(engine);
-        return status;
-    }
-    *engine_out = engine;
-    return IPSEC_OK;
+    return make_engine(options, ops, path, NULL, fault, engine_out);
 }
 
 void
@@ -294,7 +286,7 @@ check_options(const struct ipsec_engine_options *options, struct ipsec_fault *fa
     return IPSEC_OK;
 }
 
-/* All but its thread.  On failure what there is of it is left in '*engine_out', to be freed. */
+/* All but its thread.  '*engine_out' is null on failure. */
 static enum ipsec_status
 make_engine(const struct ipsec_engine_options *options,
             const struct store_ops *ops,
@@ -320,8 +312,13 @@ make_engine(const struct ipsec_engine_options *options,
         .abandoned_after_ms = options->abandoned_after_ms,
     };
     handover_init(&engine->handover, options->queue_depth);
+    status = open_state(engine, path, plane_ops, fault);
+    if (status != IPSEC_OK) {
+        free_engine(engine);
+        return status;
+    }
     *engine_out = engine;
-    return open_state(engine, path, plane_ops, fault);
+    return IPSEC_OK;
 }
 
 static enum ipsec_status

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Labels: slow
 """The wall clock jumps by hours, forth and back, under a running daemon (libfaketime moves it and
 leaves the others alone): lifetimes and sessions end when their time has passed and not before,
 answers are remembered, events stay in order, certificates are judged by the time that it is."""

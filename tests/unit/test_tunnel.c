@@ -48,6 +48,18 @@ filter_of(const struct fixture *fixture, uint64_t id)
     return filter_table_find(&fixture->state.filters, id)->filter;
 }
 
+/* Member by member: there is padding between them. */
+static void
+assert_same(const struct ipsec_tunnel_made *a, const struct ipsec_tunnel_made *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_memory_equal(&a->key, &b->key, sizeof a->key);
+    assert_int_equal(a->revision, b->revision);
+    assert_int_equal(a->main_mode_id, b->main_mode_id);
+    assert_int_equal(a->filter_count, b->filter_count);
+    assert_memory_equal(a->filter_ids, b->filter_ids, a->filter_count * sizeof *a->filter_ids);
+}
+
 static void
 assert_nothing_left(const struct fixture *fixture)
 {
@@ -117,7 +129,7 @@ a_tunnel_between_two_points_has_no_forward_filters(void **state)
     const struct ipsec_tunnel_made made = add_tunnel(&fixture->session, &tunnel);
     assert_int_equal(made.filter_count, 2);
     assert_int_equal(ipsec_tunnel_get(&fixture->session, made.id, &again), IPSEC_OK);
-    assert_memory_equal(&again, &made, sizeof made);
+    assert_same(&again, &made);
     assert_int_equal(ipsec_tunnel_delete(&fixture->session, made.id), IPSEC_OK);
     assert_int_equal(ipsec_tunnel_get(&fixture->session, made.id, &again),
                      IPSEC_PROVIDER_CONTEXT_NOT_FOUND);
@@ -196,7 +208,7 @@ a_tunnel_in_use_stays_whole(void **state)
     end_batch(fixture);
     assert_int_equal(ipsec_tunnel_delete(&fixture->session, made.id), IPSEC_IN_USE);
     assert_int_equal(ipsec_tunnel_get(&fixture->session, made.id, &again), IPSEC_OK);
-    assert_memory_equal(&again, &made, sizeof made);
+    assert_same(&again, &made);
     assert_int_equal(fixture->state.batch.change_count, 0);
     assert_int_equal(ipsec_sa_context_delete_by_id(&fixture->session, context), IPSEC_OK);
 

@@ -25,7 +25,7 @@ static int
 set_up(void **state)
 {
     (void)state;
-    board = (struct turn_board){ 0 };
+    board = (struct turn_board){ .latest = NULL };
     queue = (struct turn_queue){ .board = &board };
     callers[0] = turn_queue_enter(&queue, alice);
     callers[1] = turn_queue_enter(&queue, bob);
