@@ -351,7 +351,7 @@ count_principal(struct connection *connection)
     connection->principal =
         principal_limits_enter(pool->principal_limits, connection->identity->principal);
     if (connection->principal != NULL) {
-        connection->caller = turn_queue_enter(pool->turns, connection->principal);
+        connection->caller = turn_queue_enter(pool->turns, connection->identity->principal);
         return;
     }
     metrics_count_refusal(pool->metrics, METRICS_LIMIT_REACHED);

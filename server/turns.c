@@ -12,7 +12,7 @@ enum { ANSWER_SIZE_FADES = 16 };
 
 struct turn_caller {
     UT_hash_handle hh;
-    const void *principal;
+    uint64_t principal; /* a number for his name */
     uint32_t connections;
     uint32_t in_flight; /* cost of the turns that were taken in this round */
     uint32_t round;
@@ -23,25 +23,27 @@ struct turn_caller {
     struct turn_caller *next_waiting;
 };
 
-static void note_caller(struct turn_board *board, const void *principal, int64_t now_ms);
-static uint32_t budget_of(const struct turn_board *board, const void *principal, int64_t now_ms);
+static uint64_t number_of(const char *principal);
+static void note_caller(struct turn_board *board, uint64_t principal, int64_t now_ms);
+static uint32_t budget_of(const struct turn_board *board, uint64_t principal, int64_t now_ms);
 static uint32_t cost_of(size_t body_size, size_t answer_size);
 static bool fits(const struct turn_caller *caller, uint32_t cost, uint32_t budget);
 static void go_on(struct turn_caller *caller, struct turn *turn, int64_t now_ms);
 static void append_waiting(struct turn_queue *queue, struct turn_caller *caller);
 
 struct turn_caller *
-turn_queue_enter(struct turn_queue *queue, const void *principal)
+turn_queue_enter(struct turn_queue *queue, const char *principal)
 {
+    const uint64_t number = number_of(principal);
     struct turn_caller *caller;
 
-    HASH_FIND_PTR(queue->callers, &principal, caller);
+    HASH_FIND(hh, queue->callers, &number, sizeof number, caller);
     if (caller == NULL) {
         caller = calloc(1, sizeof *caller);
         if (caller == NULL)
             return NULL;
-        caller->principal = principal;
-        HASH_ADD_PTR(queue->callers, principal, caller);
+        caller->principal = number;
+        HASH_ADD(hh, queue->callers, principal, sizeof caller->principal, caller);
         if (caller->hh.tbl == NULL) { /* no memory for the table */
             free(caller);
             return NULL;
@@ -142,9 +144,20 @@ turn_queue_next(struct turn_queue *queue, int64_t now_ms)
     return NULL;
 }
 
+/* The same whenever he comes back: FNV-1a.  Two who had the same would share their turns. */
+static uint64_t
+number_of(const char *principal)
+{
+    uint64_t number = UINT64_C(0xcbf29ce484222325);
+
+    for (; *principal != '\0'; principal++)
+        number = (number ^ (unsigned char)*principal) * UINT64_C(0x100000001b3);
+    return number;
+}
+
 /* Workers may overtake each other here; then somebody is found alone, or not, a request later. */
 static void
-note_caller(struct turn_board *board, const void *principal, int64_t now_ms)
+note_caller(struct turn_board *board, uint64_t principal, int64_t now_ms)
 {
     int64_t latest_ms = atomic_load_explicit(&board->latest_ms, memory_order_relaxed);
 
@@ -157,7 +170,7 @@ note_caller(struct turn_board *board, const void *principal, int64_t now_ms)
 }
 
 static uint32_t
-budget_of(const struct turn_board *board, const void *principal, int64_t now_ms)
+budget_of(const struct turn_board *board, uint64_t principal, int64_t now_ms)
 {
     bool is_latest = atomic_load_explicit(&board->latest, memory_order_relaxed) == principal;
     int64_t other_ms = is_latest ? atomic_load_explicit(&board->other_ms, memory_order_relaxed)

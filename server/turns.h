@@ -33,7 +33,7 @@ enum {
 
 /* Who was served last, in all workers.  All zero at the begin. */
 struct turn_board {
-    _Atomic(const void *) latest;
+    _Atomic uint64_t latest; /* a number for him, 0: nobody */
     _Atomic int64_t latest_ms;
     _Atomic int64_t other_ms; /* when somebody else than 'latest' was */
 };
@@ -59,9 +59,8 @@ struct turn_queue {
     uint32_t waiting; /* turns */
 };
 
-/* One more connection of 'principal', whose address stands for him; null when there is no memory.
- */
-struct turn_caller *turn_queue_enter(struct turn_queue *queue, const void *principal);
+/* One more connection of 'principal'; null when there is no memory. */
+struct turn_caller *turn_queue_enter(struct turn_queue *queue, const char *principal);
 /* No turn of that connection is left. */
 void turn_queue_leave(struct turn_queue *queue, struct turn_caller *caller);
 

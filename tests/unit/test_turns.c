@@ -4,6 +4,7 @@
 #include "server/turns.h"
 
 #include <setjmp.h>
+#include <string.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ static int
 set_up(void **state)
 {
     (void)state;
-    board = (struct turn_board){ .latest = NULL };
+    board = (struct turn_board){ .latest = 0 };
     queue = (struct turn_queue){ .board = &board };
     callers[0] = turn_queue_enter(&queue, alice);
     callers[1] = turn_queue_enter(&queue, bob);
@@ -81,6 +82,23 @@ who_is_alone_goes_on_at_once(void **state)
     (void)state;
     assert_int_equal(take(0, 0, MANY, 100), MANY);
     assert_null(turn_queue_next(&queue, START_MS));
+    give_back(0, 0, MANY);
+}
+
+/* All his connections went, and another one says the same name: he is still alone. */
+static void
+who_comes_back_is_no_other(void **state)
+{
+    char name[sizeof alice];
+
+    (void)state;
+    assert_int_equal(take(0, 0, 1, 0), 1);
+    give_back(0, 0, 1);
+    turn_queue_leave(&queue, callers[0]);
+    memcpy(name, alice, sizeof name);
+    callers[0] = turn_queue_enter(&queue, name);
+    assert_non_null(callers[0]);
+    assert_int_equal(take(0, 0, MANY, 0), MANY);
     give_back(0, 0, MANY);
 }
 
@@ -207,6 +225,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_is_alone_goes_on_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_comes_back_is_no_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(beside_another_each_has_a_share, set_up, tear_down),
         cmocka_unit_test_setup_teardown(those_who_wait_go_on_one_after_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_request_above_the_share_goes_alone, set_up, tear_down),
