@@ -4,10 +4,10 @@
 #include "server/turns.h"
 
 #include <setjmp.h>
-#include <string.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
