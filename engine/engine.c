@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,8 +420,12 @@ run_round(struct ipsec_engine *engine)
     struct policy_lock *policy = &engine->state.policy;
     bool closed = false;
 
-    if (engine->waiting == NULL)
+    if (engine->waiting == NULL) {
+        /* Workers that wait for a processor have calls for this batch.  Costs an idle machine
+         * nothing. */
+        (void)sched_yield();
         engine->waiting = handover_take(&engine->handover, time_to_wait(engine), &closed);
+    }
     if ((closed || handover_is_draining(&engine->handover)) && !policy->stopped)
         policy_lock_stop(policy);
     if (engine->runner.store_fault.status != IPSEC_OK &&

@@ -155,7 +155,7 @@ connection_enter(struct connection *connection, enum connection_phase phase)
         break;
     }
     connection->phase = phase;
-    connection->deadline_ms = timeout_ms == 0 ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+    connection->deadline_ms = timeout_ms == 0 ? INT64_MAX : pool->now_ms + timeout_ms;
 }
 
 void

@@ -60,6 +60,7 @@ struct connection_pool {
     int64_t idle_timeout_ms;
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
+    int64_t now_ms; /* monotonic, when the worker's round began: exact enough for deadlines */
     struct lingerers lingerers;
     int handshake_fd;         /* epoll set of the unfinished handshakes */
     uint32_t handshakes;      /* how many are in it */

@@ -101,7 +101,7 @@ request_completed(struct request *request)
     connection_enter(request->connection, CONNECTION_IDLE);
     stream_close(request->stream);
     request->stream = NULL;
-    turn_give_back(&request->turn, 0, clock_monotonic_ms());
+    turn_give_back(&request->turn, 0, request->worker->pool.now_ms);
     worker_request_free(request->worker, request);
 }
 
@@ -208,7 +208,7 @@ take_turn(struct request *request)
 
     if (connection->caller != NULL && request->turn.caller == NULL &&
         !turn_queue_take(&worker->turns, connection->caller, &request->turn, request->body.size,
-                         clock_monotonic_ms())) {
+                         worker->pool.now_ms)) {
         connection_enter(connection, CONNECTION_BUSY);
         MHD_suspend_connection(request->native);
         return MHD_YES;
@@ -297,7 +297,7 @@ conclude(struct request *request)
                    strcmp(call->method, "HEAD") != 0;
 
     request->stage = REQUEST_ANSWERED;
-    turn_give_back(&request->turn, call->answer.body.size, clock_monotonic_ms());
+    turn_give_back(&request->turn, call->answer.body.size, worker->pool.now_ms);
     metrics_count_request(&worker->metrics, api_call_operation_index(call), call->answer.status,
                           status, duration_us);
     if (!audit_enabled(worker->common->audit) ||

@@ -267,6 +267,7 @@ serve(void *argument)
 
     library_attach(&worker->metrics);
     while (true) {
+        worker->pool.now_ms = clock_monotonic_ms();
         bool sweeping = connection_pool_refresh(&worker->pool);
 
         finish_calls(worker);
@@ -387,9 +388,8 @@ release_turns(struct worker *worker)
 {
     if (worker->turns.waiting == 0)
         return;
-    int64_t now_ms = clock_monotonic_ms();
     struct turn *turn;
-    while ((turn = turn_queue_next(&worker->turns, now_ms)) != NULL)
+    while ((turn = turn_queue_next(&worker->turns, worker->pool.now_ms)) != NULL)
         MHD_resume_connection(request_of_turn(turn)->native);
 }
 
