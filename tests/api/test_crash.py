@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Labels: slow
+# Alone: it fills the machine.
 """kill -9 at random moments under 64 parallel creators.
 
 After every restart: no acknowledged create is missing, no id was given twice, a repeat of an

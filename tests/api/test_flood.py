@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Labels: slow
+# Alone: it fills the machine, and looks at how much the daemon takes of it meanwhile.
 """Crowds over real TLS: ten thousand idle connections, handshakes that never end or end at once,
 renegotiation.  A good caller is served throughout, and what they took is given back."""
 

@@ -139,20 +139,19 @@ stop_daemon
 wait $LISTENER
 is "the service manager is told" "$(xargs <"$WORK/notified")" "READY=1 RELOADING=1 READY=1 STOPPING=1"
 
-PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-python3 - "$PORT" "$SA_CONTEXTD" "${COMMON[@]}" 2>"$LOG" <<'PY' &
+python3 - "$SA_CONTEXTD" "${COMMON[@]}" 2>"$LOG" <<'PY' &
 import os, socket, sys
-s = socket.socket(); s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(64)
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(64)
 fd = s.detach()
 if fd != 3:
     os.dup2(fd, 3)
 os.set_inheritable(3, True)
 os.environ["LISTEN_FDS"] = "1"; os.environ["LISTEN_PID"] = str(os.getpid())
-os.execv(sys.argv[2], sys.argv[2:])
+os.execv(sys.argv[1], sys.argv[1:])
 PY
 DAEMON_PID=$!
-URL=https://127.0.0.1:$PORT
 for _ in $(seq 100); do grep -q '"event":"listening"' "$LOG" && break; sleep 0.05; done
+URL=https://$(sed -n 's/.*"event":"listening","address":"\([^"]*\)".*/\1/p' "$LOG")
 call GET /whoami
 answered "a passed socket is served" 200
 

@@ -126,7 +126,7 @@ done
 check "the server certificate is still the new one" test "$(serial)" != "$BEFORE"
 
 # A kept connection whose certificate is revoked is cut; the others stay.
-hold() { # hold CLIENT: a connection that asks once a second, its answers go to hold.CLIENT
+hold() { # hold CLIENT: a connection that asks five times a second, its answers go to hold.CLIENT
     {
         for _ in $(seq 80); do
             printf 'GET /whoami HTTP/1.1\r\nHost: localhost\r\n\r\n'
@@ -139,16 +139,23 @@ hold later &
 LATER=$!
 hold orchestrator &
 STAYING=$!
-sleep 1
+until_served() { # until_served CLIENT COUNT: at least so often
+    for _ in $(seq 200); do
+        [ "$(grep -sc '200 OK' "$WORK/hold.$1")" -ge "$2" ] 2>/dev/null && return
+        sleep 0.05
+    done
+}
+until_served later 1
+until_served orchestrator 1
 pki revoke later
 cat "$PKI/crl.pem" "$PKI/below-crl.pem" >"$WORK/crl.pem"
 reload reloaded
-for _ in $(seq 30); do kill -0 $LATER 2>/dev/null || break; sleep 0.1; done
+for _ in $(seq 100); do kill -0 $LATER 2>/dev/null || break; sleep 0.1; done
 check "a revoked caller's connection is cut" sh -c "! kill -0 $LATER 2>/dev/null"
 check "it had been served" grep -q 'orchestrator/9' "$WORK/hold.later"
 check "another one's is not" kill -0 $STAYING
 count=$(grep -c '200 OK' "$WORK/hold.orchestrator")
-sleep 1
+until_served orchestrator $((count + 2))
 check "and goes on being served" test "$(grep -c '200 OK' "$WORK/hold.orchestrator")" -gt "$count"
 kill $STAYING $LATER 2>/dev/null
 wait $STAYING $LATER 2>/dev/null
@@ -168,11 +175,11 @@ wait $BRIEF 2>/dev/null
 # Rights follow at once, also on kept connections.
 hold stranger &
 HOLDER=$!
-sleep 0.5
+until_served stranger 1
 jq '.saDatabase.dacl += [{"type": "allow", "principal": "everyone", "rights": ["FWPM_ACTRL_READ_STATS"]}]' \
     "$WORK/access.json" >"$WORK/access.new" && cp "$WORK/access.new" "$WORK/access.json"
 reload reloaded
-sleep 0.7
+until_served stranger $(($(grep -c '200 OK' "$WORK/hold.stranger") + 2))
 check "a kept connection has its new rights" grep -q READ_STATS "$WORK/hold.stranger"
 kill $HOLDER 2>/dev/null
 wait $HOLDER 2>/dev/null

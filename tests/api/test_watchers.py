@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Labels: slow
+# Alone: it fills the machine.
 """Watching SA contexts under load: nothing is missed and nothing comes twice, over broken
 connections and kill -9, too; a watcher who may not watch any more is cut, and a slow one costs
 nobody else."""
