@@ -174,7 +174,7 @@ check_rule(struct ipsec_session *session, const struct ipsec_call *call)
     const struct replay_record *record = NULL;
 
     if (status != IPSEC_OK && call->replay.wanted && !call->dry_run)
-        record = replay_find(&state->replays, call->replay.key_digest, state->now_ms);
+        record = replay_find(&state->replays, call->replay.key_digest, state->steady_ms);
     if (record == NULL || !is_same_request(call, record))
         return status;
     session->fault->status = IPSEC_OK;
