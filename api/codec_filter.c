@@ -4,7 +4,6 @@
 #include "api/condition_values.h"
 #include "api/filter_names.h"
 #include "api/filter_values.h"
-#include "api/query.h"
 #include "api/resource.h"
 
 static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
@@ -253,18 +252,7 @@ const struct codec_object codec_filter_created = {
  */
 
 static const struct codec_field query_fields[] = {
-    CODEC_FIELD(filter_query,
-                limit,
-                "limit",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .maximum = LIST_LIMIT_MAXIMUM,
-                .summary = "How many items at most; 100 when left out."),
-    CODEC_FIELD(filter_query,
-                cursor,
-                "cursor",
-                .kind = CODEC_CHARS,
-                .summary = "The nextCursor of the page before, with the same filters."),
+    PAGE_QUERY_FIELDS(filter_query),
     CODEC_FIELD(filter_query,
                 layer,
                 "layer",
@@ -298,12 +286,7 @@ static const struct codec_field list_fields[] = {
                 .count_size = sizeof(size_t),
                 .flags = CODEC_REQUIRED,
                 .summary = "In the order of their ids."),
-    CODEC_FIELD(filter_list,
-                next_cursor,
-                "nextCursor",
-                .kind = CODEC_CHARS,
-                .summary = "Where the next page begins; absent at the end.  A page may be short, "
-                           "even empty, although more follow."),
+    PAGE_NEXT_CURSOR_FIELD(filter_list),
 };
 
 const struct codec_object codec_filter_list = {
@@ -330,7 +313,5 @@ check_query(struct codec_decoder *decoder, void *object)
     struct filter_query *query = object;
     struct cursor_scope scope = filter_query_scope(query);
 
-    if (query->limit == 0)
-        query->limit = LIST_LIMIT_DEFAULT;
-    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+    return page_query_check(decoder, &query->page, &scope);
 }

@@ -5,7 +5,6 @@
 #include "api/codec_policy.h"
 #include "api/filter_names.h"
 #include "api/policy_names.h"
-#include "api/query.h"
 #include "api/resource.h"
 
 static enum ipsec_status check_arm(struct codec_decoder *decoder, void *object);
@@ -189,18 +188,7 @@ const struct codec_object codec_provider_context_created = {
 /* --- The list --------------------------------------------------------------------------------- */
 
 static const struct codec_field query_fields[] = {
-    CODEC_FIELD(provider_context_query,
-                limit,
-                "limit",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .maximum = LIST_LIMIT_MAXIMUM,
-                .summary = "How many items at most; 100 when left out."),
-    CODEC_FIELD(provider_context_query,
-                cursor,
-                "cursor",
-                .kind = CODEC_CHARS,
-                .summary = "The nextCursor of the page before, with the same filters."),
+    PAGE_QUERY_FIELDS(provider_context_query),
     CODEC_FIELD(provider_context_query,
                 type,
                 "type",
@@ -233,12 +221,7 @@ static const struct codec_field list_fields[] = {
                 .count_size = sizeof(size_t),
                 .flags = CODEC_REQUIRED,
                 .summary = "In the order of their ids."),
-    CODEC_FIELD(provider_context_list,
-                next_cursor,
-                "nextCursor",
-                .kind = CODEC_CHARS,
-                .summary = "Where the next page begins; absent at the end.  A page may be short, "
-                           "even empty, although more follow."),
+    PAGE_NEXT_CURSOR_FIELD(provider_context_list),
 };
 const struct codec_object codec_provider_context_list = {
     .name = "ProviderContextList",
@@ -264,9 +247,7 @@ check_query(struct codec_decoder *decoder, void *object)
     struct provider_context_query *query = object;
     struct cursor_scope scope = provider_context_query_scope(query);
 
-    if (query->limit == 0)
-        query->limit = LIST_LIMIT_DEFAULT;
-    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+    return page_query_check(decoder, &query->page, &scope);
 }
 
 /* --- Helpers ---------------------------------------------------------------------------------- */

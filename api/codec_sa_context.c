@@ -3,7 +3,6 @@
  * codec_sa_context.c: SA contexts, their creation and their list as JSON. */
 #include <string.h>
 
-#include "api/query.h"
 #include "api/resource.h"
 #include "api/sa_labels_text.h"
 #include "api/traffic_fields.h"
@@ -228,18 +227,7 @@ const struct codec_object codec_sa_context_created = {
 };
 
 static const struct codec_field query_fields[] = {
-    CODEC_FIELD(sa_context_query,
-                limit,
-                "limit",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .maximum = LIST_LIMIT_MAXIMUM,
-                .summary = "How many items at most; 100 when left out."),
-    CODEC_FIELD(sa_context_query,
-                cursor,
-                "cursor",
-                .kind = CODEC_CHARS,
-                .summary = "The nextCursor of the page before, with the same filters."),
+    PAGE_QUERY_FIELDS(sa_context_query),
     CODEC_FIELD(sa_context_query,
                 match.local_subnet,
                 "localAddress",
@@ -306,12 +294,7 @@ static const struct codec_field list_fields[] = {
                 .count_size = sizeof(size_t),
                 .flags = CODEC_REQUIRED,
                 .summary = "In the order of their ids."),
-    CODEC_FIELD(sa_context_list,
-                next_cursor,
-                "nextCursor",
-                .kind = CODEC_CHARS,
-                .summary = "Where the next page begins; absent at the end.  A page may be short, "
-                           "even empty, although more follow."),
+    PAGE_NEXT_CURSOR_FIELD(sa_context_list),
 };
 
 const struct codec_object codec_sa_context_list = {
@@ -343,8 +326,6 @@ check_query(struct codec_decoder *decoder, void *object)
     struct sa_context_query *query = object;
     struct cursor_scope scope = sa_context_query_scope(query);
 
-    if (query->limit == 0)
-        query->limit = LIST_LIMIT_DEFAULT;
     if (query->label[0] != '\0') {
         struct codec_step step = { .member = "label" };
 
@@ -357,7 +338,7 @@ check_query(struct codec_decoder *decoder, void *object)
             return status;
         query->match.labels = &query->labels;
     }
-    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+    return page_query_check(decoder, &query->page, &scope);
 }
 
 static void

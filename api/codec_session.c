@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * codec_session.c: sessions and transactions as JSON. */
-#include "api/query.h"
 #include "api/resource.h"
 
 static const struct codec_name session_flag_rows[] = {
@@ -155,18 +154,7 @@ const struct codec_object codec_begin_transaction = {
 };
 
 static const struct codec_field query_fields[] = {
-    CODEC_FIELD(session_query,
-                limit,
-                "limit",
-                .kind = CODEC_UNSIGNED,
-                .minimum = 1,
-                .maximum = LIST_LIMIT_MAXIMUM,
-                .summary = "How many items at most; 100 when left out."),
-    CODEC_FIELD(session_query,
-                cursor,
-                "cursor",
-                .kind = CODEC_CHARS,
-                .summary = "The nextCursor of the page before."),
+    PAGE_QUERY_FIELDS(session_query),
 };
 
 const struct codec_object codec_session_query = {
@@ -187,12 +175,7 @@ static const struct codec_field list_fields[] = {
                 .count_size = sizeof(size_t),
                 .flags = CODEC_REQUIRED,
                 .summary = "The caller's own, in the order they were opened."),
-    CODEC_FIELD(session_list,
-                next_cursor,
-                "nextCursor",
-                .kind = CODEC_CHARS,
-                .summary = "Where the next page begins; absent at the end.  A page may be short, "
-                           "even empty, although more follow."),
+    PAGE_NEXT_CURSOR_FIELD(session_list),
 };
 
 const struct codec_object codec_session_list = {
@@ -217,7 +200,5 @@ check_query(struct codec_decoder *decoder, void *object)
     struct session_query *query = object;
     struct cursor_scope scope = session_query_scope();
 
-    if (query->limit == 0)
-        query->limit = LIST_LIMIT_DEFAULT;
-    return query_check_cursor(decoder, query->cursor, &scope, &query->after);
+    return page_query_check(decoder, &query->page, &scope);
 }

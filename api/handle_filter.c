@@ -36,7 +36,7 @@ handle_list_filters(struct api_call *call, struct ipsec_session *session)
 
     if (query->key_given)
         return list_by_key(call, session);
-    return ipsec_filter_enum(session, layer, query->after, query->limit, &reply->page);
+    return ipsec_filter_enum(session, layer, query->page.after, query->page.limit, &reply->page);
 }
 
 enum ipsec_status
@@ -51,8 +51,7 @@ handle_conclude_filter_list(struct api_call *call)
     struct cursor_scope scope = filter_query_scope(call->in);
     struct filter_list *reply = call->out;
 
-    if (reply->page.next != 0)
-        cursor_encode(reply->page.next, &scope, reply->next_cursor);
+    page_conclude(reply->page.next, &scope, reply->next_cursor);
 }
 
 void

@@ -38,7 +38,8 @@ handle_list_provider_contexts(struct api_call *call, struct ipsec_session *sessi
 
     if (query->key_given)
         return list_by_key(call, session);
-    return ipsec_provider_context_enum(session, type, query->after, query->limit, &reply->page);
+    return ipsec_provider_context_enum(session, type, query->page.after, query->page.limit,
+                                       &reply->page);
 }
 
 enum ipsec_status
@@ -53,8 +54,7 @@ handle_conclude_provider_context_list(struct api_call *call)
     struct cursor_scope scope = provider_context_query_scope(call->in);
     struct provider_context_list *reply = call->out;
 
-    if (reply->page.next != 0)
-        cursor_encode(reply->page.next, &scope, reply->next_cursor);
+    page_conclude(reply->page.next, &scope, reply->next_cursor);
 }
 
 void

@@ -75,7 +75,8 @@ handle_list_sa_contexts(struct api_call *call, struct ipsec_session *session)
     const struct sa_context_query *query = call->in;
     struct sa_context_list *reply = call->out;
 
-    return ipsec_sa_context_enum(session, &query->match, query->after, query->limit, &reply->page);
+    return ipsec_sa_context_enum(session, &query->match, query->page.after, query->page.limit,
+                                 &reply->page);
 }
 
 enum ipsec_status
@@ -90,8 +91,7 @@ handle_conclude_sa_context_list(struct api_call *call)
     struct cursor_scope scope = sa_context_query_scope(call->in);
     struct sa_context_list *reply = call->out;
 
-    if (reply->page.next != 0)
-        cursor_encode(reply->page.next, &scope, reply->next_cursor);
+    page_conclude(reply->page.next, &scope, reply->next_cursor);
 }
 
 void

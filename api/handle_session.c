@@ -24,7 +24,7 @@ handle_list_sessions(struct api_call *call, struct ipsec_session *session)
     const struct session_query *query = call->in;
     struct session_list *reply = call->out;
 
-    return ipsec_session_enum(session, query->after, query->limit, &reply->page);
+    return ipsec_session_enum(session, query->page.after, query->page.limit, &reply->page);
 }
 
 enum ipsec_status
@@ -65,8 +65,7 @@ handle_conclude_session_list(struct api_call *call)
     struct cursor_scope scope = session_query_scope();
     struct session_list *reply = call->out;
 
-    if (reply->page.next != 0)
-        cursor_encode(reply->page.next, &scope, reply->next_cursor);
+    page_conclude(reply->page.next, &scope, reply->next_cursor);
 }
 
 void

@@ -70,23 +70,6 @@ query_decode(const struct query_part *parts,
     return IPSEC_OK;
 }
 
-enum ipsec_status
-query_check_cursor(struct codec_decoder *decoder,
-                   const char *text,
-                   const struct cursor_scope *scope,
-                   uint64_t *after_out)
-{
-    if (text[0] == '\0' || cursor_decode(text, scope, after_out))
-        return IPSEC_OK;
-
-    struct codec_step step = { .member = "cursor" };
-    decoder->step = &step;
-    enum ipsec_status status = codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
-                                            "not a nextCursor of this list with these filters");
-    decoder->step = NULL;
-    return status;
-}
-
 /* 'raw' is still percent-encoded. */
 static enum ipsec_status
 decode_member(struct query_reader *reader, const char *name, const char *raw, size_t size)

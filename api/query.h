@@ -4,7 +4,6 @@
 #pragma once
 
 #include "api/codec.h"
-#include "api/cursor.h"
 
 /* A table of members and the struct that they go into, zeroed memory. */
 struct query_part {
@@ -19,9 +18,3 @@ NODISCARD enum ipsec_status query_decode(const struct query_part *parts,
                                          size_t part_count,
                                          const char *query,
                                          struct ipsec_fault *fault);
-
-/* For the checks of list queries: 'text' is the member "cursor", "" when it was not given. */
-NODISCARD enum ipsec_status query_check_cursor(struct codec_decoder *decoder,
-                                               const char *text,
-                                               const struct cursor_scope *scope,
-                                               uint64_t *after_out);

@@ -11,14 +11,12 @@
 #include <stdint.h>
 
 #include "api/codec.h"
-#include "api/cursor.h"
+#include "api/page.h"
 #include "auth/descriptor.h"
 #include "auth/identity.h"
 #include "engine/base/access.h"
 #include "engine/engine.h"
 #include "engine/types.h"
-
-enum { LIST_LIMIT_DEFAULT = 100, LIST_LIMIT_MAXIMUM = 1000 };
 
 /* --- SA contexts ------------------------------------------------------------------------------ */
 
@@ -89,9 +87,7 @@ struct sa_context_patch {
 };
 
 struct sa_context_query {
-    uint32_t limit;
-    char cursor[CURSOR_TEXT_SIZE];
-    uint64_t after; /* of the cursor */
+    struct page_query page;
     struct ipsec_sa_context_template match;
     char label[4096]; /* no target is longer */
     char label_texts[4096];
@@ -142,9 +138,7 @@ struct filter_reply {
 };
 
 struct filter_query {
-    uint32_t limit;
-    char cursor[CURSOR_TEXT_SIZE];
-    uint64_t after;
+    struct page_query page;
     uint8_t layer; /* enum ipsec_layer */
     bool layer_given;
     struct ipsec_guid key;
@@ -202,9 +196,7 @@ struct provider_context_reply {
 };
 
 struct provider_context_query {
-    uint32_t limit;
-    char cursor[CURSOR_TEXT_SIZE];
-    uint64_t after;
+    struct page_query page;
     uint8_t type; /* enum ipsec_provider_context_type */
     bool type_given;
     struct ipsec_guid key;
@@ -247,9 +239,7 @@ struct begin_transaction {
 };
 
 struct session_query {
-    uint32_t limit;
-    char cursor[CURSOR_TEXT_SIZE];
-    uint64_t after;
+    struct page_query page;
 };
 
 struct session_list {

@@ -27,8 +27,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (status == IPSEC_OK && route->query == &codec_sa_context_query) {
             const struct sa_context_query *read = object;
 
-            fuzz_check(read->limit >= 1 && read->limit <= LIST_LIMIT_MAXIMUM);
-            fuzz_check(read->labels.count <= IPSEC_LABELS_MAX && read->after <= IPSEC_LUID_MAX);
+            fuzz_check(read->page.limit >= 1 && read->page.limit <= LIST_LIMIT_MAXIMUM);
+            fuzz_check(read->labels.count <= IPSEC_LABELS_MAX &&
+                       read->page.after <= IPSEC_LUID_MAX);
         }
     }
     free(object);

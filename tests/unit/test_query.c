@@ -102,7 +102,7 @@ members_arrive_in_the_struct(void **state)
 
     (void)state;
     assert_int_equal(decode(NULL, &query, &fault), IPSEC_OK);
-    assert_int_equal(query.limit, LIST_LIMIT_DEFAULT);
+    assert_int_equal(query.page.limit, LIST_LIMIT_DEFAULT);
     assert_false(query.match.local_subnet.given);
     assert_false(query.match.state_given);
 
@@ -110,7 +110,7 @@ members_arrive_in_the_struct(void **state)
                             "remoteAddress=2001:db8::1",
                             &query, &fault),
                      IPSEC_OK);
-    assert_int_equal(query.limit, 1000);
+    assert_int_equal(query.page.limit, 1000);
     assert_true(query.match.state_given);
     assert_int_equal(query.match.state, IPSEC_SA_CONTEXT_CREATED);
     assert_true(query.match.local_subnet.given);
@@ -191,7 +191,7 @@ a_cursor_belongs_to_its_filters(void **state)
 
     (void)snprintf(text, sizeof text, "limit=9&cursor=%s&state=active", cursor);
     assert_int_equal(decode(text, &query, &fault), IPSEC_OK);
-    assert_int_equal(query.after, 42);
+    assert_int_equal(query.page.after, 42);
     (void)snprintf(text, sizeof text, "cursor=%s&state=created", cursor);
     assert_int_equal(decode(text, &query, &fault), IPSEC_INVALID_PARAMETER);
     (void)snprintf(text, sizeof text, "cursor=%s&state=active&localAddress=192.0.2.1", cursor);
@@ -225,7 +225,7 @@ members_go_to_the_part_that_has_them(void **state)
     (void)state;
     assert_int_equal(query_decode(parts, 2, "dryRun=true&limit=7", &fault), IPSEC_OK);
     assert_true(options.dry_run);
-    assert_int_equal(query.limit, 7);
+    assert_int_equal(query.page.limit, 7);
     assert_int_equal(query_decode(parts, 2, "dryRun=false", &fault), IPSEC_OK);
     assert_false(options.dry_run);
     assert_int_equal(query_decode(parts, 2, "dryRun=1", &fault), IPSEC_TYPE_MISMATCH);
