@@ -184,7 +184,7 @@ api_operation_name(size_t index)
 size_t
 api_call_operation_index(const struct api_call *call)
 {
-    return call->route == NULL ? router_route_count() : (size_t)(call->route - router_route(0));
+    return router_index(call->route);
 }
 
 void

@@ -6,7 +6,50 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/routes.h"
+
 static bool path_matches(const char *pattern, const char *path, const char **argument_out);
+
+static const struct route_group *const groups[] = {
+    &routes_sa_context, &routes_policy,   &routes_builtin,
+    &routes_session,    &routes_security, &routes_service,
+};
+
+size_t
+router_route_count(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < CODEC_COUNT(groups); i++)
+        count += groups[i]->count;
+    return count;
+}
+
+const struct api_route *
+router_route(size_t index)
+{
+    size_t group = 0;
+
+    for (; index >= groups[group]->count; group++)
+        index -= groups[group]->count;
+    return &groups[group]->routes[index];
+}
+
+size_t
+router_index(const struct api_route *route)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < CODEC_COUNT(groups); i++) {
+        /* Pointers into different arrays have no order in C. */
+        uintptr_t distance = (uintptr_t)route - (uintptr_t)groups[i]->routes;
+
+        if (distance < groups[i]->count * sizeof *route)
+            return before + distance / sizeof *route;
+        before += groups[i]->count;
+    }
+    return before;
+}
 
 /* A path that a row spells out is that row's alone: it is no id. */
 const struct api_route *
@@ -15,21 +58,28 @@ router_match(const char *method, const char *path, const char **argument_out)
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     const struct api_route *found = NULL;
     bool is_spelled_out = false;
-    const char *argument;
 
-    for (size_t i = 0; i < router_route_count(); i++) {
-        const struct api_route *route = router_route(i);
-        if (!path_matches(route->path, path, &argument))
-            continue;
-        is_spelled_out = is_spelled_out || argument == NULL;
-        if (strcmp(route->method, wanted) != 0 || (found != NULL && argument != NULL))
-            continue;
-        found = route;
-        *argument_out = argument;
-        if (argument == NULL)
-            break;
+    *argument_out = NULL;
+    for (size_t group = 0; group < CODEC_COUNT(groups); group++) {
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            const struct api_route *route = &groups[group]->routes[i];
+            const char *argument;
+
+            if (!path_matches(route->path, path, &argument))
+                continue;
+            bool is_method = strcmp(route->method, wanted) == 0;
+            if (argument == NULL && is_method) {
+                *argument_out = NULL;
+                return route;
+            }
+            is_spelled_out = is_spelled_out || argument == NULL;
+            if (found == NULL && is_method) {
+                found = route;
+                *argument_out = argument;
+            }
+        }
     }
-    return found != NULL && is_spelled_out && *argument_out != NULL ? NULL : found;
+    return is_spelled_out ? NULL : found;
 }
 
 bool

@@ -2,7 +2,7 @@
  *
  * router.h: which operation a method and a path mean.
  *
- * A row of the table holds all that a handler could forget; the rows are in routes.c. */
+ * A row of the table holds all that a handler could forget; the rows are in routes_*.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -71,6 +71,8 @@ struct api_route {
 
 size_t router_route_count(void);
 const struct api_route *router_route(size_t index);
+/* The count for null, and what is no row. */
+size_t router_index(const struct api_route *route);
 
 /* Whether the operation may change something: all but GET. */
 bool router_writes(const struct api_route *route);

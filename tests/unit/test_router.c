@@ -107,12 +107,14 @@ static void
 every_row_is_sound(void **state)
 {
     (void)state;
+    assert_int_equal(router_index(NULL), router_route_count());
     assert_true(router_route_count() < METRICS_OPERATIONS); /* each is counted by itself */
     for (size_t i = 0; i < router_route_count(); i++) {
         const struct api_route *route = router_route(i);
         bool has_argument = strchr(route->path, '{') != NULL;
 
         print_message("%s\n", route->operation);
+        assert_int_equal(router_index(route), i);
         assert_non_null(route->handler);
         assert_non_null(route->summary);
         /* What has no success is refused with a code of its own. */
