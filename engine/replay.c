@@ -31,7 +31,8 @@ bool
 replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch)
 {
     *index = (struct replay_index){
-        .capacity = (size_t)maximum + batch,
+        .full_at = (size_t)maximum + batch,
+        .capacity = (size_t)maximum + 2 * (size_t)batch,
         .bucket_capacity = maximum > FIRST_BUCKETS ? maximum : FIRST_BUCKETS,
         .bucket_count = FIRST_BUCKETS,
         .bucket_mask = FIRST_BUCKETS - 1,
@@ -78,7 +79,7 @@ replay_is_pending(const struct replay_index *index, const struct replay_record *
 bool
 replay_is_full(const struct replay_index *index)
 {
-    return index->count - index->dropped >= index->maximum || index->count >= index->capacity;
+    return index->count - index->dropped >= index->maximum || index->count >= index->full_at;
 }
 
 const struct replay_record *

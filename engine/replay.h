@@ -29,6 +29,7 @@ struct replay_index {
     struct replay_record *records; /* a ring of 'capacity' */
     uint32_t *buckets;             /* place + 1; 'bucket_count' of 'bucket_capacity' are in use */
     size_t capacity;
+    size_t full_at; /* from there on no call is answered */
     size_t bucket_capacity;
     size_t bucket_count;
     size_t bucket_mask; /* covers 'bucket_count', half of it does not */
@@ -41,7 +42,8 @@ struct replay_index {
     uint64_t seed;
 };
 
-/* Room for 'maximum' live records and 'batch' more that await their removal.  False: no memory. */
+/* Room for 'maximum' live records, 'batch' more that await their removal, and for each call of a
+ * batch one more that takes its first one's place.  False: no memory. */
 NODISCARD bool replay_index_init(struct replay_index *index, uint32_t maximum, uint32_t batch);
 void replay_index_clear(struct replay_index *index);
 
@@ -51,7 +53,7 @@ replay_find(const struct replay_index *index, const uint8_t *key_digest, int64_t
 bool replay_is_pending(const struct replay_index *index, const struct replay_record *record);
 bool replay_is_full(const struct replay_index *index);
 
-/* Not when full. */
+/* Not when full, but in place of one that was added in this batch and is void now. */
 const struct replay_record *replay_add(struct replay_index *index,
                                        const uint8_t *key_digest,
                                        const uint8_t *request_digest,

@@ -235,6 +235,32 @@ the_ring_goes_round(void **state)
 }
 
 static void
+a_batch_that_filled_it_can_be_answered_anew(void **state)
+{
+    (void)state;
+    uint8_t digest[32];
+    uint64_t numbers[BATCH];
+
+    for (uint64_t key = 0; key < MAXIMUM; key++)
+        (void)add(key, 0);
+    replay_commit(&index_, false);
+    assert_int_equal(replay_expire(&index_, REPLAY_LIFETIME_MS), MAXIMUM + 1);
+    for (size_t i = 0; i < BATCH; i++)
+        numbers[i] = add(MAXIMUM + i, REPLAY_LIFETIME_MS);
+    assert_true(replay_is_full(&index_));
+    for (size_t i = 0; i < BATCH; i++) {
+        replay_void(&index_, numbers[i]);
+        make_digest(MAXIMUM + i, digest);
+        (void)replay_add(&index_, digest, digest, REPLAY_LIFETIME_MS, 7);
+    }
+    /* The commit that takes the old ones away failed: they are as they were. */
+    for (uint64_t key = 0; key < MAXIMUM; key++)
+        assert_int_equal(find(key, 0)->number, key + 1);
+    for (size_t i = 0; i < BATCH; i++)
+        assert_int_equal(find(MAXIMUM + i, REPLAY_LIFETIME_MS)->number, numbers[i] + BATCH);
+}
+
+static void
 loading_keeps_the_newest_that_fit(void **state)
 {
     (void)state;
@@ -268,6 +294,7 @@ main(void)
         INDEX_TEST(a_batch_removes_a_bounded_number_of_records),
         INDEX_TEST(buckets_are_touched_no_further_than_there_are_records),
         INDEX_TEST(the_ring_goes_round),
+        INDEX_TEST(a_batch_that_filled_it_can_be_answered_anew),
         INDEX_TEST(loading_keeps_the_newest_that_fit),
     };
 
