@@ -77,6 +77,7 @@ static enum ipsec_status
 decode_subnet(struct codec_decoder *decoder, const char *text, struct ipsec_subnet *subnet_out);
 static enum ipsec_status
 check_range(struct codec_decoder *decoder, const struct codec_field *field, bool fits);
+static void list_names(const struct codec_names *names, char *listed, size_t size);
 static size_t find_field(const struct codec_object *object, const char *name, size_t name_size);
 static void *member_of(void *object, size_t offset);
 static void store_unsigned(void *member, size_t size, uint64_t value);
@@ -191,8 +192,7 @@ codec_decode_name(struct codec_decoder *decoder,
                   const char *text,
                   int *value_out)
 {
-    char listed[sizeof decoder->fault->detail] = "";
-    size_t length = 0;
+    char listed[sizeof decoder->fault->detail];
 
     for (size_t i = 0; i < names->count; i++) {
         const struct codec_name *row = &names->rows[i];
@@ -201,13 +201,8 @@ codec_decode_name(struct codec_decoder *decoder,
             *value_out = row->value;
             return IPSEC_OK;
         }
-        int added = snprintf(listed + length, sizeof listed - length, "%s%s", i == 0 ? "" : ", ",
-                             row->name);
-        if (added > 0)
-            length += (size_t)added;
-        if (length >= sizeof listed)
-            length = sizeof listed - 1;
     }
+    list_names(names, listed, sizeof listed);
     for (size_t i = 0; names->not_carried != NULL && names->not_carried[i] != NULL; i++) {
         if (strcmp(names->not_carried[i], text) == 0)
             return codec_refuse(decoder, names->not_carried_status,
@@ -611,6 +606,20 @@ check_range(struct codec_decoder *decoder, const struct codec_field *field, bool
         return IPSEC_OK;
     return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "must be from %" PRIu64 " to %" PRIu64,
                         field->minimum, codec_maximum(field));
+}
+
+/* With commas, as many as fit. */
+static void
+list_names(const struct codec_names *names, char *listed, size_t size)
+{
+    size_t length = 0;
+
+    listed[0] = '\0';
+    for (size_t i = 0; i < names->count && length < size; i++) {
+        int added = snprintf(listed + length, size - length, "%s%s", i == 0 ? "" : ", ",
+                             names->rows[i].name);
+        length += added < 0 ? 0 : (size_t)added;
+    }
 }
 
 /* Its place; the number of fields: there is none of that name. */
