@@ -78,38 +78,44 @@ compare_reads() {
     add_row "lists of 100 contexts/s, connections: 16" "$(median lists)" 1 ''
 }
 
-# Create, SetSpi, AddInbound, AddOutbound: each step for all of a crowd, then the next step.
-# Identifiers are given in order, so the crowd's follow that of a create before.
+# Create, GetSpi, AddInbound, AddOutbound: each step for all of a crowd, then the next step.
+# Identifiers are given in order, so the crowd's follow that of a create before.  The SPIs are those
+# that GetSpi answers; the peer's, outbound, are of no matter here.
 measure_life_cycles() {
-    local round url first step method path status count=5000 took filter
+    local round first count=5000 took spis=$work/spis
     local -A bodies keys=([inbound]=AAECAwQFBgcICQoLDA0ODxAREhM= [outbound]=EBESExQVFhcYGRobHB0eHyAhIiM=)
+    local path
 
     add_daemon life
-    url=${target_url[life]}
-    filter=$((target_filter[life] + 1))
-    bodies[spi]="{\"spi\":10000{i},\"ipsecFilterId\":$filter}"
+    bodies[spi]="{\"ipsecFilterId\":$((target_filter[life] + 1))}"
     for path in inbound outbound; do
-        bodies[$path]='{"lifetime":{"seconds":3600},"saList":[{"spi":10000{i},'
+        bodies[$path]='{"lifetime":{"seconds":3600},"saList":[{"spi":SPI,'
         bodies[$path]+='"saTransformType":"espAuthAndCipher","authTransform":"GCM_AES_128",'
         bodies[$path]+="\"cipherTransform\":\"GCM_AES_128\",\"cipherKey\":\"${keys[$path]}\"}]}"
     done
+    bodies[inbound]=${bodies[inbound]/SPI/'{kept}'}
+    bodies[outbound]=${bodies[outbound]/SPI/'10000{i}'}
     [ "$mode" != quick ] || count=1000
     for ((round = 1; round <= rounds; round++)); do
         progress "life cycles, round $round of $rounds"
         first=$(($(create_one life 10.255.255.4) + 1))
         create life "$count"
         took=$(member seconds "$result")
-        for step in PUT:spi:200 POST:inbound:201 POST:outbound:201; do
-            IFS=: read -r method path status <<<"$step"
-            load --url "$url/{i}/$path" --method "$method" --body "${bodies[$path]}" --expect "$status" \
-                --first "$first" --server-pid "${server_pid[life]}" --connections 64 \
-                --warm-up 0 --requests "$count"
-            took+=" + $(member seconds "$result")"
-        done
+        life_step spi 200 --keep spi --keep-file "$spis"
+        life_step inbound 201 --kept "$spis"
+        life_step outbound 201
         sample life-cycles "$(calculate "$count / ($took)")"
     done
     stop "${server_pid[life]}"
     add_row "life cycles of four steps/s, connections: 64" "$(median life-cycles)" 1 ''
+}
+
+# life_step PATH STATUS OPTION...: one call for each of the crowd.
+life_step() {
+    load --url "${target_url[life]}/{i}/$1" --method POST --body "${bodies[$1]}" --expect "$2" \
+        --first "$first" --server-pid "${server_pid[life]}" --connections 64 \
+        --warm-up 0 --requests "$count" "${@:3}"
+    took+=" + $(member seconds "$result")"
 }
 
 # One INSERT a transaction, prepared, over TLS with a client certificate, synchronous_commit on.

@@ -20,6 +20,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "tests/bench/keep.h"
 #include "tests/bench/worker.h"
 
 enum { THREADS_MAX = 64, CONNECTIONS_MAX = 20000, HEADERS_MAX = 16, CONNECT_SECONDS = 20 };
@@ -33,6 +34,9 @@ struct options {
     const char *body;
     const char *before;
     const char *after;
+    const char *keep; /* a member of the answers, to 'keep_file' */
+    const char *keep_file;
+    const char *kept; /* the file of an earlier run */
     const char *headers[HEADERS_MAX];
     size_t header_count;
     double connections;
@@ -68,6 +72,7 @@ static void parse_options(int argc, char **argv, struct options *options);
 static double parse_number(const char *name, const char *text);
 static void parse_url(const char *url, struct target *target);
 static void resolve(const struct target *target, struct load_plan *plan);
+static void prepare_kept(const struct options *options, struct load_plan *plan);
 static SSL_CTX *open_tls(const struct options *options, const struct target *target);
 static const char *
 configure_tls(SSL_CTX *tls, const struct options *options, const struct target *target);
@@ -124,8 +129,15 @@ main(int argc, char **argv)
     if (!template_parse(head, &plan.head) ||
         !template_parse(plan.has_body ? options.body : "", &plan.body))
         usage("too many placeholders", NULL);
+    prepare_kept(&options, &plan);
 
     int status = run_load(&options, &plan);
+    if (plan.keep != NULL && !keep_write(options.keep_file, plan.keep, (size_t)plan.requests)) {
+        perror(options.keep_file);
+        status = 1;
+    }
+    free(plan.kept);
+    free(plan.keep);
     SSL_CTX_free(plan.tls);
     free(head);
     return status;
@@ -149,6 +161,9 @@ parse_options(int argc, char **argv, struct options *options)
         { "body",                    &options->body,        NULL, 0, 0 },
         { "before",                  &options->before,      NULL, 0, 0 },
         { "after",                   &options->after,       NULL, 0, 0 },
+        { "keep",                    &options->keep,        NULL, 0, 0 },
+        { "keep-file",               &options->keep_file,   NULL, 0, 0 },
+        { "kept",                    &options->kept,        NULL, 0, 0 },
         { "connections",             NULL, &options->connections,             1, CONNECTIONS_MAX },
         { "threads",                 NULL, &options->threads,                 1, THREADS_MAX },
         { "seconds",                 NULL, &options->seconds,                 0.01, 86400 },
@@ -251,6 +266,37 @@ resolve(const struct target *target, struct load_plan *plan)
     memcpy(&plan->address, found->ai_addr, found->ai_addrlen);
     plan->address_size = found->ai_addrlen;
     freeaddrinfo(found);
+}
+
+/* Both go by the requests' numbers, so these must be known: so many, in order, each its own. */
+static void
+prepare_kept(const struct options *options, struct load_plan *plan)
+{
+    bool is_exact =
+        plan->requests > 0 && plan->spread == 0 && plan->items == 1 && options->warm_up == 0;
+    bool uses_kept = plan->head.has_kept || plan->body.has_kept;
+
+    if ((options->keep == NULL) != (options->keep_file == NULL))
+        usage("--keep and --keep-file go together", NULL);
+    if (uses_kept != (options->kept != NULL))
+        usage("--kept and {kept} go together", NULL);
+    if ((options->keep != NULL || uses_kept) && !is_exact)
+        usage("keeping takes --requests, --warm-up 0, no --spread and one item", NULL);
+    if (options->keep != NULL) {
+        plan->keep_name = options->keep;
+        plan->keep = calloc((size_t)plan->requests, sizeof *plan->keep);
+        if (plan->keep == NULL)
+            die_of_memory();
+    }
+    if (uses_kept) {
+        size_t count = 0;
+
+        plan->kept = keep_read(options->kept, &count);
+        if (plan->kept == NULL)
+            usage("not a file of numbers", options->kept);
+        if (count < plan->requests)
+            usage("has less numbers than there are requests", options->kept);
+    }
 }
 
 static SSL_CTX *
@@ -507,6 +553,8 @@ print_usage(FILE *stream)
         "  --method GET --body TEXT --header 'NAME: VALUE'   {i}, {addr}, {key} differ by request\n"
         "  --items 1                   so many bodies in one, each with its own number and commas\n"
         "                              between them, --before TEXT and --after TEXT around them\n"
+        "  --keep NAME --keep-file FILE  a line for each request: that number of its answer\n"
+        "  --kept FILE                 such a file of an earlier run of the same numbers: {kept}\n"
         "  --connections 1 --threads 1\n"
         "  --warm-up 1 --seconds 5     or --requests N, an exact number\n"
         "  --first 0                   number of the first request\n"

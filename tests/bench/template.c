@@ -6,7 +6,7 @@
 #include <string.h>
 
 static enum template_field find_field(const char *text, const char **start_out, size_t *size_out);
-static size_t render_field(enum template_field field, uint64_t number, char *bytes);
+static size_t render_field(enum template_field field, uint64_t number, uint64_t kept, char *bytes);
 static size_t render_number(uint64_t number, char *bytes);
 static size_t render_address(uint64_t number, char *bytes);
 static size_t render_key(uint64_t number, char *bytes);
@@ -26,6 +26,8 @@ template_parse(const char *text, struct template *template_out)
         template_out->size_max += piece->size + TEMPLATE_VALUE_MAX;
         if (piece->field == TEMPLATE_ADDRESS)
             template_out->has_address = true;
+        if (piece->field == TEMPLATE_KEPT)
+            template_out->has_kept = true;
         if (piece->field == TEMPLATE_END)
             return true;
         text = start + size;
@@ -34,7 +36,7 @@ template_parse(const char *text, struct template *template_out)
 }
 
 size_t
-template_render(const struct template *template, uint64_t number, char *bytes)
+template_render(const struct template *template, uint64_t number, uint64_t kept, char *bytes)
 {
     size_t size = 0;
 
@@ -43,7 +45,7 @@ template_render(const struct template *template, uint64_t number, char *bytes)
 
         memcpy(bytes + size, piece->text, piece->size);
         size += piece->size;
-        size += render_field(piece->field, number, bytes + size);
+        size += render_field(piece->field, number, kept, bytes + size);
     }
     return size;
 }
@@ -60,6 +62,7 @@ find_field(const char *text, const char **start_out, size_t *size_out)
         { "{i}", 3, TEMPLATE_NUMBER },
         { "{addr}", 6, TEMPLATE_ADDRESS },
         { "{key}", 5, TEMPLATE_KEY },
+        { "{kept}", 6, TEMPLATE_KEPT },
     };
 
     for (; *text != '\0'; text++) {
@@ -77,7 +80,7 @@ find_field(const char *text, const char **start_out, size_t *size_out)
 }
 
 static size_t
-render_field(enum template_field field, uint64_t number, char *bytes)
+render_field(enum template_field field, uint64_t number, uint64_t kept, char *bytes)
 {
     switch (field) {
     case TEMPLATE_NUMBER:
@@ -86,6 +89,8 @@ render_field(enum template_field field, uint64_t number, char *bytes)
         return render_address(number, bytes);
     case TEMPLATE_KEY:
         return render_key(number, bytes);
+    case TEMPLATE_KEPT:
+        return render_number(kept, bytes);
     case TEMPLATE_END:
     default:
         return 0;

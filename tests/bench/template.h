@@ -5,6 +5,7 @@
  *   {i}     the request's number, decimal
  *   {addr}  the number as an address of 10.0.0.0/8: 257 is 10.0.1.1
  *   {key}   the number as eight bytes, big endian, in base64
+ *   {kept}  what an answer of an earlier run gave for this number (keep.h), decimal
  *
  * Everything else, other braces included, stands for itself.  The text is cut once, so that a
  * request costs a few copies. */
@@ -16,7 +17,13 @@
 
 enum { TEMPLATE_PIECES_MAX = 32, TEMPLATE_VALUE_MAX = 20, TEMPLATE_ADDRESSES = 1 << 24 };
 
-enum template_field { TEMPLATE_END, TEMPLATE_NUMBER, TEMPLATE_ADDRESS, TEMPLATE_KEY };
+enum template_field {
+    TEMPLATE_END,
+    TEMPLATE_NUMBER,
+    TEMPLATE_ADDRESS,
+    TEMPLATE_KEY,
+    TEMPLATE_KEPT
+};
 
 /* Some text as it stands, then a field. */
 struct template_piece {
@@ -31,9 +38,11 @@ struct template
     size_t count;
     size_t size_max; /* of any rendering */
     bool has_address;
+    bool has_kept;
 };
 
 /* Borrows 'text'.  False when it has too many fields. */
 bool template_parse(const char *text, struct template *template_out);
 /* Writes to 'bytes', which hold 'size_max', and returns the size. */
-size_t template_render(const struct template *template, uint64_t number, char *bytes);
+size_t
+template_render(const struct template *template, uint64_t number, uint64_t kept, char *bytes);

@@ -47,6 +47,7 @@ fields_are_replaced_and_other_braces_stay(void **state)
         { "{key}", 1, "AAAAAAAAAAE=" },
         { "{key}", UINT64_C(0x0102030405060708), "AQIDBAUGBwg=" },
         { "{key}", UINT64_MAX, "//////////8=" },
+        { "{\"spi\":{kept}}", 5, "{\"spi\":3735928559}" },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -55,7 +56,7 @@ fields_are_replaced_and_other_braces_stay(void **state)
         assert_true(template_parse(cases[i].text, &template));
         char *bytes = malloc(template.size_max);
         assert_non_null(bytes);
-        size_t size = template_render(&template, cases[i].number, bytes);
+        size_t size = template_render(&template, cases[i].number, 3735928559, bytes);
         assert_int_equal(size, strlen(cases[i].expected));
         assert_memory_equal(bytes, cases[i].expected, size);
         free(bytes);

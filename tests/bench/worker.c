@@ -21,6 +21,7 @@
 #include <openssl/err.h>
 
 #include "tests/bench/answer.h"
+#include "tests/bench/keep.h"
 
 enum {
     EVENTS_MAX = 256,
@@ -29,6 +30,7 @@ enum {
     DRAIN_MS = 5000,
     LENGTH_DIGITS_MAX = 20,
     STRIDE = 15485863, /* prime */
+    KEEP_MAX = 4096,   /* bytes of an answer to keep something of */
 };
 
 enum connection_state { CLOSED, CONNECTING, HANDSHAKING, IDLE, SENDING, RECEIVING };
@@ -43,6 +45,9 @@ struct connection {
     size_t request_size;
     size_t sent;
     char *request;
+    uint64_t number; /* the request's */
+    char *text;      /* the answer, with 'keep_name' only */
+    size_t text_size;
     struct answer answer;
 };
 
@@ -81,9 +86,12 @@ static bool may_send(const struct worker *worker);
 static void begin_request(struct worker *worker, struct connection *connection, uint64_t now_ns);
 static void render_request(struct worker *worker, struct connection *connection);
 static uint64_t number_of(const struct load_plan *plan, uint64_t sequence);
+static uint64_t kept_of(const struct load_plan *plan, uint64_t number);
 static size_t render_body(const struct load_plan *plan, uint64_t number, char *body);
 static void send_request(struct worker *worker, struct connection *connection);
 static void receive_answer(struct worker *worker, struct connection *connection);
+static void keep_text(const struct worker *worker, struct connection *connection, size_t size);
+static void keep_number(struct worker *worker, const struct connection *connection);
 static void answer_done(struct worker *worker, struct connection *connection);
 static void free_worker(struct worker *worker);
 static enum load_phase phase_of(const struct worker *worker);
@@ -116,6 +124,8 @@ worker_start(struct load_run *run, size_t index)
         worker->connections[i].fd = -1;
         worker->connections[i].request = malloc(request_max);
         if (worker->connections[i].request == NULL)
+            goto failed;
+        if (plan->keep_name != NULL && (worker->connections[i].text = malloc(KEEP_MAX)) == NULL)
             goto failed;
     }
     errno = pthread_create(&worker->thread, NULL, work, worker);
@@ -415,9 +425,10 @@ render_request(struct worker *worker, struct connection *connection)
     const struct load_plan *plan = worker->plan;
     uint64_t number = number_of(plan, worker->index + worker->sequence * plan->threads);
     char *request = connection->request;
-    size_t size = template_render(&plan->head, number, request);
+    size_t size = template_render(&plan->head, number, kept_of(plan, number), request);
 
     worker->sequence++;
+    connection->number = number;
     worker->tally.next = number + 1;
     if (plan->has_body) {
         /* The body goes where it can't be too early, then moves up behind its length. */
@@ -442,6 +453,12 @@ number_of(const struct load_plan *plan, uint64_t sequence)
     return plan->first + (plan->spread == 0 ? sequence : sequence * STRIDE % plan->spread);
 }
 
+static uint64_t
+kept_of(const struct load_plan *plan, uint64_t number)
+{
+    return plan->kept == NULL ? 0 : plan->kept[number - plan->first];
+}
+
 /* Each item of each request has a number of its own. */
 static size_t
 render_body(const struct load_plan *plan, uint64_t number, char *body)
@@ -452,7 +469,8 @@ render_body(const struct load_plan *plan, uint64_t number, char *body)
     for (uint64_t i = 0; i < plan->items; i++) {
         if (i > 0)
             body[size++] = ',';
-        size += template_render(&plan->body, number * plan->items + i, body + size);
+        size += template_render(&plan->body, number * plan->items + i, kept_of(plan, number),
+                                body + size);
     }
     memcpy(body + size, plan->after, strlen(plan->after));
     return size + strlen(plan->after);
@@ -473,6 +491,7 @@ send_request(struct worker *worker, struct connection *connection)
         connection->sent += written;
     }
     answer_begin(&connection->answer);
+    connection->text_size = 0;
     connection->state = RECEIVING;
 }
 
@@ -496,6 +515,8 @@ receive_answer(struct worker *worker, struct connection *connection)
         }
         enum answer_progress progress =
             answer_feed(&connection->answer, worker->input, size, &taken);
+        if (worker->plan->keep_name != NULL)
+            keep_text(worker, connection, taken);
         if (progress == ANSWER_MORE)
             continue;
         if (progress == ANSWER_DONE && taken == size)
@@ -505,6 +526,27 @@ receive_answer(struct worker *worker, struct connection *connection)
                  progress == ANSWER_DONE ? "bytes after the answer" : "malformed answer");
         return;
     }
+}
+
+/* What was just taken; of an answer that is too long the end is missing, and then the number. */
+static void
+keep_text(const struct worker *worker, struct connection *connection, size_t size)
+{
+    size_t room = KEEP_MAX - connection->text_size;
+
+    size = size < room ? size : room;
+    memcpy(connection->text + connection->text_size, worker->input, size);
+    connection->text_size += size;
+}
+
+static void
+keep_number(struct worker *worker, const struct connection *connection)
+{
+    const struct load_plan *plan = worker->plan;
+    uint64_t *number = &plan->keep[connection->number - plan->first];
+
+    if (!keep_find(connection->text, connection->text_size, plan->keep_name, number))
+        worker->tally.unexpected++;
 }
 
 static void
@@ -524,6 +566,8 @@ answer_done(struct worker *worker, struct connection *connection)
         if (plan->expected_status != 0 ? status != plan->expected_status : status / 100 != 2)
             tally->unexpected++;
         histogram_record(&tally->latency, now_ns - connection->since_ns);
+        if (plan->keep_name != NULL)
+            keep_number(worker, connection);
     }
     if (connection->answer.closes || (plan->requests_per_connection > 0 &&
                                       connection->requests >= plan->requests_per_connection)) {
@@ -541,6 +585,7 @@ free_worker(struct worker *worker)
     for (size_t i = 0; worker->connections != NULL && i < worker->connection_count; i++) {
         SSL_SESSION_free(worker->connections[i].session);
         free(worker->connections[i].request);
+        free(worker->connections[i].text);
     }
     free(worker->connections);
     if (worker->epoll >= 0)

@@ -46,6 +46,9 @@ struct load_plan {
     uint64_t requests_per_connection; /* 0: no limit */
     bool resume;                      /* new connections offer the last one's ticket */
     int expected_status;              /* 0: any of 2xx */
+    uint64_t *kept;                   /* of an earlier run, by number from 'first'; null: none */
+    const char *keep_name;            /* the member of answers to keep; null: none */
+    uint64_t *keep;                   /* where, by number from 'first' */
 };
 
 struct load_run {
