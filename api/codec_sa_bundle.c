@@ -232,7 +232,10 @@ const struct codec_custom codec_key_module = {
     CODEC_GROUP("peerV4PrivateAddress", .kind = CODEC_CUSTOM, .custom = &codec_private_address,    \
                 .summary = "IPv4: the private address of a peer behind a NAT."),                   \
         CODEC_GROUP("keyModuleState", .kind = CODEC_CUSTOM, .custom = &codec_key_module,           \
-                    .summary = "What a keying module keeps with the SAs.")
+                    .summary = "What a keying module keeps with the SAs."),                        \
+        CODEC_GROUP("ipsecId", .kind = CODEC_CUSTOM, .custom = &codec_bundle_id,                   \
+                    .object = &codec_ipsec_id,                                                     \
+                    .summary = "Whom a keying module has authenticated.")
 
 static const struct codec_field input_fields[] = {
     BUNDLE_FIELDS(ipsec_sa_bundle_input, bundle.),

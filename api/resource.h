@@ -113,6 +113,8 @@ extern const struct codec_object codec_sa_rotation;        /* struct sa_rotation
 extern const struct codec_object codec_sa_context_patch;   /* struct sa_context_patch */
 extern const struct codec_object codec_lifetime;           /* struct ipsec_lifetime */
 extern const struct codec_object codec_udp_encapsulation;  /* struct ipsec_udp_encapsulation */
+extern const struct codec_object codec_ipsec_id;           /* struct ipsec_id */
+extern const struct codec_custom codec_bundle_id;          /* of a struct ipsec_sa_bundle */
 extern const struct codec_object codec_key_module_state; /* struct ipsec_sa_bundle, a part of it */
 extern const struct codec_object codec_sa_bundle;        /* struct ipsec_sa_bundle */
 extern const struct codec_object codec_sa_bundle_input;  /* struct ipsec_sa_bundle_input */

@@ -20,6 +20,19 @@ static const struct codec_name type_rows[] = {
     { "espAuthFw",        IPSEC_TRANSFORM_ESP_AUTH_FW, NULL },
 };
 
+static const struct codec_name token_type_rows[] = {
+    { "machine",       IPSEC_TOKEN_MACHINE, NULL },
+    { "impersonation", IPSEC_TOKEN_IMPERSONATION, NULL },
+};
+static const struct codec_name token_principal_rows[] = {
+    { "local", IPSEC_TOKEN_LOCAL, NULL },
+    { "peer",  IPSEC_TOKEN_PEER, NULL },
+};
+static const struct codec_name token_mode_rows[] = {
+    { "main",     IPSEC_TOKEN_MAIN, NULL },
+    { "extended", IPSEC_TOKEN_EXTENDED, NULL },
+};
+
 static const struct codec_name auth_rows[] = {
     { "HMAC_MD5_96",      IPSEC_AUTH_HMAC_MD5_96, NULL },
     { "HMAC_SHA_1_96",    IPSEC_AUTH_HMAC_SHA_1_96, NULL },
@@ -88,4 +101,7 @@ const struct codec_names sa_transform_types = NAMES(type_rows, IPSEC_OK);
 const struct codec_names sa_auth_transforms = NAMES(auth_rows, IPSEC_INVALID_AUTH_TRANSFORM);
 const struct codec_names sa_cipher_transforms = NAMES(cipher_rows, IPSEC_INVALID_CIPHER_TRANSFORM);
 const struct codec_names sa_pfs_groups = NAMES(group_rows, IPSEC_OK);
+const struct codec_names sa_token_types = NAMES(token_type_rows, IPSEC_OK);
+const struct codec_names sa_token_principals = NAMES(token_principal_rows, IPSEC_OK);
+const struct codec_names sa_token_modes = NAMES(token_mode_rows, IPSEC_OK);
 const struct codec_names sa_bundle_flags = NAMES(flag_rows, IPSEC_INVALID_FLAGS);

@@ -9,4 +9,7 @@ extern const struct codec_names sa_transform_types;
 extern const struct codec_names sa_auth_transforms;
 extern const struct codec_names sa_cipher_transforms;
 extern const struct codec_names sa_pfs_groups;
+extern const struct codec_names sa_token_types;
+extern const struct codec_names sa_token_principals;
+extern const struct codec_names sa_token_modes;
 extern const struct codec_names sa_bundle_flags; /* a bit each */

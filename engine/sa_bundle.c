@@ -22,7 +22,8 @@ struct bundle_object {
     struct ipsec_sa_bundle bundle;
     struct sa_bundle_private beside;
     _Atomic uint32_t reference_count;
-    uint8_t key_module_state[];
+    /* First the ipsecId, where there is one, then the state of the keying module. */
+    _Alignas(struct ipsec_id) uint8_t rest[];
 };
 
 static struct bundle_object *object_of(const struct ipsec_sa_bundle *bundle);
@@ -30,18 +31,21 @@ static struct bundle_object *object_of(const struct ipsec_sa_bundle *bundle);
 const struct ipsec_sa_bundle *
 sa_bundle_new(const struct ipsec_sa_bundle *bundle, const struct sa_bundle_private *beside)
 {
-    struct bundle_object *object = malloc(sizeof *object + bundle->key_module_state_size);
+    const size_t id_size = bundle->ipsec_id == NULL ? 0 : sizeof *bundle->ipsec_id;
+    struct bundle_object *object = malloc(sizeof *object + id_size + bundle->key_module_state_size);
 
     if (object == NULL)
         return NULL;
     object->bundle = *bundle;
     object->beside = *beside;
     atomic_init(&object->reference_count, 1);
+    object->bundle.ipsec_id = NULL;
     object->bundle.key_module_state = NULL;
-    if (bundle->key_module_state_size > 0) {
-        memcpy(object->key_module_state, bundle->key_module_state, bundle->key_module_state_size);
-        object->bundle.key_module_state = object->key_module_state;
-    }
+    if (id_size > 0)
+        object->bundle.ipsec_id = memcpy(object->rest, bundle->ipsec_id, id_size);
+    if (bundle->key_module_state_size > 0)
+        object->bundle.key_module_state =
+            memcpy(object->rest + id_size, bundle->key_module_state, bundle->key_module_state_size);
     return &object->bundle;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/ipsec_id.h"
 #include "engine/sa_transform.h"
 
 enum { SPI_RESERVED = 256, GCM_SALT_SIZE = 4, DES_KEY_SIZE = 8, POINTER_SIZE = 48 };
@@ -183,9 +184,13 @@ sa_bundle_check_update(const struct ipsec_sa_bundle *bundle,
         if (status != IPSEC_OK)
             return status;
     }
-    if ((parts & IPSEC_UPDATE_KEY_MODULE_STATE) != 0)
-        return check_key_module_state(bundle, fault);
-    return IPSEC_OK;
+    if ((parts & IPSEC_UPDATE_KEY_MODULE_STATE) != 0) {
+        enum ipsec_status status = check_key_module_state(bundle, fault);
+
+        if (status != IPSEC_OK)
+            return status;
+    }
+    return bundle->ipsec_id == NULL ? IPSEC_OK : ipsec_id_check(bundle->ipsec_id, fault);
 }
 
 enum ipsec_status

@@ -144,6 +144,34 @@ struct ipsec_udp_encapsulation {
     uint16_t remote_port;
 };
 
+/* IPSEC_TOKEN0: names an access token of the keying module's by number. */
+enum ipsec_token_type {
+    IPSEC_TOKEN_MACHINE = 0,
+    IPSEC_TOKEN_IMPERSONATION,
+    IPSEC_TOKEN_TYPE_COUNT
+};
+enum ipsec_token_principal { IPSEC_TOKEN_LOCAL = 0, IPSEC_TOKEN_PEER, IPSEC_TOKEN_PRINCIPAL_COUNT };
+enum ipsec_token_mode { IPSEC_TOKEN_MAIN = 0, IPSEC_TOKEN_EXTENDED, IPSEC_TOKEN_MODE_COUNT };
+struct ipsec_token {
+    uint64_t token;
+    uint8_t type;      /* enum ipsec_token_type */
+    uint8_t principal; /* enum ipsec_token_principal */
+    uint8_t mode;      /* enum ipsec_token_mode */
+};
+
+/* IPSEC_ID0: whom the keying module has authenticated, for who reads the context.  The engine
+ * checks its form, keeps it with the bundle and goes by none of it.  There is no member logonId,
+ * which must be 0. */
+#define IPSEC_TARGET_NAME_MAX 255 /* bytes of UTF-8 without NUL */
+#define IPSEC_TOKENS_MAX 8
+struct ipsec_id {
+    char mm_target_name[IPSEC_TARGET_NAME_MAX + 1]; /* of the peer in main mode; "": none */
+    char em_target_name[IPSEC_TARGET_NAME_MAX + 1]; /* of the peer in extended mode; "": none */
+    uint64_t explicit_credentials;
+    uint8_t token_count;
+    struct ipsec_token tokens[IPSEC_TOKENS_MAX];
+};
+
 /* IPSEC_SA_BUNDLE1 without keys: one or two SAs of one direction with a common lifetime.  Immutable
  * once it is part of a context, and shared by reference count. */
 struct ipsec_sa_bundle {
@@ -164,6 +192,7 @@ struct ipsec_sa_bundle {
     struct ipsec_guid key_module_key; /* zero: no state */
     uint16_t key_module_state_size;
     uint8_t *key_module_state; /* owned; null when the size is 0 */
+    struct ipsec_id *ipsec_id; /* owned; null: none */
     /* By the engine. */
     int64_t added_at_ms;   /* wall clock */
     int64_t expires_at_ms; /* wall clock, of 'lifetime.seconds'; 0: never */

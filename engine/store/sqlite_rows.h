@@ -132,9 +132,10 @@ NODISCARD enum ipsec_status sqlite_rows_load_provider_contexts(const struct sqli
     " udp_local_port, udp_remote_port, pfs_group, key_module_key, key_module_state, added_at_ms,"  \
     " expires_at_ms, sa1_spi, sa1_type, sa1_auth, sa1_cipher, sa1_auth_key_length,"                \
     " sa1_cipher_key_length, sa2_spi, sa2_type, sa2_auth, sa2_cipher, sa2_auth_key_length,"        \
-    " sa2_cipher_key_length) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14," \
+    " sa2_cipher_key_length, mm_target_name, em_target_name, explicit_credentials, tokens) "       \
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"                         \
     " ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32,"   \
-    " ?33)"
+    " ?33, ?34, ?35, ?36, ?37)"
 #define SQLITE_ROWS_DELETE_BUNDLE "DELETE FROM sa_bundle WHERE context_id = ?1 AND direction = ?2"
 #define SQLITE_ROWS_PUT_LABEL                                                                      \
     "INSERT INTO sa_context_label (context_id, name, value) VALUES (?1, ?2, ?3)"

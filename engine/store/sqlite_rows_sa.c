@@ -8,6 +8,7 @@
 #include "engine/store/sqlite_bind.h"
 #include "engine/store/sqlite_rows.h"
 #include "engine/store/sqlite_text.h"
+#include "engine/store/sqlite_token.h"
 
 struct label_texts {
     char name[IPSEC_LABEL_NAME_MAX + 1];
@@ -20,23 +21,35 @@ struct whole {
     struct ipsec_sa_context sa_context;
     struct ipsec_sa_bundle bundles[2]; /* by direction */
     uint8_t key_module_states[2][IPSEC_KEY_MODULE_STATE_MAX];
+    struct ipsec_id ids[2];
     struct ipsec_labels labels;
     struct label_texts texts[IPSEC_LABELS_MAX];
 };
 
 enum { BUNDLE_SA_COLUMNS = 6 };
 
+/* Where an ipsecId is spelt until its row is written. */
+struct id_texts {
+    char explicit_credentials[SQLITE_WEIGHT_SIZE];
+    char tokens[SQLITE_TOKENS_SIZE];
+};
+
 static int run_context(struct sqlite3_stmt *statement, const struct ipsec_sa_context *sa_context);
 static int put_bundle(struct sqlite3_stmt *statement,
                       uint64_t context_id,
                       enum ipsec_direction direction,
                       const struct ipsec_sa_bundle *bundle);
+static void bind_id(struct sqlite3_stmt *statement,
+                    int index,
+                    const struct ipsec_id *id,
+                    struct id_texts *texts);
 static void bind_sa(struct sqlite3_stmt *statement, int index, const struct ipsec_sa *sa);
 static int
 put_labels(struct sqlite3_stmt *statement, uint64_t context_id, const struct ipsec_labels *labels);
 static void read_sa_context(struct sqlite_reader *reader, struct ipsec_sa_context *sa_context);
 static void read_bundle(struct sqlite_reader *reader, void *whole);
 static void read_sa(struct sqlite_reader *reader, int column, struct ipsec_sa *sa);
+static void read_id(struct sqlite_reader *reader, int column, struct ipsec_id *id);
 static void read_label(struct sqlite_reader *reader, void *whole);
 
 int
@@ -126,7 +139,8 @@ sqlite_rows_load_sa_contexts(const struct sqlite_reader *base,
             " peer_v4_private_address, udp_local_port, udp_remote_port, pfs_group,"
             " key_module_key, key_module_state, added_at_ms, expires_at_ms, sa1_spi, sa1_type,"
             " sa1_auth, sa1_cipher, sa1_auth_key_length, sa1_cipher_key_length, sa2_spi,"
-            " sa2_type, sa2_auth, sa2_cipher, sa2_auth_key_length, sa2_cipher_key_length"
+            " sa2_type, sa2_auth, sa2_cipher, sa2_auth_key_length, sa2_cipher_key_length,"
+            " mm_target_name, em_target_name, explicit_credentials, tokens"
             " FROM sa_bundle ORDER BY context_id, direction");
     if (status == IPSEC_OK)
         status = sqlite_parts_open(&labels, "SELECT context_id, name, value FROM sa_context_label"
@@ -201,6 +215,7 @@ put_bundle(struct sqlite3_stmt *statement,
     char sa_lookup_context[SQLITE_GUID_SIZE];
     char private_address[SQLITE_ADDRESS_SIZE];
     char key_module_key[SQLITE_GUID_SIZE];
+    struct id_texts id_texts;
 
     sqlite_weight_format(bundle->mm_sa_id, mm_sa_id);
     sqlite_weight_format(bundle->qm_filter_id, qm_filter_id);
@@ -235,7 +250,28 @@ put_bundle(struct sqlite3_stmt *statement,
     for (int i = 0; i < IPSEC_SA_MAX; i++)
         bind_sa(statement, 22 + BUNDLE_SA_COLUMNS * i,
                 i < bundle->sa_count ? &bundle->sas[i] : NULL);
+    bind_id(statement, 22 + BUNDLE_SA_COLUMNS * IPSEC_SA_MAX, bundle->ipsec_id, &id_texts);
     return sqlite_bind_run(statement);
+}
+
+/* Null: there is none. */
+static void
+bind_id(struct sqlite3_stmt *statement,
+        int index,
+        const struct ipsec_id *id,
+        struct id_texts *texts)
+{
+    if (id == NULL) {
+        for (int i = 0; i < 4; i++)
+            sqlite_bind_null(statement, index + i);
+        return;
+    }
+    sqlite_weight_format(id->explicit_credentials, texts->explicit_credentials);
+    sqlite_tokens_format(id, texts->tokens);
+    sqlite_bind_text(statement, index, id->mm_target_name);
+    sqlite_bind_text(statement, index + 1, id->em_target_name);
+    sqlite_bind_text(statement, index + 2, texts->explicit_credentials);
+    sqlite_bind_text(statement, index + 3, texts->tokens);
 }
 
 /* Null: there is none. */
@@ -352,9 +388,32 @@ read_bundle(struct sqlite_reader *reader, void *context)
     bundle->key_module_state_size = size;
     for (int i = 0; i < bundle->sa_count; i++)
         read_sa(reader, 21 + BUNDLE_SA_COLUMNS * i, &bundle->sas[i]);
+    const int id_column = 21 + BUNDLE_SA_COLUMNS * IPSEC_SA_MAX;
+    if (!sqlite_reader_is_null(reader, id_column)) {
+        bundle->ipsec_id = &whole->ids[direction];
+        read_id(reader, id_column, bundle->ipsec_id);
+    }
     if (*place != NULL)
         sqlite_reader_mark_bad(reader, 1, "is there twice");
     *place = bundle;
+}
+
+static void
+read_id(struct sqlite_reader *reader, int column, struct ipsec_id *id)
+{
+    char *const names[] = { id->mm_target_name, id->em_target_name };
+
+    *id = (struct ipsec_id){ .explicit_credentials = sqlite_reader_unsigned(reader, column + 2) };
+    for (int i = 0; i < 2; i++) {
+        const char *name = sqlite_reader_text(reader, column + i);
+
+        if (strlen(name) > IPSEC_TARGET_NAME_MAX)
+            sqlite_reader_mark_bad(reader, column + i, "is too long");
+        else
+            memcpy(names[i], name, strlen(name) + 1);
+    }
+    if (!sqlite_tokens_parse(sqlite_reader_text(reader, column + 3), id))
+        sqlite_reader_mark_bad(reader, column + 3, "are no tokens");
 }
 
 static void

@@ -228,9 +228,15 @@ static const char create_keyed_sas[] =
     "         p.name AS created_by, c.revision"
     "  FROM sa_context AS c LEFT JOIN principal AS p ON p.id = c.created_by;";
 
+/* Version 5: whom a keying module has authenticated.  Null: a bundle says nothing of it. */
+static const char add_ipsec_ids[] = "ALTER TABLE sa_bundle ADD COLUMN mm_target_name TEXT;"
+                                    "ALTER TABLE sa_bundle ADD COLUMN em_target_name TEXT;"
+                                    "ALTER TABLE sa_bundle ADD COLUMN explicit_credentials TEXT;"
+                                    "ALTER TABLE sa_bundle ADD COLUMN tokens TEXT;";
+
 /* Step i leads from version i to i + 1. */
-static const char *const steps[] = { create_records, create_views, create_policy,
-                                     create_keyed_sas };
+static const char *const steps[] = { create_records, create_views, create_policy, create_keyed_sas,
+                                     add_ipsec_ids };
 _Static_assert(sizeof steps / sizeof *steps == SQLITE_SCHEMA_VERSION, "a step for each version");
 
 static int read_integer(struct sqlite3 *db, const char *query, int *value_out);

@@ -12,7 +12,7 @@ struct sqlite3;
 #define SQLITE_SCHEMA_APPLICATION_ID 0x73614378
 
 /* What this program writes; kept in "PRAGMA user_version". */
-enum { SQLITE_SCHEMA_VERSION = 4 };
+enum { SQLITE_SCHEMA_VERSION = 5 };
 
 /* Looks at a database without changing it: IPSEC_OK for an empty one and for ours up to our
  * version, IPSEC_RPC_INVALID_DATA for anybody else's, IPSEC_RPC_VERSION_MISMATCH for a newer. */

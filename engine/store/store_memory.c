@@ -440,7 +440,10 @@ copy_provider_context(const struct ipsec_provider_context *source)
 static size_t
 bundle_size(const struct ipsec_sa_bundle *bundle)
 {
-    return bundle == NULL ? 0 : aligned(sizeof *bundle) + aligned(bundle->key_module_state_size);
+    if (bundle == NULL)
+        return 0;
+    return aligned(sizeof *bundle) + aligned(bundle->key_module_state_size) +
+           (bundle->ipsec_id == NULL ? 0 : aligned(sizeof *bundle->ipsec_id));
 }
 
 static const struct ipsec_sa_bundle *
@@ -448,9 +451,11 @@ pack_bundle(struct packer *packer, const struct ipsec_sa_bundle *bundle)
 {
     struct ipsec_sa_bundle *copy = pack_aligned(packer, bundle, sizeof *bundle);
 
-    if (copy != NULL)
-        copy->key_module_state =
-            pack_aligned(packer, bundle->key_module_state, bundle->key_module_state_size);
+    if (copy == NULL)
+        return NULL;
+    copy->key_module_state =
+        pack_aligned(packer, bundle->key_module_state, bundle->key_module_state_size);
+    copy->ipsec_id = pack_aligned(packer, bundle->ipsec_id, sizeof *bundle->ipsec_id);
     return copy;
 }
 

@@ -207,6 +207,14 @@ refused "AH alone" 422 FWP_E_INVALID_CIPHER_TRANSFORM /saList/0/saTransformType 
     ".saList = [{\"saTransformType\": \"ah\", \"authTransform\": \"HMAC_SHA_1_96\", \"authKey\": \"hex:$AH_KEY\", \"spi\": .saList[0].spi}]"
 refused "private address of v6" 400 FWP_E_INVALID_PARAMETER /peerV4PrivateAddress '.peerV4PrivateAddress = "2001:db8::1"'
 refused "key module state without its key" 400 FWP_E_NULL_POINTER /keyModuleState/keyModuleKey '.keyModuleState = {"stateBlob": "AAAA"}'
+TOKEN='{"type": "machine", "principal": "peer", "mode": "main", "token": 42}'
+refused "logonId, which must be 0" 400 FWP_E_INVALID_PARAMETER /ipsecId/logonId '.ipsecId = {"logonId": 1}'
+refused "an ipsecId that is none" 400 FWP_E_TYPE_MISMATCH /ipsecId '.ipsecId = "b"'
+refused "a target name too long" 400 FWP_E_INVALID_PARAMETER /ipsecId/mmTargetName '.ipsecId = {"mmTargetName": ("b" * 256)}'
+refused "a target name with a control" 400 FWP_E_INVALID_PARAMETER /ipsecId/emTargetName '.ipsecId = {"emTargetName": "a\u0007"}'
+refused "a token of no type" 400 FWP_E_NULL_POINTER /ipsecId/tokens/0/type ".ipsecId = {\"tokens\": [$TOKEN]} | del(.ipsecId.tokens[0].type)"
+refused "a token of another type" 400 FWP_E_INVALID_ENUMERATOR /ipsecId/tokens/1/type ".ipsecId = {\"tokens\": [$TOKEN, $TOKEN]} | .ipsecId.tokens[1].type = \"user\""
+refused "nine tokens" 400 FWP_E_OUT_OF_BOUNDS /ipsecId/tokens ".ipsecId = {\"tokens\": [range(9) | $TOKEN]}"
 for weak in '"saTransformType": "espCipher", "cipherTransform": "AES_128", "cipherKey"|'"$CIPHER_KEY" \
     '"saTransformType": "ah", "authTransform": "HMAC_MD5_96", "authKey"|'"$CIPHER_KEY"; do
     IFS='|' read -r members key <<<"$weak"
@@ -219,10 +227,12 @@ is "none of these left a trace" "$(member '[.state, .inbound] | tostring')" '["s
 # base64 and hexadecimal are the same key; each transform has its length; what is read has no key.
 call POST "/sa-contexts/$ID/inbound" "$(jq -c ".saList[0].cipherKey = \"$(base64_of "$KEY_IN")\" |
     .lifetime = {\"seconds\": 3600, \"kilobytes\": 5, \"packets\": 6} | .idleTimeoutSeconds = 7 | .qmSaId = 8 |
-    .flags = [\"ndSecure\", \"nlb\"]" <<<"$GOOD")"
+    .flags = [\"ndSecure\", \"nlb\"] | .ipsecId = {\"mmTargetName\": \"host/b\", \"tokens\": [$TOKEN], \"explicitCredentials\": 7}" <<<"$GOOD")"
 answered "a key as base64" 201
 is "what is read" "$(member '.inbound | [.saList[0].spi, .saList[0].keyLength, .saList[0].cipherTransform, .lifetime, .idleTimeoutSeconds, .qmSaId, .flags] | tostring')" \
     "[$SPI,20,\"GCM_AES_128\",{\"seconds\":3600,\"kilobytes\":5,\"packets\":6},7,8,[\"ndSecure\",\"nlb\"]]"
+is "whom it is said to be with" "$(member '.inbound.ipsecId | [.mmTargetName, .emTargetName, .tokens, .explicitCredentials] | tostring')" \
+    "$(jq -c "[\"host/b\", null, [$TOKEN], 7]" <<<null)"
 check "no member is a key" sh -c "! grep -qE '\"(authKey|cipherKey)\"' '$WORK/body'"
 call POST "/sa-contexts/$ID/outbound" "$(jq -c '.saList[0].spi = 255' <<<"$(outbound)")"
 answered "the peer's SPI is 256 or more" 400 FWP_E_OUT_OF_BOUNDS /saList/0/spi

@@ -23,11 +23,13 @@ enum { PARTS_EVERY = 20, PARTS_COUNT = 1000 };
 struct parts {
     struct ipsec_sa_bundle bundles[2];
     uint8_t key_module_state[16];
+    struct ipsec_id ids[2];
     struct ipsec_labels labels;
 };
 
 static struct parts *make_parts(uint64_t id);
 static struct ipsec_sa make_sa(uint64_t id);
+static struct ipsec_id *make_id(struct ipsec_id *id, uint64_t n);
 static enum ipsec_status
 render_provider_context(void *context, const struct ipsec_provider_context *provider_context);
 static enum ipsec_status render_session(void *context, const struct ipsec_session_record *session);
@@ -41,7 +43,20 @@ static enum ipsec_status drop_session(void *context, const struct ipsec_session_
 static enum ipsec_status drop_quarantine(void *context, const struct store_quarantine *quarantine);
 static enum ipsec_status drop_descriptor(void *context, const struct store_descriptor *descriptor);
 static void
+render_id(struct buffer *text, const struct ipsec_id *id)
+{
+    if (id == NULL)
+        return;
+    buffer_append_format(text, " id \"%s\" \"%s\" %" PRIu64, id->mm_target_name, id->em_target_name,
+                         id->explicit_credentials);
+    for (unsigned i = 0; i < id->token_count; i++)
+        buffer_append_format(text, " token %u %u %u %" PRIu64, id->tokens[i].type,
+                             id->tokens[i].principal, id->tokens[i].mode, id->tokens[i].token);
+}
+
+static void
 render_bundle(struct buffer *text, const char *name, const struct ipsec_sa_bundle *bundle);
+static void render_id(struct buffer *text, const struct ipsec_id *id);
 static void render_transform(struct buffer *text, const struct ipsec_sa_transform *transform);
 static void render_guid(struct buffer *text, const char *name, const struct ipsec_guid *guid);
 static enum ipsec_status render_principal(void *context, const struct store_principal *principal);
@@ -527,6 +542,7 @@ render_bundle(struct buffer *text, const char *name, const struct ipsec_sa_bundl
     render_guid(text, "lookup", &bundle->sa_lookup_context);
     render_guid(text, "module", &bundle->key_module_key);
     append_bytes(text, bundle->key_module_state, bundle->key_module_state_size);
+    render_id(text, bundle->ipsec_id);
     for (uint8_t i = 0; i < bundle->sa_count; i++) {
         const struct ipsec_sa *sa = &bundle->sas[i];
 
@@ -683,6 +699,8 @@ make_parts(uint64_t id)
         };
         if (n % 2 == 0)
             parts->bundles[i].peer_v4_private_address = make_address(IPSEC_IP_VERSION_V4, n);
+        if (n % 3 != 0)
+            parts->bundles[i].ipsec_id = make_id(&parts->ids[i], n);
     }
     parts->labels.count = (uint32_t)(id / PARTS_EVERY % (IPSEC_LABELS_MAX + 1));
     for (uint32_t i = 0; i < parts->labels.count; i++) {
@@ -690,6 +708,22 @@ make_parts(uint64_t id)
         parts->labels.pairs[i] = (struct ipsec_label){ .name = names[i], .value = value };
     }
     return parts;
+}
+
+/* As short and as long as can be. */
+static struct ipsec_id *
+make_id(struct ipsec_id *id, uint64_t n)
+{
+    *id = (struct ipsec_id){ .explicit_credentials = UINT64_MAX - n,
+                             .token_count = (uint8_t)(n % (IPSEC_TOKENS_MAX + 1)) };
+    memset(id->mm_target_name, 'm', n % (IPSEC_TARGET_NAME_MAX + 1));
+    memcpy(id->em_target_name, "v\xc3\xa4lue", n % 2 == 0 ? 0 : 7);
+    for (uint8_t i = 0; i < id->token_count; i++)
+        id->tokens[i] = (struct ipsec_token){ .token = UINT64_MAX / (n + i),
+                                              .type = (uint8_t)((n + i) % 2),
+                                              .principal = (uint8_t)((n + i) / 2 % 2),
+                                              .mode = (uint8_t)((n + i) / 4 % 2) };
+    return id;
 }
 
 static struct ipsec_sa

@@ -43,6 +43,24 @@ struct sa_row {
         .type = AH, .auth = SHA256, .auth_size = 32                                                \
     }
 
+static const struct ipsec_id full_id = {
+    .mm_target_name = "host/b.example.org",
+    .em_target_name = "user@example.org",
+    .explicit_credentials = UINT64_MAX,
+    .token_count = IPSEC_TOKENS_MAX,
+    .tokens = { { UINT64_MAX, IPSEC_TOKEN_IMPERSONATION, IPSEC_TOKEN_PEER, IPSEC_TOKEN_EXTENDED } },
+};
+static const struct ipsec_id nine_tokens = { .token_count = IPSEC_TOKENS_MAX + 1 };
+static const struct ipsec_id odd_type = { .token_count = 1,
+                                          .tokens = { { .type = IPSEC_TOKEN_TYPE_COUNT } } };
+static const struct ipsec_id odd_principal = {
+    .token_count = 1, .tokens = { { .principal = IPSEC_TOKEN_PRINCIPAL_COUNT } }
+};
+static const struct ipsec_id odd_mode = {
+    .token_count = 2, .tokens = { { .token = 1 }, { .mode = IPSEC_TOKEN_MODE_COUNT } }
+};
+static const struct ipsec_id odd_name = { .em_target_name = "two\nlines" };
+
 struct row {
     const char *name;
     struct sa_row sas[3];
@@ -57,6 +75,7 @@ struct row {
     uint32_t qm_sa_id;
     uint32_t peer_spi;
     uint16_t state_size; /* of the key module */
+    const struct ipsec_id *id;
     enum ipsec_status expected;
 };
 
@@ -222,6 +241,15 @@ static const struct row rows[] = {
       { SA_GCM },
       .state_size = 1025,
       .expected = IPSEC_OUT_OF_BOUNDS },
+    { "an ipsecId", { SA_GCM }, .id = &full_id, .expected = IPSEC_OK },
+    { "nine tokens in ipsecId", { SA_GCM }, .id = &nine_tokens, .expected = IPSEC_OUT_OF_BOUNDS },
+    { "a token of type MAX", { SA_GCM }, .id = &odd_type, .expected = IPSEC_INVALID_ENUMERATOR },
+    { "a token of principal MAX",
+      { SA_GCM },
+      .id = &odd_principal,
+      .expected = IPSEC_INVALID_ENUMERATOR },
+    { "a token of mode MAX", { SA_GCM }, .id = &odd_mode, .expected = IPSEC_INVALID_ENUMERATOR },
+    { "a target name of two lines", { SA_GCM }, .id = &odd_name, .expected = PARAMETER },
 
     /* Outbound: the peer's SPI, and a pair with the inbound SAs (one of GCM-128, qmSaId 7). */
     { "the peer's SPI 255",
@@ -288,6 +316,11 @@ fill_bundle(struct ipsec_sa_bundle_input *input, const struct row *row, uint32_t
         if (sa->cipher_size > 0)
             wfp_set_key(&input->keys[i].cipher, sa->cipher_size, fill);
     }
+    if (row->id != NULL) {
+        bundle->ipsec_id = malloc(sizeof *bundle->ipsec_id);
+        assert_non_null(bundle->ipsec_id);
+        *bundle->ipsec_id = *row->id;
+    }
     if (row->state_size > 0) {
         bundle->key_module_key.bytes[0] = 1;
         bundle->key_module_state = calloc(1, row->state_size);
@@ -352,6 +385,7 @@ check_row(const struct row *row)
     wfp_clear(&call);
     wfp_clear_bundle(&bundle);
     free(bundle.bundle.key_module_state);
+    free(bundle.bundle.ipsec_id);
     wfp_close(&wfp);
 }
 
@@ -481,6 +515,44 @@ keys_are_never_read(void **state)
     wfp_close(&wfp);
 }
 
+/* 4.4: what a keying module says with its SAs is kept, read and never judged. */
+static void
+what_a_keying_module_says_is_read_again(void **state)
+{
+    struct ipsec_engine_options options = wfp_options();
+    struct ipsec_id id = full_id;
+    struct wfp wfp;
+
+    (void)state;
+    wfp_open(&wfp, &options);
+    wfp_furnish(&wfp);
+    uint64_t context = wfp.contexts[IPSEC_SA_CONTEXT_SPI_SET];
+    struct ipsec_sa_bundle_input bundle = wfp_bundle(wfp_spi(&wfp, context), 1);
+    bundle.bundle.ipsec_id = &id;
+    bundle.bundle.mm_sa_id = 5;
+    bundle.bundle.nap_context = 6;
+    bundle.bundle.qm_filter_id = 7;
+    bundle.bundle.pfs_group = IPSEC_PFS_ECP_384;
+    bundle.bundle.sa_lookup_context.bytes[0] = 8;
+    struct wfp_call add = { .operation = WFP_ADD_INBOUND, .id = context, .bundle = &bundle };
+    WFP_ASSERT(wfp_run(&wfp, &add), IPSEC_OK);
+    wfp_clear(&add);
+    wfp_clear_bundle(&bundle);
+
+    struct wfp_call get = { .operation = WFP_GET_BY_ID, .id = context };
+    WFP_ASSERT(wfp_run(&wfp, &get), IPSEC_OK);
+    const struct ipsec_sa_bundle *inbound = get.context.inbound;
+    assert_memory_equal(inbound->ipsec_id, &full_id, sizeof full_id);
+    assert_ptr_not_equal(inbound->ipsec_id, &id);
+    assert_int_equal(inbound->mm_sa_id, 5);
+    assert_int_equal(inbound->nap_context, 6);
+    assert_int_equal(inbound->qm_filter_id, 7);
+    assert_int_equal(inbound->pfs_group, IPSEC_PFS_ECP_384);
+    assert_int_equal(inbound->sa_lookup_context.bytes[0], 8);
+    wfp_clear(&get);
+    wfp_close(&wfp);
+}
+
 static void
 directions_are_absent_before_they_are_added(void **state)
 {
@@ -523,6 +595,9 @@ main(void)
                  ipsec_status_name(weak_keys[i].expected));
     wfp_case(&suite, keys_are_never_read, NULL,
              "IPsecSaContextGetById1 shows algorithms, SPIs and key lengths, and no key");
+    wfp_case(&suite, what_a_keying_module_says_is_read_again, NULL,
+             "IPsecSaContextGetById1 shows ipsecId, mmSaId, napContext, qmFilterId, pfsGroup and "
+             "saLookupContext as they were added");
     wfp_case(&suite, directions_are_absent_before_they_are_added, NULL,
              "IPsecSaContextGetById1 shows a direction from its Add to its end");
     return wfp_run_suite(&suite, "WFP bundles");

@@ -26,7 +26,8 @@ enum { TEXT_MAX = 8192 };
     "\"hex:00112233445566778899aabbccddeeff0102" spi "\"}"
 #define BUNDLE(spi)                                                                                \
     "{\"lifetime\":{\"seconds\":3600},\"keyModuleState\":{\"keyModuleKey\":"                       \
-    "\"6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11\",\"stateBlob\":\"AAAA\"},\"saList\":[" SA(spi) "]}"
+    "\"6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11\",\"stateBlob\":\"AAAA\"},\"ipsecId\":{"               \
+    "\"mmTargetName\":\"b\"},\"saList\":[" SA(spi) "]}"
 #define PLAIN_BUNDLE(spi) "{\"lifetime\":{\"seconds\":3600},\"saList\":[" SA(spi) "]}"
 
 /* clang-format off */

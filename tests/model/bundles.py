@@ -81,6 +81,16 @@ class Bundles:
             need(direction == "inbound" or sa["spi"] not in range(256), "FWP_E_OUT_OF_BOUNDS")
         need(set(bundle.get("flags", [])) <= BUNDLE_FLAGS, "FWP_E_INVALID_FLAGS")
         self.check_ports(bundle)
+        self.check_id(bundle.get("ipsecId", {}))
+
+    def check_id(self, identity):
+        """Only the form of what a keying module says is judged (IPSEC_ID0)."""
+        for name in (identity.get("mmTargetName", ""), identity.get("emTargetName", "")):
+            need(len(name) < 256 and name.isprintable(), "FWP_E_INVALID_PARAMETER")
+        tokens = identity.get("tokens", [])
+        need(len(tokens) <= 8, "FWP_E_OUT_OF_BOUNDS")
+        need(all(token["type"] in ("machine", "impersonation") for token in tokens),
+             "FWP_E_INVALID_ENUMERATOR")
 
     def check_ports(self, bundle):
         ports = bundle.get("udpEncapsulation", {"localPort": 1, "remotePort": 1})

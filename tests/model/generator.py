@@ -660,12 +660,34 @@ class Generator:
             bundle["qmSaId"] = like["qmSaId"]
         if self.chance(0.05):
             bundle["udpEncapsulation"] = {"localPort": 4500, "remotePort": 4500}
+        if self.chance(0.1):
+            bundle["ipsecId"] = self.ipsec_id()
         if self.chance(0.03) and like:
             for one, two in zip(sas, like["saList"]):
                 one.update({k: v for k, v in two.items() if k != "spi"})
         if self.spoils(0.12):
             self.spoil_bundle(bundle, sas)
         return bundle
+
+    def ipsec_id(self):
+        identity = {}
+        if self.chance(0.7):
+            identity["mmTargetName"] = "x" * 256 if self.spoils(0.1) else "host/b"
+        if self.chance(0.3):
+            identity["emTargetName"] = "two\nlines" if self.spoils(0.1) else "user@b"
+        if self.chance(0.5):
+            identity["tokens"] = [self.token() for _ in range(self.random.randrange(9))]
+            if self.spoils(0.1):
+                identity["tokens"] = [self.token() for _ in range(9)]
+        if self.chance(0.3):
+            identity["explicitCredentials"] = self.random.randrange(1, 1 << 53)
+        return identity
+
+    def token(self):
+        return {"type": "user" if self.spoils(0.03) else self.pick(["machine", "impersonation"]),
+                "principal": self.pick(["local", "peer"]),
+                "mode": self.pick(["main", "extended"]),
+                "token": self.random.randrange(1 << 53)}
 
     def sa(self, kind, spi):
         sa = {"spi": spi, "saTransformType": kind}

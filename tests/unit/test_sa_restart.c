@@ -97,6 +97,14 @@ fill(struct sa_fixture *sa)
         .labels = &labels, .wants_spi = true, .inbound = &in, .outbound = &out
     };
     const struct ipsec_traffic none = { .ipsec_filter_id = 0 };
+    struct ipsec_id peer = {
+        .mm_target_name = "host/b",
+        .explicit_credentials = UINT64_MAX,
+        .token_count = 2,
+        .tokens = { { 42, IPSEC_TOKEN_MACHINE, IPSEC_TOKEN_PEER, IPSEC_TOKEN_MAIN },
+                    { UINT64_MAX, IPSEC_TOKEN_IMPERSONATION, IPSEC_TOKEN_LOCAL,
+                      IPSEC_TOKEN_EXTENDED } },
+    };
     struct ipsec_guid key;
     uint32_t spi;
 
@@ -107,6 +115,7 @@ fill(struct sa_fixture *sa)
     in.bundle.key_module_state = blob;
     in.bundle.key_module_state_size = sizeof blob;
     out.bundle.flags = IPSEC_SA_BUNDLE_NLB;
+    out.bundle.ipsec_id = &peer;
     const struct ipsec_traffic traffic = transport_traffic(outbound_filter);
     assert_int_equal(ipsec_sa_context_create_with(sa->session, &traffic, &options, &before),
                      IPSEC_OK);
@@ -136,6 +145,14 @@ all_is_as_before(struct sa_fixture *sa)
     assert_int_equal(context.inbound->key_module_state[2], 3);
     assert_int_equal(context.outbound->sas[0].spi, PEER_SPI);
     assert_int_equal(context.outbound->flags, IPSEC_SA_BUNDLE_NLB);
+    assert_null(context.inbound->ipsec_id);
+    assert_string_equal(context.outbound->ipsec_id->mm_target_name, "host/b");
+    assert_string_equal(context.outbound->ipsec_id->em_target_name, "");
+    assert_true(context.outbound->ipsec_id->explicit_credentials == UINT64_MAX);
+    assert_int_equal(context.outbound->ipsec_id->token_count, 2);
+    assert_int_equal(context.outbound->ipsec_id->tokens[0].token, 42);
+    assert_int_equal(context.outbound->ipsec_id->tokens[0].principal, IPSEC_TOKEN_PEER);
+    assert_int_equal(context.outbound->ipsec_id->tokens[1].mode, IPSEC_TOKEN_EXTENDED);
     assert_string_equal(context.labels->pairs[0].value, "b");
     /* A wall clock that was set meanwhile by a little makes no difference to this test. */
     assert_in_range(context.due_at_ms, context.inbound->expires_at_ms - 1000,

@@ -167,7 +167,7 @@ a_newer_schema_is_refused_with_both_versions(void **state)
     store_sqlite.close(open_store(fixture->path));
     free(run_sql(fixture->path, "PRAGMA user_version = 99"));
     assert_refused(fixture->path, IPSEC_RPC_VERSION_MISMATCH,
-                   "schema version 99, this program knows versions up to 4");
+                   "schema version 99, this program knows versions up to 5");
     free(run_sql(fixture->path, "PRAGMA user_version = -1"));
     assert_refused(fixture->path, IPSEC_RPC_INVALID_DATA, "impossible schema version -1");
 }
@@ -191,7 +191,7 @@ version_1_is_migrated_with_its_rows(void **state)
                                 "state 0 c0000201"));
     assert_non_null(strstr(all, "answer 1 \"{}\"\nmarks 7 3 1\n"));
 
-    assert_sql(fixture->path, "PRAGMA user_version", "4");
+    assert_sql(fixture->path, "PRAGMA user_version", "5");
     assert_sql(fixture->path,
                "SELECT concat FROM (SELECT id || ' ' || state || ' ' || spi || ' ' || created_at ||"
                " ' ' || created_by AS concat FROM sa_context_text)",
