@@ -51,7 +51,8 @@ buffer_append_text(struct buffer *buffer, const char *text)
 void
 buffer_append_char(struct buffer *buffer, char c)
 {
-    buffer_append(buffer, &c, 1);
+    if (reserve(buffer, 1))
+        buffer->data[buffer->size++] = c;
 }
 
 void
