@@ -56,6 +56,10 @@ answered "a key that is open" 409 FWP_E_ALREADY_EXISTS /sessionKey
 call POST /sessions '{"sessionKey": "6f1c2b3a-0000-4000-8000-0000000000aa", "flags": ["dynamic"]}'
 answered "a key of one's own" 201
 is "is taken" "$(member .sessionKey)" 6f1c2b3a-0000-4000-8000-0000000000aa
+call POST /sessions '{"serverName": "elsewhere"}'
+answered "a server name: it is the one of the URL" 400 FWP_E_INVALID_PARAMETER /serverName
+call POST /sessions '{"authnService": 9}'
+answered "an authentication service: it is TLS" 400 FWP_E_INVALID_PARAMETER /authnService
 call GET /sessions
 is "list" "$(member '[.items[].sessionKey] | join(" ")')" "$KEY 6f1c2b3a-0000-4000-8000-0000000000aa"
 for row in '{"sessionKey": "x"}|FWP_E_INVALID_PARAMETER|/sessionKey' '{"sessionKey": 1}|FWP_E_TYPE_MISMATCH|/sessionKey' \

@@ -167,7 +167,6 @@ run(struct ipsec_call *base, struct ipsec_session *session)
     const struct ipsec_sa_context_options bundles = { .inbound = call->bundle };
     const struct ipsec_security security = { call->container, WFP_OPERATORS_DESCRIPTOR };
     struct ipsec_drift drift;
-    struct ipsec_guid key;
 
     switch (call->operation) {
     case WFP_CREATE:
@@ -196,7 +195,7 @@ run(struct ipsec_call *base, struct ipsec_session *session)
     case WFP_GET_STATISTICS:
         return ipsec_get_statistics(session, &call->statistics);
     case WFP_FILTER_ADD:
-        return ipsec_filter_add(session, call->filter, &call->id_out, &key);
+        return ipsec_filter_add(session, call->filter, &call->id_out, &call->key_out);
     case WFP_FILTER_DELETE:
         return ipsec_filter_delete_by_id(session, call->id);
     case WFP_FILTER_GET:
@@ -218,7 +217,8 @@ run(struct ipsec_call *base, struct ipsec_session *session)
     case WFP_SUBSCRIPTIONS_GET:
         return get_subscriptions(call, session);
     case WFP_CONTEXT_ADD:
-        return ipsec_provider_context_add(session, call->provider_context, &call->id_out, &key);
+        return ipsec_provider_context_add(session, call->provider_context, &call->id_out,
+                                          &call->key_out);
     case WFP_CONTEXT_DELETE:
         return ipsec_provider_context_delete_by_id(session, call->id);
     case WFP_CONTEXT_GET:
@@ -265,17 +265,20 @@ enumerate(struct wfp_call *call, struct ipsec_session *session)
     static const struct ipsec_sa_context_template all;
     struct ipsec_sa_context_page page = { .context_count = 0 };
     struct ipsec_filter_page filters = { .filter_count = 0 };
+    const size_t limit = call->limit == 0 ? 100 : call->limit;
     enum ipsec_status status;
 
     if (call->operation == WFP_FILTER_ENUM) {
-        status = ipsec_filter_enum(session, -1, 0, 100, &filters);
+        status = ipsec_filter_enum(session, -1, call->after, limit, &filters);
         call->count = filters.filter_count;
+        call->next = filters.next;
         ipsec_filter_page_clear(&filters);
         return status;
     }
-    status =
-        ipsec_sa_context_enum(session, call->match == NULL ? &all : call->match, 0, 100, &page);
+    status = ipsec_sa_context_enum(session, call->match == NULL ? &all : call->match, call->after,
+                                   limit, &page);
     call->count = page.context_count;
+    call->next = page.next;
     ipsec_sa_context_page_clear(&page);
     return status;
 }

@@ -79,11 +79,15 @@ struct wfp_call {
     enum ipsec_container container;                 /* whose security descriptor */
     const char *text;                               /* the new one; null: the operator's again */
     enum ipsec_builtin_kind kind;                   /* of what 'key' names */
+    uint64_t after;                                 /* a page begins behind it */
+    size_t limit;                                   /* of a page; 0: 100 */
     /* Outputs. */
     uint64_t id_out;
     uint64_t inbound_filter_id;
     uint32_t spi_out;
     size_t count;
+    uint64_t next; /* where the next page begins; 0: nowhere */
+    struct ipsec_guid key_out;
     struct ipsec_sa_context context; /* with references, see wfp_clear() */
     struct ipsec_session_record session_out;
     struct ipsec_statistics statistics;
