@@ -3,24 +3,26 @@
 some don't, and about one in eight has something wrong in it."""
 
 import bundles
+import security
 from base import version_of
 from policy import CALLOUTS, LAYERS, kind_of
 
 ORCHESTRATOR = ("FWPM_ACTRL_ADD FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE FWPM_ACTRL_READ_STATS "
                 "FWPM_ACTRL_SUBSCRIBE").split()
 POLICY = "FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK FWPM_ACTRL_READ FWPM_ACTRL_ENUM DELETE".split()
+DESCRIPTOR = "READ_CONTROL WRITE_DAC".split()
 TRANSACTIONS = "FWPM_ACTRL_OPEN FWPM_ACTRL_BEGIN_READ_TXN FWPM_ACTRL_BEGIN_WRITE_TXN".split()
 READ = "FWPM_ACTRL_READ FWPM_ACTRL_ENUM".split()
 
 # admin does all; keyer keys but does not see filters; author writes policy and can't begin write
 # transactions; reader reads; nobody may nothing.
 RIGHTS = {
-    "admin": {"engine": TRANSACTIONS, "saDatabase": ORCHESTRATOR, "filters": POLICY,
-              "providerContexts": POLICY},
+    "admin": {"engine": TRANSACTIONS + DESCRIPTOR, "saDatabase": ORCHESTRATOR + DESCRIPTOR,
+              "filters": POLICY + DESCRIPTOR, "providerContexts": POLICY + DESCRIPTOR},
     "keyer": {"engine": ["FWPM_ACTRL_OPEN"], "saDatabase": ["FWPM_ACTRL_ADD", "DELETE"],
               "filters": ["FWPM_ACTRL_ENUM"], "providerContexts": ["FWPM_ACTRL_ENUM"]},
     "author": {"engine": ["FWPM_ACTRL_OPEN", "FWPM_ACTRL_BEGIN_READ_TXN"], "saDatabase": READ,
-               "filters": POLICY, "providerContexts": POLICY},
+               "filters": POLICY + ["READ_CONTROL"], "providerContexts": POLICY},
     "reader": {"engine": ["FWPM_ACTRL_OPEN"], "saDatabase": READ, "filters": READ,
                "providerContexts": READ},
     "nobody": {},
@@ -94,6 +96,7 @@ class Generator:
             "updateSaContext": 4,
             "openSession": 2 * (1 - many_sessions) + 0.1, "closeSession": 1.5 * many_sessions ** 2,
             "getSession": 0.6, "listSessions": 0.3,
+            "getSecurity": 0.4, "setSecurity": 0.7, "resetSecurity": 0.4, "whoami": 0.4,
             "beginTransaction": 2, "commitTransaction": 2.5, "abortTransaction": 1,
         }
         if any(p.phase == "deleted" for p in model.filters.values()):
@@ -104,9 +107,9 @@ class Generator:
         name = self.random.choices(list(weights), list(weights.values()))[0]
         op = {"op": name, "who": self.who(name)}
         getattr(self, "make_" + name)(op)
-        if "Session" not in name and "Transaction" not in name:
+        if "Session" not in name and "Transaction" not in name and name != "whoami":
             self.choose_session(op)
-        writes = not name.startswith(("get", "list")) or name == "getSpi"
+        writes = not name.startswith(("get", "list", "whoami")) or name == "getSpi"
         if writes and self.chance(0.05):
             op["dryRun"] = True
         elif name in ("addFilter", "addProviderContext", "addTunnel", "createSaContext",
@@ -231,6 +234,37 @@ class Generator:
 
     def make_abortTransaction(self, op):
         self.make_commitTransaction(op)
+
+    # --- Security ---
+
+    def make_getSecurity(self, op):
+        op["container"] = self.pick(security.CONTAINERS)
+
+    def make_resetSecurity(self, op):
+        self.make_getSecurity(op)
+
+    def make_setSecurity(self, op):
+        """Whatever is set, admin keeps its rights: the rest of the sequence needs them."""
+        self.make_getSecurity(op)
+        dacl = []
+        for _ in range(self.random.randrange(6)):
+            kind = self.pick(["allow", "allow", "deny"])
+            others = ["keyer", "author", "reader", "nobody"]
+            who = [security.MODEL + other for other in others]
+            if kind == "allow":
+                who += ["everyone", security.MODEL + "*"]
+            dacl.append({"type": kind, "principal": self.pick(who), "rights":
+                         self.random.sample(security.RIGHTS, self.random.randrange(1, 9))})
+        dacl.insert(self.random.randrange(len(dacl) + 1),
+                    {"type": "allow", "principal": security.MODEL + "admin",
+                     "rights": RIGHTS["admin"][op["container"]]})
+        if self.spoils(0.15):
+            self.pick(dacl).update(self.pick([{"type": "audit"}, {"rights": ["FWPM_ACTRL_FLY"]},
+                                              {"principal": "user:me"}]))
+        op["body"] = {"dacl": dacl}
+
+    def make_whoami(self, op):
+        op["who"] = self.pick(RIGHTS)
 
     # --- Filters ---
 

@@ -17,6 +17,7 @@ from base import Answer, Refused, need
 from bundles import Bundles
 from contexts import Contexts
 from policy import Policies
+from security import Security
 from sessions import Sessions
 
 
@@ -24,11 +25,12 @@ from sessions import Sessions
 COUNTERS = ("totalSasAdded", "totalSasDeleted", "successfulRekeys")
 
 
-class Model(Sessions, Policies, Contexts, Bundles):
+class Model(Sessions, Policies, Contexts, Bundles, Security):
     def __init__(self, rights, allow_weak=False):
-        """'rights': principal -> container -> set of rights."""
+        """'rights': principal -> container -> rights, as the access file has them."""
         self.rights = rights
         self.allow_weak = allow_weak
+        self.descriptors = {}  # that callers have set: container -> entries
         self.sessions = {}
         self.filters = {}
         self.provider_contexts = {}
@@ -78,9 +80,6 @@ class Model(Sessions, Policies, Contexts, Bundles):
         for one in right.split():
             need(self.has_right(op["who"], container, one), "ERROR_ACCESS_DENIED")
         return session
-
-    def has_right(self, who, container, right):
-        return right in self.rights[who].get(container, ())
 
     def repeatable(self, op, session, run):
         """Idempotency-Key: successes are remembered, and given again to the same request."""

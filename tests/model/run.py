@@ -21,6 +21,7 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api"))
 
 import generator  # noqa: E402
+import security  # noqa: E402
 from base import load_statuses  # noqa: E402
 from model import Model  # noqa: E402
 import wire  # noqa: E402
@@ -333,6 +334,10 @@ class Run:
             if policy.tunnel == name:
                 self.call({"op": "getTunnel", "who": "admin", "id": name})
         self.call({"op": "getStatistics", "who": "admin"})
+        for container in security.CONTAINERS:
+            self.call({"op": "getSecurity", "who": "admin", "container": container})
+        for who in generator.RIGHTS:
+            self.call({"op": "whoami", "who": who})
 
     def overdue(self):
         """An expiring context that would soon end by itself."""
@@ -351,7 +356,8 @@ class Run:
 CRASHABLE = ("addFilter", "deleteFilter", "addProviderContext", "deleteProviderContext",
              "addTunnel", "deleteTunnel", "createSaContext", "createSaContexts", "addInbound",
              "addOutbound", "rotateSaContext", "getSpi", "setSpi", "deleteSaContext",
-             "updateSaContext", "expireSaContext", "commitTransaction")
+             "updateSaContext", "expireSaContext", "commitTransaction", "setSecurity",
+             "resetSecurity")
 
 
 class Source:

@@ -43,13 +43,19 @@ ROUTES = {
     "expireSaContext": ("POST", "/sa-contexts/{id}/expire"),
     "rotateSaContext": ("POST", "/sa-contexts/{id}/rotate"),
     "getStatistics": ("GET", "/statistics"),
+    "getSecurity": ("GET", "/{container}/security"),
+    "setSecurity": ("PUT", "/{container}/security"),
+    "resetSecurity": ("DELETE", "/{container}/security"),
+    "whoami": ("GET", "/whoami"),
 }
+CONTAINERS = {"engine": "engine", "saDatabase": "sa-contexts", "filters": "filters",
+              "providerContexts": "provider-contexts"}
 # Members that hold identifiers, and those that are the daemon's alone.
 REFERENCES = ("id", "ipsecFilterId", "tunnelPolicyId", "inboundFilterId", "predecessorId",
               "providerContextId", "tunnelId", "mainModeId", "filterIds")
 GUIDS = ("key", "providerContextKey")
 VOLATILE = ("createdAt", "openedAt", "addedAt", "expiresAt", "revision", "version",
-            "effectiveWeight", "txnWaitTimeoutMs", "sequence", "time")
+            "effectiveWeight", "txnWaitTimeoutMs", "sequence", "time", "certificate", "fingerprint", "names")
 NAMESPACE = uuid.UUID("6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11")
 
 
@@ -183,6 +189,8 @@ class Names:
             is_session = path.startswith("/sessions")
             path = path.replace("{id}", self.guid_of(op["id"]) if is_session
                                 else str(self.id_of(op["id"])))
+        if "container" in op:
+            path = path.replace("{container}", CONTAINERS[op["container"]])
         if op.get("query"):
             path += "?" + urllib.parse.urlencode({
                 k: self.spi_of(v) if k == "spi" else v for k, v in op["query"].items()})
@@ -283,7 +291,7 @@ class Names:
                     if v not in (None, 0, "", [], {}, False, "none")}
         if isinstance(value, list):
             result = [self.comparable(item, name) for item in value]
-            return sorted(result) if name == "flags" else result
+            return sorted(result) if name in ("flags", "rights", *CONTAINERS) else result
         if name == "spi":
             return self.spi_of(value)
         if name in GUIDS and value is not None and value not in self.guids:
