@@ -19,13 +19,14 @@ from contexts import Contexts
 from policy import Policies
 from security import Security
 from sessions import Sessions
+from waiting import Lock
 
 
 # What is counted since the start of the service.
 COUNTERS = ("totalSasAdded", "totalSasDeleted", "successfulRekeys")
 
 
-class Model(Sessions, Policies, Contexts, Bundles, Security):
+class Model(Sessions, Lock, Policies, Contexts, Bundles, Security):
     def __init__(self, rights, allow_weak=False):
         """'rights': principal -> container -> rights, as the access file has them."""
         self.rights = rights
@@ -41,6 +42,7 @@ class Model(Sessions, Policies, Contexts, Bundles, Security):
         self.weights = {}  # effective weight of a filter, learnt from the service
         self.writer = None
         self.readers = set()
+        self.others_wait = False  # for the lock, before whoever asks now
 
     # --- The call as such -----------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import generator  # noqa: E402
 import security  # noqa: E402
 from base import load_statuses  # noqa: E402
 from model import Model  # noqa: E402
+import waiting  # noqa: E402
 import wire  # noqa: E402
 from daemon import Daemon  # noqa: E402
 from follow import Difference, Follower  # noqa: E402
@@ -31,6 +32,7 @@ from follow import Difference, Follower  # noqa: E402
 OPTIONS = ["--larval-timeout-seconds", "0", "--session-idle-seconds", "0",
            "--txn-wait-ms", "0", "--txn-hold-seconds", "0", "--spi-quarantine-seconds", "0",
            "--idle-timeout-seconds", "3600", "--event-heartbeat-seconds", "1", "--workers", "1"]
+QUEUE_EVERY = 60  # calls, on average: how often calls wait for the lock
 LOOK_EVERY = 200  # calls, on average: how often the stream of events is read
 SETTLE_SECONDS = 25  # an expiring context ends after a minute: it is deleted before
 
@@ -98,6 +100,7 @@ class Run:
         self.model = Model(generator.RIGHTS, allow_weak)
         self.names = wire.Names()
         self.expiring_since = {}
+        self.waited = 0  # calls that waited for the lock
         service.fresh()
         self.follower = Follower(service, self.names)
         self.follower.begin()
@@ -109,6 +112,8 @@ class Run:
             self.crash(op)
         elif op["op"] == "restart":
             self.restart(op)
+        elif op["op"] == "queue":
+            waiting.Queue(self, op).play()
         else:
             self.call(op)
         if self.names.problems:
@@ -378,6 +383,9 @@ class Source:
             return self.restart()
         if self.random.random() * LOOK_EVERY < 1:
             return self.generator.look()
+        is_free = self.run.model.writer is None and not self.run.model.readers
+        if is_free and self.random.random() * QUEUE_EVERY < 1:
+            return waiting.make(self.generator)
         return self.generator.next()
 
     def restart(self):
@@ -436,6 +444,7 @@ def check(service, arguments, seed):
     calls = 0
     codes = {}
     followed = {}
+    waited = 0
     restarts = 0
     sequence = 0
     began = time.monotonic()
@@ -458,11 +467,13 @@ def check(service, arguments, seed):
                 return False
             key = op["op"]
             codes[key] = codes.get(key, 0) + 1
+        waited += run.waited
         for what, count in run.follower.counts.items():
             followed[what] = followed.get(what, 0) + count
     seconds = time.monotonic() - began
     print("# %d calls in %d sequences, %d restarts, %.0f s, %.0f calls/s, seed %d" %
           (calls, sequence, restarts, seconds, calls / seconds, seed))
+    print("# %d calls waited for the lock" % waited)
     print("# the stream: " + ", ".join("%d %s" % (n, what) for what, n in followed.items()))
     return True
 

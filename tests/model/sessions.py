@@ -90,10 +90,6 @@ class Sessions:
         right = "FWPM_ACTRL_BEGIN_READ_TXN" if read_only else "FWPM_ACTRL_BEGIN_WRITE_TXN"
         need(self.has_right(op["who"], "engine", right), "ERROR_ACCESS_DENIED")
 
-    def take_lock(self, writes):
-        """One writer or many readers.  Nobody waits here: the time to wait is 0."""
-        need(self.writer is None and not (writes and self.readers), "FWP_E_TIMEOUT")
-
     def op_commitTransaction(self, op):
         session = self.transaction_of(op, "transaction")
         return self.repeatable(op, session, lambda: self.commit(op, session))
