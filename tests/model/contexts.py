@@ -217,10 +217,10 @@ class Contexts:
     def put(self, name, context):
         self.changes.append([self.set(name, context, "call")])
 
-    def remove(self, name):
+    def remove(self, name, reason="call"):
         before = self.contexts.pop(name)
         self.count_active(before, None)
-        self.changes.append([describe("delete", "call", name, before)])
+        self.changes.append([describe("delete", reason, name, before)])
 
     def set(self, name, context, reason):
         """Puts the changed context in the place of what there is, and says what happened."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference model: what the service has to answer, written from the specification of WFP.
 
-It is slow, simple and has no store, no threads and no time.  Objects have names in place of
+It is slow, simple and has no store, no threads and no clock.  Objects have names in place of
 identifiers: whoever sends the calls keeps the names and the service's identifiers together (see
 wire.py).  A call is a dictionary, made by generator.py:
 
@@ -16,6 +16,7 @@ import copy
 from base import Answer, Refused, need
 from bundles import Bundles
 from contexts import Contexts
+from lifetimes import Lifetimes
 from policy import Policies
 from security import Security
 from sessions import Sessions
@@ -26,7 +27,7 @@ from waiting import Lock
 COUNTERS = ("totalSasAdded", "totalSasDeleted", "successfulRekeys")
 
 
-class Model(Sessions, Lock, Policies, Contexts, Bundles, Security):
+class Model(Sessions, Lock, Policies, Contexts, Bundles, Lifetimes, Security):
     def __init__(self, rights, allow_weak=False):
         """'rights': principal -> container -> rights, as the access file has them."""
         self.rights = rights

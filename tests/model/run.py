@@ -21,6 +21,7 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api"))
 
 import generator  # noqa: E402
+import lifetimes  # noqa: E402
 import security  # noqa: E402
 from base import load_statuses  # noqa: E402
 from model import Model  # noqa: E402
@@ -32,6 +33,7 @@ from follow import Difference, Follower  # noqa: E402
 OPTIONS = ["--larval-timeout-seconds", "0", "--session-idle-seconds", "0",
            "--txn-wait-ms", "0", "--txn-hold-seconds", "0", "--spi-quarantine-seconds", "0",
            "--idle-timeout-seconds", "3600", "--event-heartbeat-seconds", "1", "--workers", "1"]
+AGE_EVERY = 400  # calls, on average: how often SAs end by themselves
 QUEUE_EVERY = 60  # calls, on average: how often calls wait for the lock
 LOOK_EVERY = 200  # calls, on average: how often the stream of events is read
 SETTLE_SECONDS = 25  # an expiring context ends after a minute: it is deleted before
@@ -100,6 +102,7 @@ class Run:
         self.model = Model(generator.RIGHTS, allow_weak)
         self.names = wire.Names()
         self.expiring_since = {}
+        self.aged = 0  # SAs that ended by themselves
         self.waited = 0  # calls that waited for the lock
         service.fresh()
         self.follower = Follower(service, self.names)
@@ -112,6 +115,8 @@ class Run:
             self.crash(op)
         elif op["op"] == "restart":
             self.restart(op)
+        elif op["op"] == "age":
+            lifetimes.play(self, op)
         elif op["op"] == "queue":
             waiting.Queue(self, op).play()
         else:
@@ -386,6 +391,10 @@ class Source:
         is_free = self.run.model.writer is None and not self.run.model.readers
         if is_free and self.random.random() * QUEUE_EVERY < 1:
             return waiting.make(self.generator)
+        if self.random.random() * AGE_EVERY < 1:
+            step = lifetimes.make(self.generator)
+            if step is not None:
+                return step
         return self.generator.next()
 
     def restart(self):
@@ -444,6 +453,7 @@ def check(service, arguments, seed):
     calls = 0
     codes = {}
     followed = {}
+    aged = 0
     waited = 0
     restarts = 0
     sequence = 0
@@ -467,13 +477,14 @@ def check(service, arguments, seed):
                 return False
             key = op["op"]
             codes[key] = codes.get(key, 0) + 1
+        aged += run.aged
         waited += run.waited
         for what, count in run.follower.counts.items():
             followed[what] = followed.get(what, 0) + count
     seconds = time.monotonic() - began
     print("# %d calls in %d sequences, %d restarts, %.0f s, %.0f calls/s, seed %d" %
           (calls, sequence, restarts, seconds, calls / seconds, seed))
-    print("# %d calls waited for the lock" % waited)
+    print("# %d calls waited for the lock, SAs ended by themselves %d times" % (waited, aged))
     print("# the stream: " + ", ".join("%d %s" % (n, what) for what, n in followed.items()))
     return True
 
