@@ -15,17 +15,18 @@ exceptions=(
     "layering server/main.c 1"
 )
 
-offences=$(mktemp)
-code=$(mktemp)
-trap 'rm -f "$offences" "$code"' EXIT
+work=$(mktemp -d)
+offences=$work/offences
+trap 'rm -rf "$work"' EXIT
+: >"$offences"
 
 # offend RULE PATH LINE TEXT
 offend() { printf '%s %s %s: %s\n' "$1" "$2" "$3" "$4" >>"$offences"; }
 
-# Feeds "LINE:TEXT" lines from the standard input to offend.
+# Feeds "PATH:LINE:TEXT" lines from the standard input to offend.
 offend_all() {
-    local rule=$1 path=$2 line
-    while IFS= read -r line; do offend "$rule" "$path" "${line%%:*}" "${line#*:}"; done
+    local rule=$1 path line text
+    while IFS=: read -r path line text; do offend "$rule" "$path" "$line" "$text"; done
 }
 
 # The files of the arguments (find's -name patterns), without what was built.
@@ -36,11 +37,23 @@ files() {
     find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]:1}" \) -print |
         sed 's,^\./,,' | sort
 }
+mapfile -t sources < <(files '*.c' '*.h')
+# What has our licence; without this file, which names the words it looks for.
+mapfile -t texts < <(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.cmake' CMakeLists.txt Dockerfile \
+    '*.yaml' '*.service' | grep -vx tests/rules.sh)
 
-# A C file without its comments; lines keep their numbers.  String literals are emptied, but for the
-# names of included files, so that words in messages are no offence.
+# The C files without their comments go below $work/code; lines keep their numbers.  String literals
+# are emptied, but for the names of included files, so that words in messages are no offence.
 strip_comments() {
-    awk '
+    local path
+    for path in "${sources[@]}"; do echo "$work/code/${path%/*}"; done | sort -u | xargs mkdir -p
+    awk -v folder="$work/code/" '
+    FNR == 1 {
+        if (code != "") close(code)
+        code = folder FILENAME
+        in_comment = 0
+        printf "" >code
+    }
     {
         out = ""
         rest = $0
@@ -71,9 +84,12 @@ strip_comments() {
             out = out c
             rest = substr(rest, 2)
         }
-        print out
-    }' "$1" >"$code"
+        print out >code
+    }' "${sources[@]}"
 }
+
+# code GREP-ARGUMENT… -- what is found in them, as "PATH:LINE:TEXT".
+code() { (cd "$work/code" && grep -rn "$@" . | sed 's,^\./,,' | sort -t : -k 1,1 -k 2,2n) || true; }
 
 # --- Includes go one way: server -> api -> engine, with auth beside -------------------------------
 
@@ -93,14 +109,15 @@ allowed_includes() {
 include_line='^([0-9]+):[[:space:]]*#[[:space:]]*include[[:space:]]*([<"])([^>"]*)'
 
 check_includes() {
-    local path=$1 allowed line number include home
+    local path previous='' allowed line number include home
 
-    allowed=$(allowed_includes "$path")
-    while IFS= read -r line; do
+    while IFS=: read -r path line; do
         [[ $line =~ $include_line ]] || continue
         number=${BASH_REMATCH[1]}
         include=${BASH_REMATCH[3]}
         if [ "${BASH_REMATCH[2]}" = '"' ]; then
+            [ "$path" = "$previous" ] || allowed=$(allowed_includes "$path")
+            previous=$path
             [[ $include =~ $allowed ]] ||
                 offend layering "$path" "$number" "may not include $include"
             continue
@@ -115,7 +132,7 @@ check_includes() {
         tests/* | "$home"*) ;;
         *) offend layering "$path" "$number" "only $home includes <$include>" ;;
         esac
-    done < <(grep -nE '^[ \t]*#[ \t]*include' "$code" || true)
+    done < <(code -E '^[ \t]*#[ \t]*include')
 }
 
 # --- Functions that are not to be used ------------------------------------------------------------
@@ -129,52 +146,45 @@ shared='rand|srand|random|asctime|ctime|localtime|gmtime|signal'
 wiping='memset *\([^,]*(secret|password|private_key|key_bytes|cipher_key|auth_key)'
 comparing='(memcmp|strcmp|strncmp) *\([^;]*(secret|password|cipher_key|auth_key)'
 
-check_functions() {
-    local path=$1
+# State of the process, time and randomness are engine/base's, and tests may do as they like.
+elsewhere() { grep -vE '^(engine/base|tests)/' || true; }
 
-    grep -nE "(^|[^A-Za-z0-9_>.])($banned) *\(" "$code" | offend_all banned-function "$path" || true
-    grep -nE "$wiping" "$code" | offend_all wiping "$path" || true
-    grep -nE "$comparing" "$code" | offend_all comparing-secrets "$path" || true
-    case $path in
-    engine/base/* | tests/*) ;;
-    *)
-        grep -nE "(^|[^A-Za-z0-9_>.])($shared) *\(" "$code" |
-            offend_all banned-function "$path" || true
-        # Whatever returns before its first use, the clean-up runs.
-        grep -nE 'AUTO\([a-z_]+\) [a-z_]+;' "$code" |
-            offend_all auto-without-initialiser "$path" || true
-        # Time and randomness come from engine/base/.
-        grep -nE '(^|[^A-Za-z0-9_>.])(time|clock_gettime|gettimeofday|getrandom) *\(' "$code" |
-            offend_all clock "$path" || true
-        ;;
-    esac
+check_functions() {
+    code -E "(^|[^A-Za-z0-9_>.])($banned) *\(" | offend_all banned-function
+    code -E "$wiping" | offend_all wiping
+    code -E "$comparing" | offend_all comparing-secrets
+    code -E "(^|[^A-Za-z0-9_>.])($shared) *\(" | elsewhere | offend_all banned-function
+    # Whatever returns before its first use, the clean-up runs.
+    code -E 'AUTO\([a-z_]+\) [a-z_]+;' | elsewhere | offend_all auto-without-initialiser
+    code -E '(^|[^A-Za-z0-9_>.])(time|clock_gettime|gettimeofday|getrandom) *\(' |
+        elsewhere | offend_all clock
 }
 
 # --- How files look -------------------------------------------------------------------------------
 
-check_text() {
-    local path=$1
+# lines GREP-ARGUMENT… FILE… -- what is found, as "PATH:LINE:TEXT".
+lines() { grep -Hn "$@" || true; }
 
-    head -n 2 "$path" | grep -q 'SPDX-License-Identifier: Apache-2.0' ||
-        offend licence-line "$path" 1 "SPDX-License-Identifier is missing"
-    grep -nE '[ 	]+$' "$path" | offend_all trailing-space "$path" || true
-    grep -nwE '(TODO|FIXME|XXX|HACK)' "$path" | offend_all unfinished "$path" || true
+check_text() {
+    local path
+
+    awk 'FNR == 1 { seen[FILENAME] = 0 }
+        /SPDX-License-Identifier: Apache-2.0/ { seen[FILENAME] = 1 }
+        FNR == 2 { nextfile }
+        END { for (path in seen) if (!seen[path]) print path ":1:SPDX-License-Identifier is missing" }' \
+        "${texts[@]}" | sort | offend_all licence-line
+    lines -E '[ 	]+$' "${texts[@]}" | offend_all trailing-space
+    lines -wE '(TODO|FIXME|XXX|HACK)' "${texts[@]}" | offend_all unfinished
+    lines $'\t' "${sources[@]}" | offend_all tab
+    for path in $(printf '%s\n' "${sources[@]}" | grep '\.h$' | xargs grep -L '^#pragma once$'); do
+        offend header-guard "$path" 1 "no #pragma once"
+    done
 }
 
-while IFS= read -r path; do
-    strip_comments "$path"
-    check_includes "$path"
-    check_functions "$path"
-    grep -n $'\t' "$path" | offend_all tab "$path" || true
-    case $path in
-    *.h) grep -q '^#pragma once$' "$path" || offend header-guard "$path" 1 "no #pragma once" ;;
-    esac
-done < <(files '*.c' '*.h')
-
-while IFS= read -r path; do
-    # This file names the words it looks for.
-    if [ "$path" != tests/rules.sh ]; then check_text "$path"; fi
-done < <(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.cmake' CMakeLists.txt Dockerfile '*.yaml' '*.service')
+strip_comments
+check_includes
+check_functions
+check_text
 
 # --- Exceptions -----------------------------------------------------------------------------------
 
