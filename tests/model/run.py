@@ -33,7 +33,7 @@ from follow import Difference, Follower  # noqa: E402
 OPTIONS = ["--larval-timeout-seconds", "0", "--session-idle-seconds", "0",
            "--txn-wait-ms", "0", "--txn-hold-seconds", "0", "--spi-quarantine-seconds", "0",
            "--idle-timeout-seconds", "3600", "--event-heartbeat-seconds", "1", "--workers", "1"]
-AGE_EVERY = 400  # calls, on average: how often SAs end by themselves
+AGE_EVERY = 800  # calls, on average: how often SAs end by themselves
 QUEUE_EVERY = 60  # calls, on average: how often calls wait for the lock
 LOOK_EVERY = 200  # calls, on average: how often the stream of events is read
 SETTLE_SECONDS = 25  # an expiring context ends after a minute: it is deleted before
