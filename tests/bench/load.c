@@ -295,7 +295,7 @@ prepare_kept(const struct options *options, struct load_plan *plan)
         if (plan->kept == NULL)
             usage("not a file of numbers", options->kept);
         if (count < plan->requests)
-            usage("has less numbers than there are requests", options->kept);
+            usage("has fewer numbers than there are requests", options->kept);
     }
 }
 

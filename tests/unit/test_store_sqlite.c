@@ -275,6 +275,68 @@ a_row_that_cannot_be_ends_the_load_with_its_name(void **state)
     }
 }
 
+/* What version 5 added to bundles: null in those of version 4. */
+static void
+identities_of_bundles_are_null_or_whole(void **state)
+{
+    static const char bundle[] =
+        "UPDATE sa_context SET state = 'inbound';"
+        "INSERT INTO sa_bundle (context_id, direction, flags, lifetime_seconds,"
+        " lifetime_kilobytes, lifetime_packets, idle_timeout_seconds,"
+        " nd_allow_clear_timeout_seconds, nap_context, qm_sa_id, mm_sa_id, qm_filter_id,"
+        " udp_local_port, udp_remote_port, pfs_group, added_at_ms, expires_at_ms, sa1_spi,"
+        " sa1_type, sa1_auth, sa1_cipher, sa1_auth_key_length, sa1_cipher_key_length) VALUES (7,"
+        " 'inbound', 0, 0, 0, 0, 0, 0, 0, 0, '0x0000000000000000', '0x0000000000000000', 0, 0,"
+        " 'none', 1700000000456, 0, 3735928559, 'espAuthAndCipher', 'GCM_AES_128', 'GCM_AES_128',"
+        " 0, 20);"
+        "ALTER TABLE sa_bundle DROP COLUMN mm_target_name;"
+        "ALTER TABLE sa_bundle DROP COLUMN em_target_name;"
+        "ALTER TABLE sa_bundle DROP COLUMN explicit_credentials;"
+        "ALTER TABLE sa_bundle DROP COLUMN tokens;"
+        "PRAGMA user_version = 4;";
+    static const struct {
+        const char *sql;
+        const char *words; /* null: it is read */
+    } cases[] = {
+        { "mm_target_name = 'b', em_target_name = '', explicit_credentials = '0x0000000000000007',"
+          " tokens = 'machine peer main 0x000000000000002a'",
+          NULL },
+        { "tokens = 'machine peer 0x000000000000002a'", "tokens are no tokens" },
+        { "tokens = NULL", "tokens is" },
+        { "tokens = ''", NULL },
+        { "explicit_credentials = '7'", "explicit_credentials is no 64-bit number" },
+        { "explicit_credentials = '0x0000000000000007', em_target_name ="
+          " printf('%.*c', 256, 'e')",
+          "em_target_name is too long" },
+    };
+    struct fixture *fixture = *state;
+    AUTO(buffer) text = BUFFER(10000);
+
+    free(run_sql(fixture->path, version_1));
+    store_sqlite.close(open_store(fixture->path));
+    free(run_sql(fixture->path, bundle));
+    struct store *store = open_store(fixture->path);
+    assert_int_equal(store_text_render(&store_sqlite, store, &text), IPSEC_OK);
+    store_sqlite.close(store);
+    assert_non_null(strstr(buffer_text(&text), " inbound flags 0 "));
+    assert_null(strstr(buffer_text(&text), " id \""));
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ipsec_fault fault = { 0 };
+        struct store_marks marks;
+        char sql[300];
+
+        (void)snprintf(sql, sizeof sql, "UPDATE sa_bundle SET %s", cases[i].sql);
+        free(run_sql(fixture->path, sql));
+        store = open_store(fixture->path);
+        assert_int_equal(store_sqlite.load(store, store_text_silent_loader(), &marks, &fault),
+                         cases[i].words == NULL ? IPSEC_OK : IPSEC_RPC_INVALID_DATA);
+        if (cases[i].words != NULL && strstr(fault.detail, cases[i].words) == NULL)
+            fail_msg("'%s' does not say '%s'", fault.detail, cases[i].words);
+        store_sqlite.close(store);
+    }
+}
+
 static void
 marks_that_cannot_be_are_refused(void **state)
 {
@@ -620,6 +682,7 @@ main(void)
         CASE(version_1_is_migrated_with_its_rows),
         CASE(a_new_file_has_the_same_schema_as_a_migrated_one),
         CASE(a_row_that_cannot_be_ends_the_load_with_its_name),
+        CASE(identities_of_bundles_are_null_or_whole),
         CASE(marks_that_cannot_be_are_refused),
         CASE(garbage_in_the_middle_is_reported),
         CASE(a_truncated_file_is_reported),
