@@ -298,10 +298,17 @@ class Generator:
                                         self.random.randrange(1 << 53)])
         if self.chance(0.1):
             spec["key"] = self.pick(KEYS)
-        if self.spoils(0.12):
+        if self.chance(0.15):
+            spec["flags"] = ["persistent"]
+        # Whether the body asks for a right beside is known when all of it was understood.
+        if self.may_link(op, spec) and self.spoils(0.12):
             self.pick([self.spoil_name, self.spoil_layer, self.spoil_conditions,
                        self.spoil_weight, self.spoil_callout])(spec)
         op["body"] = spec
+
+    def may_link(self, op, spec):
+        return "providerContextKey" not in spec or \
+            self.model.has_right(op["who"], "providerContexts", "FWPM_ACTRL_ADD_LINK")
 
     def refer(self, spec, direction, version):
         """Has the filter go by a provider context, mostly by one of the right kind."""
@@ -349,6 +356,8 @@ class Generator:
     def make_addProviderContext(self, op):
         op["as"] = self.name("p")
         op["body"] = self.provider_context(op["as"], self.chance(0.85))
+        if self.chance(0.3):
+            op["body"]["flags"] = ["persistent"]
         if self.chance(0.3):
             op["body"]["key"] = self.pick(KEYS)
 

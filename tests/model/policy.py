@@ -44,7 +44,9 @@ class Policy:
         return copy.copy(self)  # 'spec' does not change once it is here
 
     def lifetime(self):
-        return "static" if self.owner is None else "dynamic"
+        if self.owner is not None:
+            return "dynamic"
+        return "persistent" if "persistent" in self.spec.get("flags", []) else "static"
 
 
 def kind_of(spec):
@@ -82,6 +84,11 @@ class Policies:
     def new_policy(self, spec, op, session):
         dynamic = session is not None and session.dynamic
         return Policy(spec, op["session"] if dynamic else None, op["who"])
+
+    def check_lifetime(self, policy):
+        """What ends with its session can't outlive the engine."""
+        need(policy.owner is None or "persistent" not in policy.spec.get("flags", []),
+             "FWP_E_INVALID_FLAGS")
 
     def find_policy(self, table, name, session, not_found):
         need(name in self.visible(table, session), not_found)
@@ -139,6 +146,7 @@ class Policies:
         spec = op["body"]
         policy = self.new_policy(spec, op, session)
         self.check_filter_values(spec)
+        self.check_lifetime(policy)
         policy.context = self.find_provider_context_of(policy, session)
         self.check_filter_meaning(policy)
         self.add_policy(self.filters, op["as"], policy, session)
@@ -169,6 +177,8 @@ class Policies:
         need(name is not None, "FWP_E_PROVIDER_CONTEXT_NOT_FOUND", True)
         context = self.provider_contexts[name]
         need(context.owner is None or context.owner == policy.owner, "FWP_E_LIFETIME_MISMATCH")
+        need((policy.lifetime(), context.lifetime()) != ("persistent", "static"),
+             "FWP_E_LIFETIME_MISMATCH")
         return name
 
     def check_filter_meaning(self, policy):
@@ -194,7 +204,8 @@ class Policies:
                      tunnelId=policy.tunnel, version=policy.version)
         shown.setdefault("subLayer", "universal")
         if policy.context is not None:
-            shown.update(providerContextId=policy.context, flags=["hasProviderContext"])
+            shown.update(providerContextId=policy.context,
+                         flags=policy.spec.get("flags", []) + ["hasProviderContext"])
         return shown
 
     def op_listFilters(self, op):
@@ -215,9 +226,10 @@ class Policies:
 
     def add_provider_context(self, op, session):
         spec = op["body"]
+        policy = self.new_policy(spec, op, session)
         self.check_provider_context(spec)
-        self.add_policy(self.provider_contexts, op["as"], self.new_policy(spec, op, session),
-                        session)
+        self.check_lifetime(policy)
+        self.add_policy(self.provider_contexts, op["as"], policy, session)
         return Answer(201, None, {"id": op["as"], "key": spec.get("key")})
 
     def check_provider_context(self, spec):
