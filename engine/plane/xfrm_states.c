@@ -85,6 +85,13 @@ xfrm_state_forget(struct plane *plane, uint64_t key)
         plane->found[place - 1].value = 0;
 }
 
+/* A state is asked for what it carried before it is deleted. */
+static size_t
+requests_of(const struct plane_action *action)
+{
+    return action->what.bundle->sa_count * (action->kind == PLANE_ADD_BUNDLE ? 1U : 2U);
+}
+
 void
 xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count)
 {
@@ -100,7 +107,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
             xfrm_states_move(plane, action);
             continue;
         }
-        if (netlink_batch_size(plane->requests) + (size_t)2 * IPSEC_SA_MAX > NETLINK_BATCH_MAX)
+        if (netlink_batch_size(plane->requests) + requests_of(action) > NETLINK_BATCH_MAX)
             flush(plane, &round);
         enqueue(plane, &round, action);
     }
@@ -316,11 +323,13 @@ take_back(struct plane *plane, const struct round *round, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         const struct step *step = &round->steps[i];
-        const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
-        uint64_t key = xfrm_state_key(plane, &id);
+        struct kernel_sa_id id;
+        uint64_t key = 0;
 
         if (step->kind != STEP_ADD || step->action == NULL || step->action->status == IPSEC_OK)
             continue;
+        id = xfrm_msg_id_of(&step->state);
+        key = xfrm_state_key(plane, &id);
         number_map_remove(
             &plane->installed, key,
             xfrm_state_value(step->action->what.context_id, step->action->what.direction));
