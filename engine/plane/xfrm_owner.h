@@ -29,5 +29,12 @@ bool xfrm_owner_read(const uint8_t tag[KERNEL_OWNER_SIZE], struct xfrm_owner *ow
  * The kernel finds states in a table whose hash is a plain XOR of both addresses and this number,
  * so a number that counts up beside addresses would put all into few chains: it is mixed.  The top
  * bit is set, which keeps clear of the small numbers that key daemons and people use.  Two filters
- * get the same number only when they are 2^31 identifiers apart. */
+ * get the same number only when they are 2^31 identifiers apart.
+ *
+ * So each pair of hosts has a chain of its own for each filter: between many hosts, or between two
+ * under many filters, adding takes the same time however many there are.  All SAs between two hosts
+ * under one filter are one chain, and each that is added walks it: that is the kernel's, which
+ * looks up outbound states by this very number.  Inbound states, found by their SPI, could have
+ * numbers that differ, but only under policies that ask for none; those would take packets from any
+ * SA between the two hosts, also from one of a weaker filter or of somebody else. */
 uint32_t xfrm_owner_reqid(uint64_t filter_id);
