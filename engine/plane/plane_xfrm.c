@@ -183,6 +183,7 @@ xfrm_read_events(struct plane *plane, plane_event_sink *sink, void *context)
     struct listener listener = { .plane = plane, .sink = sink, .context = context };
     int error = netlink_receive(plane->events, read_event, &listener);
 
+    xfrm_udp_tidy(&plane->udp);
     if (error != 0 && error != ENOBUFS)
         log_error("the kernel's events can't be read", LOG_NUMBER("errno", error));
     return error == 0;
@@ -233,6 +234,7 @@ read_event(void *context, const struct nlmsghdr *message, size_t size)
     if (value == 0)
         return;
     xfrm_state_forget(plane, key);
+    xfrm_udp_leave(&plane->udp, key);
     event.context_id = value >> 1;
     event.direction = value & 1;
     event.counters = xfrm_states_counters(&read.sa);
@@ -319,7 +321,7 @@ open_sockets(struct plane *plane, const struct settings *settings, struct ipsec_
     int error = netlink_open(place, settings->namespace, &plane->requests);
 
     memcpy(plane->namespace, settings->namespace, sizeof settings->namespace);
-    plane->udp = (struct xfrm_udp){ .place = place, .namespace = plane->namespace };
+    xfrm_udp_init(&plane->udp, place, plane->namespace);
     if (error == 0)
         error = netlink_listen(place, settings->namespace, EXPIRE_GROUP, &plane->events);
     if (error != 0)

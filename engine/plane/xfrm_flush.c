@@ -104,5 +104,7 @@ xfrm_flush(struct plane *plane)
         error = flush_kind(plane, true);
     number_map_clear(&plane->installed);
     number_map_clear(&plane->filters);
+    xfrm_udp_retain(&plane->udp, &plane->installed);
+    xfrm_udp_tidy(&plane->udp);
     return xfrm_status_of(error, NULL, NULL, &reason);
 }

@@ -111,10 +111,14 @@ rename_in_map(struct plane *plane,
 {
     const struct kernel_sa_id old_id = xfrm_msg_id_of(from);
     const struct kernel_sa_id new_id = xfrm_msg_id_of(to);
-    uint64_t key = xfrm_state_key(plane, &old_id);
+    uint64_t old_key = xfrm_state_key(plane, &old_id);
+    uint64_t key = xfrm_state_key(plane, &new_id);
 
-    xfrm_state_forget(plane, key);
-    number_map_add(&plane->installed, xfrm_state_key(plane, &new_id), value);
+    xfrm_state_forget(plane, old_key);
+    if (key != old_key || to->encapsulation_destination_port == 0)
+        xfrm_udp_leave(&plane->udp, old_key);
+    number_map_add(&plane->installed, key, value);
+    xfrm_states_hear(plane, key, to);
 }
 
 /* The gap between deletion and addition loses packets; there is no way to change addresses, or to

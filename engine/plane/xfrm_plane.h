@@ -76,9 +76,11 @@ void xfrm_states_move(struct plane *plane, struct plane_action *action);
 /* Asks the kernel for one state: IPSEC_NOT_FOUND when there is none, or none of ours. */
 NODISCARD enum ipsec_status
 xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out);
-/* Hears what comes to the port of an inbound bundle that is encapsulated in UDP. */
+/* Opens the port of an inbound bundle that is encapsulated in UDP, until its states are there. */
 NODISCARD enum ipsec_status
 xfrm_states_listen(struct plane *plane, const struct plane_bundle *what, const char **reason_out);
+/* Such a state is there. */
+void xfrm_states_hear(struct plane *plane, uint64_t key, const struct kernel_sa *state);
 struct plane_counters xfrm_states_counters(const struct kernel_sa *state);
 
 /* --- xfrm_traffic.c: what SAs have carried --- */

@@ -22,6 +22,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
     uint64_t value = xfrm_state_value(what->context_id, what->direction);
     const char *reason = NULL;
     enum ipsec_status status = IPSEC_OK;
+    bool hears = false;
 
     if (!plane->has_looked)
         look(plane);
@@ -39,7 +40,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
     }
     xfrm_policies_follow(plane, what);
     /* Its socket ended with the process; without one the SA stays, and is deaf. */
-    (void)!xfrm_states_listen(plane, what, &reason);
+    hears = xfrm_states_listen(plane, what, &reason) == IPSEC_OK;
     if (!number_map_reserve(&plane->installed, what->bundle->sa_count))
         return IPSEC_RPC_OUT_OF_RESOURCES;
     for (size_t i = 0; i < what->bundle->sa_count; i++) {
@@ -50,6 +51,8 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
             continue;
         number_map_add(&plane->installed, keys[i], value);
         plane->found[place - 1].value = 0;
+        if (hears)
+            xfrm_states_hear(plane, keys[i], &states[i]);
     }
     return IPSEC_OK;
 }
@@ -74,6 +77,8 @@ xfrm_resume_done(struct plane *plane)
             netlink_send(plane->requests, results, NULL, NULL);
     }
     netlink_send(plane->requests, results, NULL, NULL);
+    xfrm_udp_retain(&plane->udp, &plane->installed);
+    xfrm_udp_tidy(&plane->udp);
     policies = xfrm_policies_sweep(plane);
     if (plane->found_count > 0 || policies > 0)
         log_info("what the kernel has of this service",

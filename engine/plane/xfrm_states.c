@@ -104,6 +104,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
         action->reason = NULL;
         if (action->kind == PLANE_UPDATE_BUNDLE) {
             flush(plane, &round);
+            xfrm_udp_tidy(&plane->udp);
             xfrm_states_move(plane, action);
             continue;
         }
@@ -112,6 +113,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
         enqueue(plane, &round, action);
     }
     flush(plane, &round);
+    xfrm_udp_tidy(&plane->udp);
 }
 
 struct answer {
@@ -181,12 +183,19 @@ xfrm_states_listen(struct plane *plane, const struct plane_bundle *what, const c
 
     if (what->direction != IPSEC_DIRECTION_INBOUND || port == 0)
         return IPSEC_OK;
-    error = xfrm_udp_hold(&plane->udp, port);
+    error = xfrm_udp_open(&plane->udp, port, NETLINK_BATCH_MAX);
     if (error == 0)
         return IPSEC_OK;
     log_warning("no socket for ESP in UDP", LOG_NUMBER("port", port), LOG_NUMBER("errno", error));
     *reason_out = "the port of the UDP encapsulation can't be had";
     return IPSEC_RPC_OUT_OF_RESOURCES;
+}
+
+void
+xfrm_states_hear(struct plane *plane, uint64_t key, const struct kernel_sa *state)
+{
+    if (state->direction == IPSEC_DIRECTION_INBOUND && state->encapsulation_destination_port != 0)
+        xfrm_udp_use(&plane->udp, key, state->encapsulation_destination_port);
 }
 
 /* --- Adding and deleting ---------------------------------------------------------------------- */
@@ -200,8 +209,14 @@ enqueue(struct plane *plane, struct round *round, struct plane_action *action)
 
     action->status =
         xfrm_bundle_states(&action->what, plane->instance, is_add, states, &action->reason);
-    if (action->status == IPSEC_OK && is_add)
+    if (action->status == IPSEC_OK && is_add) {
+        /* Ports of what is about to go may make room. */
+        if (plane->udp.count == XFRM_UDP_PORTS_MAX) {
+            flush(plane, round);
+            xfrm_udp_tidy(&plane->udp);
+        }
         action->status = xfrm_states_listen(plane, &action->what, &action->reason);
+    }
     if (action->status == IPSEC_OK && is_add &&
         !number_map_reserve(&plane->installed, NETLINK_BATCH_MAX))
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
@@ -302,10 +317,14 @@ conclude(struct plane *plane, struct step *step, const struct netlink_result *re
     status = xfrm_status_of(error, &step->state, result->reason, &reason);
     if (step->kind != STEP_ADD && status == IPSEC_NOT_FOUND)
         status = IPSEC_OK;
-    if (status == IPSEC_OK && step->kind == STEP_ADD)
+    if (status == IPSEC_OK && step->kind == STEP_ADD) {
         number_map_add(&plane->installed, key, value);
-    if (status == IPSEC_OK && step->kind != STEP_ADD)
+        xfrm_states_hear(plane, key, &step->state);
+    }
+    if (status == IPSEC_OK && step->kind != STEP_ADD) {
         xfrm_state_forget(plane, key);
+        xfrm_udp_leave(&plane->udp, key);
+    }
     /* The first of a bundle that failed tells why; the others that were made have to go. */
     if (status != IPSEC_OK && step->action->status == IPSEC_OK) {
         step->action->status = status;
@@ -333,6 +352,7 @@ take_back(struct plane *plane, const struct round *round, size_t count)
         number_map_remove(
             &plane->installed, key,
             xfrm_state_value(step->action->what.context_id, step->action->what.direction));
+        xfrm_udp_leave(&plane->udp, key);
         (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
         netlink_add(plane->requests);
     }

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,16 +50,99 @@ open_port(void *context)
     return 0;
 }
 
+void
+xfrm_udp_init(struct xfrm_udp *udp, enum network_place place, const char *namespace)
+{
+    *udp = (struct xfrm_udp){ .place = place, .namespace = namespace };
+    number_map_init(&udp->users);
+}
+
+void
+xfrm_udp_close(struct xfrm_udp *udp)
+{
+    number_map_clear(&udp->users);
+    for (size_t i = 0; i < udp->count; i++)
+        udp->ports[i].user_count = 0;
+    xfrm_udp_tidy(udp);
+}
+
+/* XFRM_UDP_PORTS_MAX: it is not open. */
+static size_t
+find_port(const struct xfrm_udp *udp, uint16_t port)
+{
+    for (size_t i = 0; i < udp->count; i++) {
+        if (udp->ports[i].port == port)
+            return i;
+    }
+    return XFRM_UDP_PORTS_MAX;
+}
+
+static void
+leave_one(struct xfrm_udp *udp, uint64_t key, uint64_t value)
+{
+    size_t place = find_port(udp, (uint16_t)value);
+
+    number_map_remove(&udp->users, key, value);
+    udp->ports[place].user_count--;
+}
+
+/* The port that it tells now; 0: none. */
+static uint64_t
+current(const struct xfrm_udp *udp, uint64_t key)
+{
+    struct number_map_cursor cursor = number_map_seek(&udp->users, key);
+    uint64_t value = 0;
+
+    while ((value = number_map_next(&udp->users, key, &cursor)) != 0) {
+        if ((value & XFRM_UDP_BEFORE) == 0)
+            return value;
+    }
+    return 0;
+}
+
+static bool
+hears_before(const struct xfrm_udp *udp, uint64_t key, uint16_t port)
+{
+    struct number_map_cursor cursor = number_map_seek(&udp->users, key);
+    uint64_t value = 0;
+
+    while ((value = number_map_next(&udp->users, key, &cursor)) != 0) {
+        if (value == (port | XFRM_UDP_BEFORE))
+            return true;
+    }
+    return false;
+}
+
+/* Gives up the ports that no SA tells any more. */
+static void
+forget_befores(struct xfrm_udp *udp)
+{
+    struct number_map *users = &udp->users;
+    size_t at = 0;
+
+    while (at < users->capacity) {
+        const struct number_map_entry *entry = &users->entries[at];
+
+        if ((entry->value & XFRM_UDP_BEFORE) != 0)
+            leave_one(udp, entry->key, entry->value);
+        else
+            at++;
+    }
+    xfrm_udp_tidy(udp);
+}
+
 int
-xfrm_udp_hold(struct xfrm_udp *udp, uint16_t port)
+xfrm_udp_open(struct xfrm_udp *udp, uint16_t port, size_t more_users)
 {
     struct opening opening = { .port = port, .fd = -1 };
     int error = 0;
 
-    for (size_t i = 0; i < udp->count; i++) {
-        if (udp->ports[i].port == port)
-            return 0;
-    }
+    if (!number_map_reserve(&udp->users, more_users))
+        return ENOMEM;
+    if (find_port(udp, port) != XFRM_UDP_PORTS_MAX)
+        return 0;
+    if (udp->count == XFRM_UDP_PORTS_MAX)
+        forget_befores(udp);
     if (udp->count == XFRM_UDP_PORTS_MAX)
         return EMFILE;
     error = network_namespace_run(udp->place, udp->namespace, open_port, &opening);
@@ -67,6 +151,7 @@ xfrm_udp_hold(struct xfrm_udp *udp, uint16_t port)
                     LOG_NUMBER("port", port));
     else if (error != 0)
         return error;
+    memset(&udp->ports[udp->count], 0, sizeof udp->ports[udp->count]);
     udp->ports[udp->count].fd = opening.fd;
     udp->ports[udp->count].port = port;
     udp->count++;
@@ -74,11 +159,62 @@ xfrm_udp_hold(struct xfrm_udp *udp, uint16_t port)
 }
 
 void
-xfrm_udp_close(struct xfrm_udp *udp)
+xfrm_udp_use(struct xfrm_udp *udp, uint64_t key, uint16_t port)
 {
+    uint64_t now = current(udp, key);
+    size_t place = find_port(udp, port);
+
+    if (now == port || place == XFRM_UDP_PORTS_MAX)
+        return;
+    /* Back where it was. */
+    if (hears_before(udp, key, port)) {
+        number_map_remove(&udp->users, key, port | XFRM_UDP_BEFORE);
+    } else {
+        udp->ports[place].user_count++;
+    }
+    if (now != 0) {
+        number_map_remove(&udp->users, key, now);
+        number_map_add(&udp->users, key, now | XFRM_UDP_BEFORE);
+    }
+    number_map_add(&udp->users, key, port);
+}
+
+void
+xfrm_udp_leave(struct xfrm_udp *udp, uint64_t key)
+{
+    uint64_t value = 0;
+
+    while ((value = number_map_find(&udp->users, key)) != 0)
+        leave_one(udp, key, value);
+}
+
+void
+xfrm_udp_retain(struct xfrm_udp *udp, const struct number_map *there)
+{
+    struct number_map *users = &udp->users;
+    size_t at = 0;
+
+    while (at < users->capacity) {
+        const struct number_map_entry *entry = &users->entries[at];
+
+        /* Removing moves up what stands behind, so the place is looked at again. */
+        if (entry->value != 0 && number_map_find(there, entry->key) == 0)
+            leave_one(udp, entry->key, entry->value);
+        else
+            at++;
+    }
+}
+
+void
+xfrm_udp_tidy(struct xfrm_udp *udp)
+{
+    size_t kept = 0;
+
     for (size_t i = 0; i < udp->count; i++) {
-        if (udp->ports[i].fd >= 0)
+        if (udp->ports[i].user_count > 0)
+            udp->ports[kept++] = udp->ports[i];
+        else if (udp->ports[i].fd >= 0)
             close(udp->ports[i].fd);
     }
-    udp->count = 0;
+    udp->count = kept;
 }

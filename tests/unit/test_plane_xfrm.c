@@ -4,15 +4,18 @@
  * others have theirs beside ours, and SAs end by themselves.  Where the kernel makes no ESP this is
  * left out; tests/vm runs it in one that does. */
 #include <poll.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <linux/netlink.h>
 
 #include "engine/plane/netlink.h"
 #include "engine/plane/xfrm_msg.h"
+#include "engine/plane/xfrm_udp.h"
 #include "tests/conformance/plane_fixture.h"
 
 static struct ipsec_filter
@@ -271,6 +274,128 @@ an_sa_that_expires_is_told(void **state)
     assert_int_equal(heard.last.context_id, 77);
     assert_int_equal(heard.last.direction, IPSEC_DIRECTION_INBOUND);
     assert_int_equal(test.ops->read_counters(test.plane, &sample.what, &counters), IPSEC_NOT_FOUND);
+    plane_test_close(&test);
+}
+
+/* Whether somebody hears on the UDP port; the test's namespace has no others. */
+static bool
+is_open(uint16_t port)
+{
+    const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool is_free = false;
+
+    assert_true(fd >= 0);
+    is_free = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return !is_free;
+}
+
+static void
+encapsulated(struct plane_sample *sample, uint64_t context_id, uint32_t spi, uint16_t port)
+{
+    plane_sample_init(sample, context_id, IPSEC_DIRECTION_INBOUND, spi);
+    sample->bundle.udp_encapsulation.local_port = port;
+    sample->bundle.udp_encapsulation.remote_port = 4500;
+}
+
+static void
+a_udp_port_is_open_as_long_as_an_sa_hears_on_it(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample first;
+    struct plane_sample second;
+    struct plane_sample refused;
+    struct plane_sample moved;
+    struct plane_action move = { .kind = PLANE_UPDATE_BUNDLE };
+
+    plane_test_begin(&test, &plane_xfrm);
+    encapsulated(&first, 7, 0x1001, 4500);
+    encapsulated(&second, 8, 0x1002, 4500);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &first.what), IPSEC_OK);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &second.what), IPSEC_OK);
+    assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &first.what), IPSEC_OK);
+    assert_true(is_open(4500));
+
+    /* An SA that is refused opens none, and closes none of the one in whose place it would be. */
+    encapsulated(&refused, 9, 0x1002, 4501);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &refused.what), IPSEC_ALREADY_EXISTS);
+    assert_false(is_open(4501));
+    assert_true(is_open(4500));
+
+    encapsulated(&moved, 8, 0x1002, 4502);
+    move.was = second.what;
+    move.what = moved.what;
+    test.ops->apply(test.plane, &move, 1);
+    assert_int_equal(move.status, IPSEC_OK);
+    /* The peer sends to the one before until it is told. */
+    assert_true(is_open(4500));
+    assert_true(is_open(4502));
+    assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &moved.what), IPSEC_OK);
+    assert_false(is_open(4500));
+    assert_false(is_open(4502));
+
+    /* More than may be open at a time, one after another. */
+    for (uint16_t i = 0; i < 2 * XFRM_UDP_PORTS_MAX; i++) {
+        encapsulated(&first, 7, 0x2001U + i, (uint16_t)(5000 + i));
+        assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &first.what), IPSEC_OK);
+        assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &first.what), IPSEC_OK);
+    }
+    plane_test_close(&test);
+}
+
+static void
+a_udp_port_is_closed_when_its_sa_has_ended(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct heard heard = { .count = 0 };
+    struct pollfd waiting;
+    struct netlink *netlink = NULL;
+    struct netlink_result result;
+    const struct kernel_sa_id id = {
+        .destination = { .bytes = { 192, 0, 2, 1 } },
+        .spi = 0x1003,
+        .protocol = IPPROTO_ESP,
+    };
+
+    plane_test_begin(&test, &plane_xfrm);
+    encapsulated(&sample, 7, 0x1001, 4500);
+    sample.bundle.lifetime.seconds = 1;
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    waiting = (struct pollfd){ .fd = test.ops->event_fd(test.plane), .events = POLLIN };
+    assert_int_equal(poll(&waiting, 1, 10000), 1);
+    assert_true(is_open(4500));
+    assert_true(test.ops->read_events(test.plane, hear, &heard));
+    assert_int_equal(heard.count, 1);
+    assert_false(is_open(4500));
+
+    /* A restart opens what its SAs need, and no more. */
+    encapsulated(&sample, 8, 0x1002, 4501);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    plane_test_close(&test);
+    assert_false(is_open(4501));
+    plane_test_open(&test);
+    assert_int_equal(test.ops->resume(test.plane, &sample.what), IPSEC_OK);
+    test.ops->resume_done(test.plane);
+    assert_true(is_open(4501));
+    assert_int_equal(test.ops->flush(test.plane), IPSEC_OK);
+    assert_false(is_open(4501));
+
+    /* Somebody deleted it: a comparison finds out. */
+    encapsulated(&sample, 9, 0x1003, 4502);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_not_equal(xfrm_msg_delete_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &id), 0);
+    netlink_add(netlink);
+    netlink_send(netlink, &result, NULL, NULL);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(test.ops->resume(test.plane, &sample.what), IPSEC_NOT_FOUND);
+    test.ops->resume_done(test.plane);
+    assert_false(is_open(4502));
+    netlink_close(netlink);
     plane_test_close(&test);
 }
 
@@ -533,6 +658,8 @@ main(void)
         cmocka_unit_test(a_flush_takes_what_is_ours_and_nothing_else),
         cmocka_unit_test(two_instances_leave_each_other_alone),
         cmocka_unit_test(an_sa_that_expires_is_told),
+        cmocka_unit_test(a_udp_port_is_open_as_long_as_an_sa_hears_on_it),
+        cmocka_unit_test(a_udp_port_is_closed_when_its_sa_has_ended),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
         cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
         cmocka_unit_test(a_policy_that_could_not_be_deleted_goes_with_the_next_comparison),

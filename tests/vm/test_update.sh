@@ -35,6 +35,8 @@ addresses() {
         "{\"outboundTraffic\":{\"localAddress\":\"$1\",\"remoteAddress\":\"192.0.2.2\"}}"
     here=$1
 }
+# hears HOST PORT: a socket is bound to it.
+hears() { "$1" ss -uan | grep -q ":$2 "; }
 sent_by_left() {
     must left GET "/sa-contexts/$left_id" 200
     sent=$(member .usage.outbound.packets)
@@ -109,10 +111,13 @@ ip -n left xfrm state list spi 5001 | grep -q 'sport 4503 dport 4500' || fail "$
 sent_by_left
 [ "$sent" = $((before + 303)) ] || fail "$sent packets are counted, $before before 303 were sent"
 
-begin "the NAT is gone"
+begin "the NAT is gone, and so are the sockets for it"
+hears right 4500 || fail "no socket where ESP in UDP comes in: $(right ss -uan)"
 ports right "$right_id" 0 0
 ports left "$left_id" 0 0
 crosses_as esp
+! hears right '45[0-9]*' || fail "a port is still held: $(right ss -uan)"
+! hears left '45[0-9]*' || fail "a port is still held: $(left ss -uan)"
 
 begin "left moves, and takes its SAs with it"
 sent_by_left
