@@ -79,6 +79,20 @@ start_daemon left --user nobody
 wait_for "the context to be expired" state_is left "$left_context" expired
 [ -z "$(ip -n left xfrm state list spi 4102)" ] || fail "half a pair is left"
 
+begin "a stop keeps SAs and policies, or leaves nothing of the service"
+must left DELETE "/sa-contexts/$left_context" 204
+keyed left 4103 4104
+left_context=$context_id
+stop_daemon left
+ip -n left xfrm state list spi 4103 | grep -q 192.0.2.1 || fail "the inbound SA did not stay"
+ip -n left xfrm state list spi 4104 | grep -q 192.0.2.2 || fail "the outbound SA did not stay"
+start_daemon left --user nobody --on-shutdown flush
+state_is left "$left_context" active || fail "not adopted: $BODY"
+must left POST /reconcile 200
+stop_daemon left
+[ "$(ip -n left xfrm state list | grep -c '^src')" = 1 ] || fail "left over: $(ip -n left xfrm state list)"
+[ "$(ip -n left xfrm policy list | grep -c '^src')" = 1 ] || fail "left over: $(ip -n left xfrm policy list)"
+
 begin "what others made is still there"
 ip -n left xfrm state list spi 0x9999 | grep -q 'reqid 1' || fail "the state is gone"
 ip -n left xfrm policy list src 10.9.0.1 | grep -q 'reqid 1' || fail "the policy is gone"
