@@ -12,5 +12,5 @@ if [ "${1-}" = --kernel ]; then
     kernel=$2
     shift 2
 fi
-exec "$root/tests/vm/run.sh" --kernel "$kernel" --memory 2560 --limit 1200 \
+exec "$root/tests/vm/run.sh" --kernel "$kernel" --memory 2560 --limit 1500 \
     --program "$root/build/release/tests/plane_bench" "$root/tests/vm/bench/measure.sh" "$@"

@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * plane_bench.c: how fast SAs get into the kernel.
+ * plane_bench.c: how fast SAs get into the kernel, and whether that stays so while their number
+ * grows.
  *
- *   plane_bench raw LAYOUT COUNT    netlink alone: messages made before, 64 a send, an ack for the
- * last plane_bench plane LAYOUT COUNT  the data plane "xfrm", 4096 bundles an apply plane_bench ip
- * LAYOUT FIRST END the states of these contexts as lines for "ip -batch"
+ *   plane_bench grow LAYOUT SIZE...
+ *       fills the table to each SIZE through the data plane "xfrm", and there has netlink alone and
+ *       the data plane add the same contexts in turns.  Prints "LAYOUT METHOD SIZE MICROSECONDS",
+ *       what a context took.
+ *   plane_bench fill LAYOUT COUNT
+ *       only fills it, with netlink alone
+ *   plane_bench ip LAYOUT FIRST END
+ *       the states of these contexts as lines for "ip -batch"
  *
- * Two states for each of COUNT contexts.  With the layout "peers" each context has a peer of its
- * own under one filter; with "pair" all are between two hosts, 1,000 filters by port share them.
- * Prints a line "METHOD FIRST END MICROSECONDS" with the time a context took, while the table grows
- * to 1,000, 10,000 and COUNT contexts. */
+ * A context is two states, byte for byte the same whoever adds them.  Netlink alone has its
+ * messages made before, and sends 64 with an ack for the last; the data plane has its actions made
+ * before, and encodes, sends, remembers and wipes.  Layouts:
+ * "peers": each context has a peer of its own, all under one filter each way;
+ * "pair": all are between two hosts, under 1,000 filters each way that tell ports apart;
+ * "filter": all are between two hosts under one filter each way, which is one chain of the kernel's
+ * hash for each direction.
+ *
+ * The machine this runs in may get the processor for a few milliseconds at a time, and a second
+ * after it was added every state has the kernel run a timer.  So the clock runs over short
+ * stretches, none of them while such timers run, and of each the best of many rounds counts. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
@@ -28,8 +42,11 @@
 #include "engine/plane/xfrm_msg.h"
 
 enum { SEND = 64, APPLY = 4096, KEY_SIZE = 20, PAIR_FILTERS = 1000 };
+/* In states: what the clock runs over, and what is added on top of a full table. */
+enum { STRETCH = 64, SAMPLE = 1024, STRETCHES = SAMPLE / STRETCH, ROUNDS = 30 };
 
-static bool is_pair; /* the layout */
+static enum layout { LAYOUT_PEERS, LAYOUT_PAIR, LAYOUT_FILTER, LAYOUT_COUNT } layout;
+static const char *const layout_names[LAYOUT_COUNT] = { "peers", "pair", "filter" };
 
 /* One direction of one context, with what it borrows. */
 struct item {
@@ -64,7 +81,8 @@ item_init(struct item *item, size_t index)
 {
     uint32_t context = (uint32_t)(index / 2);
     uint32_t local = htonl(UINT32_C(0x0a000001));
-    uint32_t remote = htonl(UINT32_C(0x0b000000) + (is_pair ? 0 : context));
+    uint32_t remote = htonl(UINT32_C(0x0b000000) + (layout == LAYOUT_PEERS ? context : 0));
+    uint32_t filter = layout == LAYOUT_PAIR ? context % PAIR_FILTERS : 0;
 
     *item = (struct item){
         .bundle = { .sa_count = 1,
@@ -72,10 +90,10 @@ item_init(struct item *item, size_t index)
                                .transform = xfrm_algorithm_list(0)->transform,
                                .cipher_key_length = KEY_SIZE } } },
         .key = { .bytes = key_bytes, .size = KEY_SIZE },
-        .what = { .context_id = context + 1, .direction = (uint8_t)(index % 2), .filter_id = 7 },
+        .what = { .context_id = context + 1, .direction = (uint8_t)(index % 2) },
     };
-    if (is_pair) {
-        item->what.filter_id = 1 + context % PAIR_FILTERS;
+    item->what.filter_id = 1 + 2 * filter + index % 2;
+    if (layout != LAYOUT_PEERS) {
         item->what.traffic.ip_protocol = IPPROTO_UDP;
         item->what.traffic.local_port = (uint16_t)(1000 + context / PAIR_FILTERS);
         item->what.traffic.remote_port = (uint16_t)(2000 + context % PAIR_FILTERS);
@@ -98,52 +116,33 @@ state_of(const struct item *item)
     return states[0];
 }
 
-/* The clock runs while states are added, and is read when so many contexts are there. */
-struct watch {
-    const char *method;
-    size_t first;
-    size_t next;
-    int64_t started_us;
-};
-
-static struct watch
-watch_start(const char *method)
-{
-    return (struct watch){ .method = method, .next = 1000, .started_us = clock_monotonic_us() };
-}
-
-/* So many of 'count' more states, that the clock is read where it should be. */
-static size_t
-until_report(size_t next, size_t done, size_t count)
-{
-    return done < 2 * next && count > 2 * next - done ? 2 * next - done : count;
-}
-
-static void
-watch_report(struct watch *watch, size_t done, bool is_end)
-{
-    int64_t now_us = clock_monotonic_us();
-
-    if (done < watch->next && !is_end)
-        return;
-    printf("%s %zu %zu %.2f\n", watch->method, watch->first, done,
-           (double)(now_us - watch->started_us) / (double)(done - watch->first));
-    (void)fflush(stdout);
-    watch->first = done;
-    watch->next *= 10;
-    watch->started_us = clock_monotonic_us();
-}
-
 /* --- Netlink alone ---------------------------------------------------------------------------- */
 
+/* Messages of one send. */
+struct message_group {
+    _Alignas(8) uint8_t bytes[SEND * XFRM_MSG_MAX_SIZE];
+    size_t size;
+};
+
+static int
+open_netlink(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+
+    if (fd < 0)
+        die("netlink");
+    return fd;
+}
+
 static void
-send_and_wait(int fd, const uint8_t *bytes, size_t size)
+send_and_wait(int fd, const struct message_group *group)
 {
     static _Alignas(8) uint8_t answer[65536];
     const struct nlmsghdr *header = (const void *)answer;
     const struct nlmsgerr *error = (const void *)(answer + sizeof *header);
 
-    if (send(fd, bytes, size, 0) != (ssize_t)size || recv(fd, answer, sizeof answer, 0) <= 0)
+    if (send(fd, group->bytes, group->size, 0) != (ssize_t)group->size ||
+        recv(fd, answer, sizeof answer, 0) <= 0)
         die("netlink");
     if (header->nlmsg_type != NLMSG_ERROR || error->error != 0) {
         errno = -error->error;
@@ -151,109 +150,187 @@ send_and_wait(int fd, const uint8_t *bytes, size_t size)
     }
 }
 
+/* Requests about 'count' states, at most SEND. */
 static void
-run_raw(size_t state_count)
+group_init(struct message_group *group, bool is_add, size_t first, size_t count)
 {
-    /* All that is not netlink is done before. */
-    struct sends {
-        uint8_t *bytes;
-        size_t size;
-        size_t end;
-    } *sends = calloc(state_count / SEND + 8, sizeof *sends);
-    size_t next = 1000;
-    size_t send_count = 0;
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+    group->size = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct item item;
+        struct nlmsghdr *header = (void *)(group->bytes + group->size);
 
-    if (sends == NULL || fd < 0)
-        die("setup");
-    for (size_t i = 0, count = 0; i < state_count; i += count) {
-        uint8_t *bytes = malloc(SEND * XFRM_MSG_MAX_SIZE);
-        size_t size = 0;
-
-        if (bytes == NULL)
-            die("memory");
-        count = until_report(next, i, state_count - i < SEND ? state_count - i : SEND);
-        if (i + count == 2 * next)
-            next *= 10;
-        for (size_t j = 0; j < count; j++) {
-            struct item item;
-            struct nlmsghdr *header = (void *)(bytes + size);
-
-            item_init(&item, i + j);
-            const struct kernel_sa state = state_of(&item);
-            size += (xfrm_msg_add_sa(header, XFRM_MSG_MAX_SIZE, &state) + 3) / 4 * 4;
-            header->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
-            if (j + 1 == count)
-                header->nlmsg_flags |= NLM_F_ACK;
-        }
-        sends[send_count].bytes = bytes;
-        sends[send_count].end = i + count;
-        sends[send_count++].size = size;
+        item_init(&item, first + i);
+        const struct kernel_sa state = state_of(&item);
+        const struct kernel_sa_id id = xfrm_msg_id_of(&state);
+        group->size += ((is_add ? xfrm_msg_add_sa(header, XFRM_MSG_MAX_SIZE, &state)
+                                : xfrm_msg_delete_sa(header, XFRM_MSG_MAX_SIZE, &id)) +
+                        3) /
+                       4 * 4;
+        if (i + 1 == count)
+            header->nlmsg_flags |= NLM_F_ACK;
     }
-    struct watch watch = watch_start("raw");
-    for (size_t i = 0; i < send_count; i++) {
-        send_and_wait(fd, sends[i].bytes, sends[i].size);
-        watch_report(&watch, sends[i].end / 2, i + 1 == send_count);
+}
+
+static void
+fill(size_t count)
+{
+    static struct message_group group;
+    int fd = open_netlink();
+
+    for (size_t i = 0; i < count; i += SEND) {
+        group_init(&group, true, i, count - i < SEND ? count - i : SEND);
+        send_and_wait(fd, &group);
     }
+    close(fd);
 }
 
 /* --- The data plane --------------------------------------------------------------------------- */
 
+/* What an apply works on. */
+struct work {
+    struct item items[APPLY];
+    struct plane_action actions[APPLY];
+};
+
 static void
-apply(struct plane *plane,
-      enum plane_action_kind kind,
-      struct item *items,
-      struct plane_action *actions,
-      size_t first,
-      size_t count)
+prepare(struct work *work, enum plane_action_kind kind, size_t first, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        item_init(&items[i], first + i);
-        actions[i] = (struct plane_action){ .kind = kind, .what = items[i].what };
+        item_init(&work->items[i], first + i);
+        work->actions[i] = (struct plane_action){ .kind = kind, .what = work->items[i].what };
         if (kind != PLANE_ADD_BUNDLE)
-            actions[i].what.auth_keys = actions[i].what.cipher_keys = NULL;
-    }
-    plane_xfrm.apply(plane, actions, count);
-    for (size_t i = 0; i < count; i++) {
-        if (actions[i].status != IPSEC_OK)
-            die(ipsec_status_name(actions[i].status));
+            work->actions[i].what.auth_keys = work->actions[i].what.cipher_keys = NULL;
     }
 }
 
-/* All memory of a full round is there before the clock runs, as the daemon's is when it has run for
- * a while. */
+/* Applies what was prepared. */
 static void
-warm_up(struct plane *plane, struct item *items, struct plane_action *actions)
+apply(struct plane *plane, struct work *work, size_t count)
 {
-    apply(plane, PLANE_ADD_BUNDLE, items, actions, 0, APPLY);
-    apply(plane, PLANE_DELETE_BUNDLE, items, actions, 0, APPLY);
+    plane_xfrm.apply(plane, work->actions, count);
+    for (size_t i = 0; i < count; i++) {
+        if (work->actions[i].status != IPSEC_OK)
+            die(ipsec_status_name(work->actions[i].status));
+    }
+}
+
+/* --- Both in turns ---------------------------------------------------------------------------- */
+
+/* The best times of each stretch, microseconds. */
+struct best {
+    int64_t raw[STRETCHES];
+    int64_t plane[STRETCHES];
+};
+
+static void
+keep_best(int64_t *best, int64_t started_us)
+{
+    int64_t took = clock_monotonic_us() - started_us;
+
+    if (*best == 0 || took < *best)
+        *best = took;
 }
 
 static void
-run_plane(size_t state_count)
+sleep_ms(long ms)
+{
+    const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* What was deleted is given back a moment later. */
+static void
+settle(void)
+{
+    sleep_ms(80);
+}
+
+static void
+round_of_raw(int fd, struct message_group *groups, size_t first, struct best *best)
+{
+    for (size_t i = 0; i < SAMPLE / SEND; i++)
+        group_init(&groups[i], true, first + i * SEND, SEND);
+    for (size_t i = 0; i < STRETCHES; i++) {
+        int64_t started_us = clock_monotonic_us();
+
+        for (size_t j = 0; j < STRETCH / SEND; j++)
+            send_and_wait(fd, &groups[i * (STRETCH / SEND) + j]);
+        keep_best(&best->raw[i], started_us);
+    }
+    for (size_t i = 0; i < SAMPLE / SEND; i++) {
+        group_init(&groups[i], false, first + i * SEND, SEND);
+        send_and_wait(fd, &groups[i]);
+    }
+    settle();
+}
+
+static void
+round_of_plane(struct plane *plane, struct work *work, size_t first, struct best *best)
+{
+    for (size_t i = 0; i < STRETCHES; i++) {
+        prepare(work, PLANE_ADD_BUNDLE, first + i * STRETCH, STRETCH);
+        int64_t started_us = clock_monotonic_us();
+        apply(plane, work, STRETCH);
+        keep_best(&best->plane[i], started_us);
+    }
+    prepare(work, PLANE_DELETE_BUNDLE, first, SAMPLE);
+    apply(plane, work, SAMPLE);
+    settle();
+}
+
+static void
+print_best(const char *method, size_t context_count, const int64_t best[STRETCHES])
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < STRETCHES; i++)
+        sum += best[i];
+    printf("%s %s %zu %.2f\n", layout_names[layout], method, context_count,
+           (double)sum / (SAMPLE / 2.0));
+    (void)fflush(stdout);
+}
+
+static void
+grow(char **sizes)
 {
     struct ipsec_fault fault = { .status = IPSEC_OK };
     struct plane *plane = NULL;
-    struct item *items = calloc(APPLY, sizeof *items);
-    struct plane_action *actions = calloc(APPLY, sizeof *actions);
+    struct work *work = calloc(1, sizeof *work);
+    struct message_group *groups = calloc(SAMPLE / SEND, sizeof *groups);
+    int fd = open_netlink();
+    size_t done = 0;
 
-    if (items == NULL || actions == NULL)
+    if (work == NULL || groups == NULL)
         die("memory");
     if (plane_xfrm.open("", &fault, &plane) != IPSEC_OK) {
         fprintf(stderr, "plane_bench: %s\n", fault.detail);
         exit(EXIT_FAILURE);
     }
-    warm_up(plane, items, actions);
-    struct watch watch = watch_start("plane");
-    for (size_t done = 0; done < state_count;) {
-        size_t count = state_count - done < APPLY ? state_count - done : APPLY;
+    for (; *sizes != NULL; sizes++) {
+        size_t context_count = strtoul(*sizes, NULL, 10);
+        struct best best = { .raw = { 0 } };
 
-        count = until_report(watch.next, done, count);
-        apply(plane, PLANE_ADD_BUNDLE, items, actions, done, count);
-        done += count;
-        watch_report(&watch, done / 2, done == state_count);
+        while (done + SAMPLE < 2 * context_count) {
+            size_t left = 2 * context_count - SAMPLE - done;
+            size_t count = left < APPLY ? left : APPLY;
+
+            prepare(work, PLANE_ADD_BUNDLE, done, count);
+            apply(plane, work, count);
+            done += count;
+        }
+        sleep_ms(1500);
+        for (size_t i = 0; i < ROUNDS; i++) {
+            round_of_raw(fd, groups, done, &best);
+            round_of_plane(plane, work, done, &best);
+        }
+        print_best("raw", context_count, best.raw);
+        print_best("plane", context_count, best.plane);
     }
     plane_xfrm.close(plane);
+    free(work);
+    free(groups);
+    close(fd);
 }
 
 /* --- ip(8) ------------------------------------------------------------------------------------ */
@@ -274,7 +351,7 @@ print_lines(size_t first, size_t end)
                "replay-window %u sel src %s dst %s",
                source, destination, state.spi, state.reqid, state.replay_window, source,
                destination);
-        if (is_pair)
+        if (layout != LAYOUT_PEERS)
             printf(" proto udp sport %u dport %u", state.selector.source_port,
                    state.selector.destination_port);
         fputs(" aead rfc4106(gcm(aes)) 0x", stdout);
@@ -287,22 +364,19 @@ print_lines(size_t first, size_t end)
 int
 main(int argc, char **argv)
 {
-    size_t first = argc == 5 ? strtoul(argv[3], NULL, 10) : 0;
-    size_t end = argc > 3 ? strtoul(argv[argc - 1], NULL, 10) : 0;
+    const char *command = argc > 3 ? argv[1] : "";
 
-    if (end <= first || (strcmp(argv[2], "peers") != 0 && strcmp(argv[2], "pair") != 0))
-        end = 0;
-    else
-        is_pair = strcmp(argv[2], "pair") == 0;
-    if (end > 0 && argc == 4 && strcmp(argv[1], "raw") == 0) {
-        run_raw(2 * end);
-    } else if (end > 0 && argc == 4 && strcmp(argv[1], "plane") == 0) {
-        run_plane(2 * end);
-    } else if (end > 0 && argc == 5 && strcmp(argv[1], "ip") == 0) {
-        print_lines(2 * first, 2 * end);
+    while (argc > 3 && layout < LAYOUT_COUNT && strcmp(argv[2], layout_names[layout]) != 0)
+        layout++;
+    if (layout < LAYOUT_COUNT && strcmp(command, "grow") == 0) {
+        grow(argv + 3);
+    } else if (layout < LAYOUT_COUNT && strcmp(command, "fill") == 0 && argc == 4) {
+        fill(2 * strtoul(argv[3], NULL, 10));
+    } else if (layout < LAYOUT_COUNT && strcmp(command, "ip") == 0 && argc == 5) {
+        print_lines(2 * strtoul(argv[3], NULL, 10), 2 * strtoul(argv[4], NULL, 10));
     } else {
-        fputs("usage: plane_bench raw|plane LAYOUT COUNT, plane_bench ip LAYOUT FIRST END\n"
-              "LAYOUT is peers or pair\n",
+        fputs("usage: plane_bench grow LAYOUT SIZE..., plane_bench fill LAYOUT COUNT,\n"
+              "plane_bench ip LAYOUT FIRST END; LAYOUT is peers, pair or filter\n",
               stderr);
         return 2;
     }
