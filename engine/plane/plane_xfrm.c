@@ -43,6 +43,7 @@ xfrm_close(struct plane *plane)
     number_map_clear(&plane->filters);
     number_map_clear(&plane->found_places);
     free(plane->found);
+    free(plane->exemptions);
     free(plane);
 }
 
@@ -68,7 +69,7 @@ xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_
     if (status == IPSEC_OK)
         status = xfrm_probe(plane, fault);
     if (status == IPSEC_OK)
-        status = xfrm_policies_exempt(plane, fault);
+        status = xfrm_exempt_neighbours(plane, fault);
     if (status != IPSEC_OK) {
         xfrm_close(plane);
         return status;
@@ -205,7 +206,7 @@ const struct plane_ops plane_xfrm = {
     .resume = xfrm_resume,
     .resume_done = xfrm_resume_done,
     .check_filter = xfrm_check_filter,
-    .exempt = xfrm_policies_exempt_service,
+    .exempt = xfrm_exempt_service,
     .bypass = xfrm_bypass_socket,
     .flush = xfrm_flush,
     .event_fd = xfrm_event_fd,

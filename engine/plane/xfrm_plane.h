@@ -30,6 +30,14 @@ struct xfrm_found {
     uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
 };
 
+/* A permit for the service's own packets. */
+struct xfrm_exemption {
+    struct kernel_selector selector;
+    uint8_t direction; /* enum kernel_policy_direction */
+    bool is_ours;      /* false: somebody else has the same policy there */
+    bool is_seen;      /* by the latest look at the kernel */
+};
+
 /* What the plane knows of a filter: the number of its policies, and bits. */
 #define XFRM_FILTER_COUNT UINT64_C(0xf)
 #define XFRM_FILTER_ESP UINT64_C(0x10) /* its templates */
@@ -45,6 +53,8 @@ struct plane {
     struct number_map installed;
     /* Filters of ours: XFRM_FILTER_*. */
     struct number_map filters;
+    struct xfrm_exemption *exemptions;
+    size_t exemption_count;
     struct xfrm_stat stat;
     char namespace[256]; /* "": the process's own */
     struct xfrm_udp udp;
@@ -95,15 +105,27 @@ void xfrm_policies_apply(struct plane *plane, struct plane_action *action);
  * templates follow its latest SAs.  For a bundle that is about to be added, or was found. */
 bool xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what);
 void xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what);
-/* Deletes the policies of filters that nobody asked for; how many.  0 also when the kernel does not
- * list them. */
+/* Deletes the policies of filters that nobody asked for, and puts back the service's own; how many
+ * it deleted.  0 also when the kernel does not list them. */
 size_t xfrm_policies_sweep(struct plane *plane);
-/* What the service itself needs to go through, whatever filters say. */
-NODISCARD enum ipsec_status xfrm_policies_exempt(struct plane *plane, struct ipsec_fault *fault);
-NODISCARD enum ipsec_status xfrm_policies_exempt_service(struct plane *plane,
-                                                         uint8_t ip_version,
-                                                         const struct ipsec_address *address,
-                                                         uint16_t port);
+enum xfrm_policy_change { XFRM_POLICY_ADD, XFRM_POLICY_SET, XFRM_POLICY_REMOVE };
+/* One policy.  0, also when there is none to remove, or an errno. */
+int xfrm_policies_change(struct plane *plane,
+                         const struct kernel_policy *policy,
+                         enum xfrm_policy_change kind);
+
+/* --- xfrm_exempt.c: what the service itself needs to go through, whatever filters say --- */
+NODISCARD enum ipsec_status xfrm_exempt_neighbours(struct plane *plane, struct ipsec_fault *fault);
+NODISCARD enum ipsec_status xfrm_exempt_service(struct plane *plane,
+                                                uint8_t ip_version,
+                                                const struct ipsec_address *address,
+                                                uint16_t port);
+/* A look at the kernel begins; it sees one of filter 0: false when that is no permit of now; what
+ * was not seen is put there again, or is missing. */
+void xfrm_exemptions_look(struct plane *plane);
+bool xfrm_exemptions_see(struct plane *plane, const struct kernel_policy *policy);
+void xfrm_exemptions_restore(struct plane *plane);
+uint64_t xfrm_exemptions_missing(const struct plane *plane);
 
 /* --- xfrm_resume.c: after a restart, and drift --- */
 NODISCARD enum ipsec_status xfrm_resume(struct plane *plane, const struct plane_bundle *what);

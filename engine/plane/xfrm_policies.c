@@ -12,30 +12,29 @@
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
-enum policy_change { POLICY_ADD, POLICY_SET, POLICY_REMOVE };
-
-/* 0 or an errno. */
-static int
-change(struct plane *plane, const struct kernel_policy *policy, enum policy_change kind)
+int
+xfrm_policies_change(struct plane *plane,
+                     const struct kernel_policy *policy,
+                     enum xfrm_policy_change kind)
 {
     void *room = netlink_room(plane->requests);
     struct netlink_result result;
 
     switch (kind) {
-    case POLICY_ADD:
+    case XFRM_POLICY_ADD:
         (void)xfrm_msg_add_policy(room, XFRM_MSG_MAX_SIZE, policy);
         break;
-    case POLICY_SET:
+    case XFRM_POLICY_SET:
         (void)xfrm_msg_set_policy(room, XFRM_MSG_MAX_SIZE, policy);
         break;
-    case POLICY_REMOVE:
+    case XFRM_POLICY_REMOVE:
         (void)xfrm_msg_delete_policy(room, XFRM_MSG_MAX_SIZE, &policy->selector,
                                      (enum kernel_policy_direction)policy->direction);
         break;
     }
     netlink_add(plane->requests);
     netlink_send(plane->requests, &result, NULL, NULL);
-    return kind == POLICY_REMOVE && result.error == ENOENT ? 0 : result.error;
+    return kind == XFRM_POLICY_REMOVE && result.error == ENOENT ? 0 : result.error;
 }
 
 static enum ipsec_status
@@ -128,7 +127,7 @@ put(struct plane *plane,
     struct kernel_policy wanted;
     uint64_t owner = 0;
     uint64_t known = 0;
-    int error = change(plane, policy, POLICY_ADD);
+    int error = xfrm_policies_change(plane, policy, XFRM_POLICY_ADD);
 
     *put_out = (struct put){ .has_added = error == 0 };
     if (error != EEXIST)
@@ -147,7 +146,7 @@ put(struct plane *plane,
         memcpy(wanted.templates, put_out->before.templates, sizeof wanted.templates);
         put_out->keeps_templates = true;
     }
-    error = change(plane, &wanted, POLICY_SET);
+    error = xfrm_policies_change(plane, &wanted, XFRM_POLICY_SET);
     put_out->has_replaced = error == 0;
     if (error == 0 && owner != id && known != 0)
         put_out->released_id = owner;
@@ -158,9 +157,9 @@ static void
 take_back(struct plane *plane, const struct kernel_policy *policy, const struct put *put)
 {
     if (put->has_added)
-        (void)change(plane, policy, POLICY_REMOVE);
+        (void)xfrm_policies_change(plane, policy, XFRM_POLICY_REMOVE);
     else if (put->has_replaced)
-        (void)change(plane, &put->before, POLICY_SET);
+        (void)xfrm_policies_change(plane, &put->before, XFRM_POLICY_SET);
 }
 
 static void
@@ -228,7 +227,7 @@ unmake(struct plane *plane,
         int error = ask(plane, &policies[i], &there);
 
         if (error == 0 && is_ours(plane, &there, &owner) && owner == id)
-            error = change(plane, &policies[i], POLICY_REMOVE);
+            error = xfrm_policies_change(plane, &policies[i], XFRM_POLICY_REMOVE);
         if (error != 0 && error != ENOENT && first_error == 0)
             first_error = error;
     }
@@ -325,7 +324,7 @@ xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
     error = netlink_ask(plane->requests, find_followed, &followed);
     for (size_t i = 0; i < followed.count && error == 0; i++) {
         set_protocols(&followed.policies[i], protocols);
-        error = change(plane, &followed.policies[i], POLICY_SET);
+        error = xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
     }
     if (error != 0) {
         log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filter", what->filter_id),
@@ -338,7 +337,7 @@ xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
 /* --- What is left over ------------------------------------------------------------------------ */
 
 struct left_over {
-    const struct plane *plane;
+    struct plane *plane;
     struct kernel_policy *policies;
     size_t count;
     size_t capacity;
@@ -352,8 +351,9 @@ find_left_over(void *context, const struct nlmsghdr *message, size_t size)
     uint64_t id = 0;
 
     if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_POLICY ||
-        !is_ours(left->plane, &read.policy, &id) || id == 0 ||
-        number_map_find(&left->plane->filters, id) != 0)
+        !is_ours(left->plane, &read.policy, &id) ||
+        (id == 0 ? xfrm_exemptions_see(left->plane, &read.policy)
+                 : number_map_find(&left->plane->filters, id) != 0))
         return;
     if (left->count == left->capacity) {
         size_t capacity = left->capacity == 0 ? 16 : left->capacity * 2;
@@ -375,99 +375,16 @@ xfrm_policies_sweep(struct plane *plane)
     size_t removed = 0;
     int error = 0;
 
+    xfrm_exemptions_look(plane);
     (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, find_left_over, &left);
     if (error != 0)
         log_error("the kernel does not list its policies", LOG_NUMBER("errno", error));
+    else
+        xfrm_exemptions_restore(plane);
     for (size_t i = 0; i < left.count; i++)
-        removed += change(plane, &left.policies[i], POLICY_REMOVE) == 0;
+        removed += xfrm_policies_change(plane, &left.policies[i], XFRM_POLICY_REMOVE) == 0;
     free(left.policies);
     return removed;
-}
-
-/* --- What always passes ----------------------------------------------------------------------- */
-
-/* Permits at the top, of filter 0.  One that is there already is of an earlier start, or somebody
- * had the same idea. */
-static enum ipsec_status
-permit(struct plane *plane,
-       const struct kernel_selector *selectors,
-       const uint8_t *directions,
-       size_t count)
-{
-    struct kernel_policy policy = { .priority = XFRM_PRIORITY_EXEMPT };
-    const char *reason = NULL;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct xfrm_owner owner = { .instance = plane->instance, .direction = directions[i] };
-        int error = 0;
-
-        policy.selector = selectors[i];
-        policy.direction = directions[i];
-        xfrm_owner_write(&owner, policy.owner);
-        error = change(plane, &policy, POLICY_ADD);
-        if (error != 0 && error != EEXIST)
-            return status_of(error, &reason);
-    }
-    return IPSEC_OK;
-}
-
-enum ipsec_status
-xfrm_policies_exempt(struct plane *plane, struct ipsec_fault *fault)
-{
-    /* Neighbour discovery: types 133 to 137 of ICMPv6, as numbers under masks.  Without it hosts on
-     * one link lose each other before any SA could carry a packet. */
-    static const struct {
-        uint16_t type;
-        uint16_t mask;
-    } types[] = { { 133, 0xffff }, { 134, 0xfffe }, { 136, 0xfffe } };
-
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        const struct kernel_selector selector = {
-            .ip_version = IPSEC_IP_VERSION_V6,
-            .ip_protocol = IPPROTO_ICMPV6,
-            .source_port = types[i].type,
-            .source_port_mask = types[i].mask,
-        };
-        const struct kernel_selector selectors[] = { selector, selector };
-        static const uint8_t directions[] = { KERNEL_POLICY_OUT, KERNEL_POLICY_IN };
-        enum ipsec_status status = permit(plane, selectors, directions, 2);
-
-        if (status != IPSEC_OK)
-            return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, "plane",
-                                   "the kernel takes no policy for neighbour discovery");
-    }
-    return IPSEC_OK;
-}
-
-enum ipsec_status
-xfrm_policies_exempt_service(struct plane *plane,
-                             uint8_t ip_version,
-                             const struct ipsec_address *address,
-                             uint16_t port)
-{
-    static const struct ipsec_address any;
-    bool is_any = memcmp(address, &any, sizeof any) == 0;
-    uint8_t whole = ip_version == IPSEC_IP_VERSION_V6 ? 128 : 32;
-    const struct kernel_selector out = {
-        .ip_version = ip_version,
-        .ip_protocol = IPPROTO_TCP,
-        .source = *address,
-        .source_prefix = is_any ? 0 : whole,
-        .source_port = port,
-        .source_port_mask = UINT16_MAX,
-    };
-    const struct kernel_selector in = {
-        .ip_version = ip_version,
-        .ip_protocol = IPPROTO_TCP,
-        .destination = *address,
-        .destination_prefix = is_any ? 0 : whole,
-        .destination_port = port,
-        .destination_port_mask = UINT16_MAX,
-    };
-    const struct kernel_selector selectors[] = { out, in };
-    static const uint8_t directions[] = { KERNEL_POLICY_OUT, KERNEL_POLICY_IN };
-
-    return permit(plane, selectors, directions, 2);
 }

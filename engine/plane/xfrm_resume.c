@@ -162,7 +162,7 @@ static void
 compare(void *context, const struct nlmsghdr *message, size_t size)
 {
     struct comparison *comparison = context;
-    const struct plane *plane = comparison->plane;
+    struct plane *plane = comparison->plane;
     struct xfrm_msg read;
     struct xfrm_owner owner;
 
@@ -180,9 +180,11 @@ compare(void *context, const struct nlmsghdr *message, size_t size)
     if (read.kind == XFRM_MSG_KIND_POLICY) {
         if (!xfrm_owner_read(read.policy.owner, &owner) || owner.instance != plane->instance)
             comparison->drift.foreign++;
+        else if (owner.id == 0 && xfrm_exemptions_see(plane, &read.policy))
+            return;
         else if (owner.id != 0 && number_map_find(&plane->filters, owner.id) != 0)
             comparison->policies++;
-        else if (owner.id != 0)
+        else
             comparison->drift.filters_left_over++;
     }
 }
@@ -195,6 +197,7 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
     int error = 0;
     uint64_t wanted = 0;
 
+    xfrm_exemptions_look(plane);
     (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, compare, &comparison);
@@ -210,6 +213,7 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
         wanted += plane->filters.entries[i].value & XFRM_FILTER_COUNT;
     comparison.drift.filters_missing =
         wanted > comparison.policies ? wanted - comparison.policies : 0;
+    comparison.drift.filters_missing += xfrm_exemptions_missing(plane);
     *drift_out = comparison.drift;
     return IPSEC_OK;
 }

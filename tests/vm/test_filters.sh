@@ -162,6 +162,29 @@ grep -q '^sa_contextd_plane_repairs_total [1-9]' <<<"$metrics" || fail "repairs 
 grep -q '^sa_contextd_xfrm_stat_total{counter="XfrmOutPolBlock"} [1-9]' <<<"$metrics" ||
     fail "the kernel's counters are not shown"
 
+begin "what the service needs for itself belongs to it"
+permits() { ip -n left xfrm policy list | grep -c 'proto ipv6-icmp\|[sd]port 8443' || true; }
+before=$(permits)
+[ "$before" -ge 8 ] || fail "permits for neighbour discovery and the port: $(ip -n left xfrm policy list)"
+ip -n left xfrm policy flush
+ip -n left xfrm policy add src 0.0.0.0/0 dst 192.0.2.99 dir out
+compare left
+[ "$(member .policiesMissing)" -gt "$before" ] || fail "$BODY"
+must left POST /reconcile 200
+[ "$(permits)" = "$before" ] || fail "not all are back: $(ip -n left xfrm policy list)"
+must left GET /drift 200
+[ "$(member '.policiesMissing + .policiesLeftOver')" = 0 ] || fail "$BODY"
+! passes 192.0.2.2 || fail "the filter was not mended"
+# One of a port that it had before.
+stop_daemon left
+listen='[::]:8444'
+start_daemon left
+listen='[::]:8443'
+left_permits=$(ip -n left xfrm policy list | grep -c '[sd]port 8443' || true)
+[ "$left_permits" = 0 ] || fail "the port before still passes: $(ip -n left xfrm policy list)"
+stop_daemon left
+start_daemon left
+
 begin "a stop keeps what is there, or flushes it"
 stop_daemon left
 ! passes 192.0.2.2 || fail "the policies did not stay"
