@@ -89,7 +89,9 @@ xfrm_state_forget(struct plane *plane, uint64_t key)
 static size_t
 requests_of(const struct plane_action *action)
 {
-    return action->what.bundle->sa_count * (action->kind == PLANE_ADD_BUNDLE ? 1U : 2U);
+    const size_t states = action->what.bundle->sa_count;
+
+    return action->kind == PLANE_ADD_BUNDLE ? states : 2 * states;
 }
 
 void

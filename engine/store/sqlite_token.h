@@ -5,10 +5,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "engine/types.h"
 
-#define SQLITE_TOKENS_SIZE (IPSEC_TOKENS_MAX * 64)
+#define SQLITE_TOKENS_SIZE (IPSEC_TOKENS_MAX * (size_t)64)
 /* Nothing for no tokens. */
 void sqlite_tokens_format(const struct ipsec_id *id, char text[SQLITE_TOKENS_SIZE]);
 /* Reads what the formatter writes, and nothing else. */
