@@ -160,7 +160,8 @@ copy_settings
 copy_modules
 for program in ${programs[@]+"${programs[@]}"}; do
     copy_programs "$program"
-    ln -sf "$(realpath -- "$program")" "$tree/usr/local/bin/$(basename "$program")"
+    # Not where it is here: that may be below a folder that the machine covers, such as /tmp.
+    mv -- "$tree/$program" "$tree/usr/local/bin/"
 done
 tar -C "$root" -cf - tests api deploy | tar -C "$tree/src" -xf -
 cp "$root/tests/vm/init.sh" "$tree/init"
