@@ -120,7 +120,7 @@ class Queue:
 
     def grant(self):
         """Those whose turn it is: one who writes, or all who read up to the next who writes."""
-        while self.waiting and not self.run.model.would_wait(self.waiting[0][0]):
+        while self.waiting and self.is_free_for(self.waiting[0][0]):
             call, connection = self.waiting.pop(0)
             expected = self.run.model.apply(call)
             self.run.follower.expect(self.run.model.take_changes())
@@ -128,6 +128,12 @@ class Queue:
             self.run.learn_weights(call, expected.status)
             connection.close()
         self.await_waiting()
+
+    def is_free_for(self, call):
+        """Who waits does so until it is his turn, even if what he wants went away meanwhile."""
+        model = self.run.model
+        reads = call["op"] == "beginTransaction" and "readOnly" in call["body"].get("flags", [])
+        return model.writer is None and (reads or not model.readers)
 
     def await_waiting(self):
         """Until the service says that so many calls wait."""
