@@ -188,7 +188,8 @@ run_timer(struct engine_state *state)
         return true;
     }
     struct timer_entry *copy = batch_copy(&state->batch, &entry, sizeof entry);
-    if (copy == NULL || !batch_undo(&state->batch, &timer_ops, copy, 0)) {
+    if (copy == NULL || !timer_reserve(timers, 1) ||
+        !batch_undo(&state->batch, &timer_ops, copy, 0)) {
         give_up_for_now(state, mark, revision);
         return false;
     }

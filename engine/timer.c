@@ -5,8 +5,21 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CAPACITY = 256 };
+enum { FIRST_CAPACITY = 256, MORE_BITS = 16 };
 
+#define MORE_MASK ((UINT64_C(1) << MORE_BITS) - 1)
+#define DUE_MAX_MS (INT64_C(1) << 47)
+
+/* Things that are due together: the one with the number 'first', and those that follow it. */
+struct timer_run {
+    uint64_t key; /* when, and in the last 16 bits how many follow */
+    uint64_t first;
+};
+
+static bool extend_last(struct timer_heap *heap, int64_t due_ms, uint64_t what);
+static int64_t due_of(const struct timer_run *run);
+static struct timer_entry first_of(const struct timer_run *run);
+static void remove_first(struct timer_heap *heap, size_t place);
 static void rise(struct timer_heap *heap, size_t place);
 static void sink(struct timer_heap *heap, size_t place);
 static void remove_at(struct timer_heap *heap, size_t place);
@@ -15,7 +28,7 @@ static void count_dropped(struct timer_heap *heap);
 void
 timer_heap_clear(struct timer_heap *heap)
 {
-    free(heap->entries);
+    free(heap->runs);
     *heap = (struct timer_heap){ .count = 0 };
 }
 
@@ -28,10 +41,10 @@ timer_reserve(struct timer_heap *heap, size_t more)
         capacity *= 2;
     if (capacity == heap->capacity)
         return true;
-    struct timer_entry *entries = reallocarray(heap->entries, capacity, sizeof *entries);
-    if (entries == NULL)
+    struct timer_run *runs = reallocarray(heap->runs, capacity, sizeof *runs);
+    if (runs == NULL)
         return false;
-    heap->entries = entries;
+    heap->runs = runs;
     heap->capacity = capacity;
     return true;
 }
@@ -39,9 +52,12 @@ timer_reserve(struct timer_heap *heap, size_t more)
 void
 timer_add(struct timer_heap *heap, int64_t due_ms, uint64_t what)
 {
-    if (heap->count + heap->reserved >= heap->capacity)
+    if (heap->count + heap->reserved >= heap->capacity || due_ms < 0 || due_ms > DUE_MAX_MS)
         abort();
-    heap->entries[heap->count] = (struct timer_entry){ .due_ms = due_ms, .what = what };
+    if (extend_last(heap, due_ms, what))
+        return;
+    heap->runs[heap->count] =
+        (struct timer_run){ .key = (uint64_t)due_ms << MORE_BITS, .first = what };
     rise(heap, heap->count++);
 }
 
@@ -60,29 +76,31 @@ timer_recall(struct timer_heap *heap)
 int64_t
 timer_first(const struct timer_heap *heap)
 {
-    return heap->count == 0 ? TIMER_NEVER : heap->entries[0].due_ms;
+    return heap->count == 0 ? TIMER_NEVER : due_of(&heap->runs[0]);
 }
 
 struct timer_entry
 timer_peek(const struct timer_heap *heap)
 {
-    return heap->entries[0];
+    return first_of(&heap->runs[0]);
 }
 
 struct timer_entry
 timer_take(struct timer_heap *heap)
 {
-    struct timer_entry first = heap->entries[0];
+    struct timer_entry first = first_of(&heap->runs[0]);
 
-    remove_at(heap, 0);
+    remove_first(heap, 0);
     heap->reserved++;
+    if (heap->count + heap->reserved > heap->capacity)
+        abort();
     return first;
 }
 
 void
 timer_drop(struct timer_heap *heap)
 {
-    remove_at(heap, 0);
+    remove_first(heap, 0);
     count_dropped(heap);
 }
 
@@ -99,11 +117,11 @@ timer_settle(struct timer_heap *heap)
     heap->reserved = 0;
     if (heap->capacity > 16 * (size_t)FIRST_CAPACITY && heap->count < heap->capacity / 8) {
         size_t capacity = heap->capacity / 4;
-        struct timer_entry *entries = reallocarray(heap->entries, capacity, sizeof *entries);
+        struct timer_run *runs = reallocarray(heap->runs, capacity, sizeof *runs);
 
-        if (entries == NULL)
+        if (runs == NULL)
             return;
-        heap->entries = entries;
+        heap->runs = runs;
         heap->capacity = capacity;
     }
 }
@@ -127,12 +145,56 @@ timer_sweep(struct timer_heap *heap,
             if (heap->count == 0)
                 return;
         }
-        size_t place = --heap->sweep;
-        if (is_valid(owner, heap->entries[place]))
-            continue;
-        remove_at(heap, place);
-        count_dropped(heap);
+        size_t place = heap->sweep - 1;
+        size_t count = heap->count;
+        bool valid = is_valid(owner, first_of(&heap->runs[place]));
+        if (!valid) {
+            remove_first(heap, place);
+            count_dropped(heap);
+        }
+        if (valid || heap->count < count)
+            heap->sweep = place; /* done with this run */
     }
+}
+
+/* What follows the last one belongs to its run. */
+static bool
+extend_last(struct timer_heap *heap, int64_t due_ms, uint64_t what)
+{
+    if (heap->count == 0)
+        return false;
+    struct timer_run *last = &heap->runs[heap->count - 1];
+    uint64_t more = last->key & MORE_MASK;
+
+    if (due_of(last) != due_ms || more == MORE_MASK || what != last->first + more + 1)
+        return false;
+    last->key++;
+    return true;
+}
+
+static int64_t
+due_of(const struct timer_run *run)
+{
+    return (int64_t)(run->key >> MORE_BITS);
+}
+
+static struct timer_entry
+first_of(const struct timer_run *run)
+{
+    return (struct timer_entry){ .due_ms = due_of(run), .what = run->first };
+}
+
+static void
+remove_first(struct timer_heap *heap, size_t place)
+{
+    struct timer_run *run = &heap->runs[place];
+
+    if ((run->key & MORE_MASK) == 0) {
+        remove_at(heap, place);
+        return;
+    }
+    run->first++;
+    run->key--;
 }
 
 static void
@@ -150,7 +212,7 @@ remove_at(struct timer_heap *heap, size_t place)
     heap->count--;
     if (place == heap->count)
         return;
-    heap->entries[place] = heap->entries[heap->count];
+    heap->runs[place] = heap->runs[heap->count];
     rise(heap, place);
     sink(heap, place);
 }
@@ -158,36 +220,35 @@ remove_at(struct timer_heap *heap, size_t place)
 static void
 rise(struct timer_heap *heap, size_t place)
 {
-    struct timer_entry entry = heap->entries[place];
+    struct timer_run run = heap->runs[place];
 
     while (place > 0) {
         size_t parent = (place - 1) / 2;
 
-        if (heap->entries[parent].due_ms <= entry.due_ms)
+        if (due_of(&heap->runs[parent]) <= due_of(&run))
             break;
-        heap->entries[place] = heap->entries[parent];
+        heap->runs[place] = heap->runs[parent];
         place = parent;
     }
-    heap->entries[place] = entry;
+    heap->runs[place] = run;
 }
 
 static void
 sink(struct timer_heap *heap, size_t place)
 {
-    struct timer_entry entry = heap->entries[place];
+    struct timer_run run = heap->runs[place];
 
     for (;;) {
         size_t child = 2 * place + 1;
 
         if (child >= heap->count)
             break;
-        if (child + 1 < heap->count &&
-            heap->entries[child + 1].due_ms < heap->entries[child].due_ms)
+        if (child + 1 < heap->count && due_of(&heap->runs[child + 1]) < due_of(&heap->runs[child]))
             child++;
-        if (entry.due_ms <= heap->entries[child].due_ms)
+        if (due_of(&run) <= due_of(&heap->runs[child]))
             break;
-        heap->entries[place] = heap->entries[child];
+        heap->runs[place] = heap->runs[child];
         place = child;
     }
-    heap->entries[place] = entry;
+    heap->runs[place] = run;
 }
