@@ -443,6 +443,10 @@ go_to_engine(struct api_call *call, const char *body, size_t size)
 {
     struct ipsec_call *base = &call->base;
 
+    if (call->route->prepare != NULL && call->route->prepare(call) != IPSEC_OK) {
+        answer_fault(call);
+        return API_NEXT_ANSWER;
+    }
     if (is_to_be_remembered(call) && !call->options.dry_run &&
         idempotency_want(call, body, size) != IPSEC_OK) {
         answer_fault(call);

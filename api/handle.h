@@ -7,6 +7,7 @@
 
 api_handler handle_create_sa_context;
 api_handler handle_create_sa_contexts;
+enum ipsec_status handle_prepare_sa_context_results(struct api_call *call);
 void handle_clear_sa_context_results(void *out);
 void handle_refuse_sa_context_item(struct ipsec_call *base,
                                    uint32_t item,

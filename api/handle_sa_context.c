@@ -11,6 +11,7 @@ static struct ipsec_sa_context_options options_of(const struct new_sa_context *r
 static enum ipsec_status create(struct ipsec_session *session,
                                 const struct new_sa_context *request,
                                 struct sa_context_created *created_out);
+static void forget_results(struct sa_context_results *reply);
 static enum ipsec_status create_all(struct api_call *call, struct ipsec_session *session);
 static enum ipsec_status create_each(struct api_call *call, struct ipsec_session *session);
 static enum ipsec_status point_to_item(struct ipsec_fault *fault, size_t item);
@@ -27,15 +28,9 @@ enum ipsec_status
 handle_create_sa_contexts(struct api_call *call, struct ipsec_session *session)
 {
     const struct new_sa_contexts *request = call->in;
-    struct sa_context_results *reply = call->out;
 
     /* Run again after a wait, the results of the first time are still there. */
-    handle_clear_sa_context_results(reply);
-    reply->results = calloc(request->item_count, sizeof *reply->results);
-    if (reply->results == NULL)
-        return ipsec_fault_set(&call->base.fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
-                               NULL, "no memory for the answer");
-    reply->result_count = request->item_count;
+    forget_results(call->out);
     return !request->atomic_given || request->atomic ? create_all(call, session)
                                                      : create_each(call, session);
 }
@@ -52,13 +47,26 @@ handle_refuse_sa_context_item(struct ipsec_call *base,
         (void)keep_fault(&reply->results[item], item, fault);
 }
 
+enum ipsec_status
+handle_prepare_sa_context_results(struct api_call *call)
+{
+    const struct new_sa_contexts *request = call->in;
+    struct sa_context_results *reply = call->out;
+
+    reply->results = calloc(request->item_count, sizeof *reply->results);
+    if (reply->results == NULL)
+        return ipsec_fault_set(&call->base.fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
+                               NULL, "no memory for the answer");
+    reply->result_count = request->item_count;
+    return IPSEC_OK;
+}
+
 void
 handle_clear_sa_context_results(void *out)
 {
     struct sa_context_results *reply = out;
 
-    for (size_t i = 0; i < reply->result_count; i++)
-        free(reply->results[i].fault);
+    forget_results(reply);
     free(reply->results);
     *reply = (struct sa_context_results){ .result_count = 0 };
 }
@@ -149,6 +157,15 @@ create(struct ipsec_session *session,
 }
 
 /* The first failure is the answer. */
+static void
+forget_results(struct sa_context_results *reply)
+{
+    for (size_t i = 0; i < reply->result_count; i++) {
+        free(reply->results[i].fault);
+        reply->results[i] = (struct sa_context_result){ .fault = NULL };
+    }
+}
+
 static enum ipsec_status
 create_all(struct api_call *call, struct ipsec_session *session)
 {

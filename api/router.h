@@ -60,6 +60,10 @@ struct api_route {
     const char *location;
     bool location_is_key;
 
+    /* On the worker, once the input is read: what 'call->out' needs that is of no fixed size.
+     * Memory that the engine's thread asked for and a worker gave back would lie between its
+     * records and stay free.  May be null. */
+    enum ipsec_status (*prepare)(struct api_call *call);
     api_handler *handler;
     bool local;
     /* Completes 'call->out' on the worker; may be null. */

@@ -162,6 +162,7 @@ static const struct api_route routes[] = {
       .large_body = true,
       .secret = true,
       .success = 200,
+      .prepare = handle_prepare_sa_context_results,
       .handler = handle_create_sa_contexts,
       .codes = create_sa_context_codes },
     { .method = "POST",

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define PAGE_SIZE 16384
-#define CACHE_LINE_SIZE 64
 
 static size_t page_of(const struct id_table *table, uint64_t id);
 static size_t place_in(const struct id_table *table, const struct id_table_page *page, uint64_t id);
@@ -201,7 +200,7 @@ add_page(struct id_table *table, size_t at, uint64_t low)
         table->pages = pages;
         table->page_capacity = capacity;
     }
-    unsigned char *records = aligned_alloc(CACHE_LINE_SIZE, PAGE_SIZE);
+    unsigned char *records = malloc(PAGE_SIZE);
     if (records == NULL)
         return false;
     struct id_table_page *page = &table->pages[at];
