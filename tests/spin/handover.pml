@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * handover.pml: calls from workers to the engine thread and back, and the end of the service, as a
- * model for spin: engine/handover.c, the loops of engine/engine.c and server/worker.c, drain() of
+ * model for spin: engine/handover.c, the loops of engine/rounds.c and server/worker.c, drain() of
  * server/main.c.  run.sh checks it.
  *
  * A critical section is an atomic step.  Waiting has no time limit here, but where the code gives up
