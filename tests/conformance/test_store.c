@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "engine/base/access.h"
+#include "tests/conformance/store_record.h"
 #include "tests/conformance/store_text.h"
 
 struct fixture {
@@ -131,16 +132,16 @@ every_member_of_every_record_comes_back(void **state)
     size_t count = 0;
 
     for (uint64_t i = 0; i < 40; i++) {
-        filters[i] = store_text_filter(i + 1);
-        contexts[i] = store_text_context(i * 200 + 41);
-        policies[i] = store_text_provider_context(i * 3 + 1);
-        changes[count++] = store_text_put_filter(&filters[i]);
-        changes[count++] = store_text_put_context(&contexts[i]);
+        filters[i] = store_record_filter(i + 1);
+        contexts[i] = store_record_context(i * 200 + 41);
+        policies[i] = store_record_provider_context(i * 3 + 1);
+        changes[count++] = store_record_put_filter(&filters[i]);
+        changes[count++] = store_record_put_context(&contexts[i]);
         changes[count++] = (struct store_change){ .kind = STORE_PUT_PROVIDER_CONTEXT,
                                                   .provider_context = &policies[i] };
     }
     for (uint64_t i = 0; i < 3; i++) {
-        sessions[i] = store_text_session(i * 7 + 1);
+        sessions[i] = store_record_session(i * 7 + 1);
         changes[count++] =
             (struct store_change){ .kind = STORE_PUT_SESSION, .session = &sessions[i] };
     }
@@ -148,9 +149,9 @@ every_member_of_every_record_comes_back(void **state)
         (struct store_change){ .kind = STORE_PUT_QUARANTINE, .quarantine = &quarantine };
     changes[count++] =
         (struct store_change){ .kind = STORE_PUT_DESCRIPTOR, .descriptor = &descriptor };
-    changes[count++] = store_text_put_principal(1, "uri:spiffe://example.org/a\"b\\c");
-    changes[count++] = store_text_put_principal(UINT32_MAX, "dn:CN=\xc3\xa4");
-    changes[count++] = store_text_put_replay(1, "{\"id\": 7}");
+    changes[count++] = store_record_put_principal(1, "uri:spiffe://example.org/a\"b\\c");
+    changes[count++] = store_record_put_principal(UINT32_MAX, "dn:CN=\xc3\xa4");
+    changes[count++] = store_record_put_replay(1, "{\"id\": 7}");
 
     /* What goes in is rendered by the loader's own callbacks, through the reference. */
     struct store *model = NULL;
@@ -185,7 +186,7 @@ static void
 parts_follow_their_context(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context plain = store_text_context(61);
+    struct ipsec_sa_context plain = store_record_context(61);
     struct ipsec_sa_context keyed = plain;
     const struct store_quarantine quarantines[] = { { 300, 1000 }, { 300, 2000 }, { 400, 3000 } };
     const struct store_descriptor descriptors[] = { { IPSEC_CONTAINER_ENGINE, "a" },
@@ -198,7 +199,7 @@ parts_follow_their_context(void **state)
     plain.inbound = NULL;
     plain.outbound = NULL;
     plain.labels = NULL;
-    COMMIT(fixture, store_text_put_context(&keyed));
+    COMMIT(fixture, store_record_put_context(&keyed));
     render(fixture, &before);
     COMMIT(fixture, (struct store_change){ .kind = STORE_SET_SA_CONTEXT, .sa_context = &plain });
     render(fixture, &after);
@@ -211,8 +212,8 @@ parts_follow_their_context(void **state)
     before.size = (size_t)(strstr(buffer_text(&before), "marks") - before.data);
     assert_non_null(strstr(buffer_text(&after), buffer_text(&before)));
     assert_non_null(strstr(buffer_text(&after), " inbound flags"));
-    COMMIT(fixture, store_text_delete(STORE_DELETE_SA_CONTEXT, 61));
-    COMMIT(fixture, store_text_put_context(&plain));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_SA_CONTEXT, 61));
+    COMMIT(fixture, store_record_put_context(&plain));
     reopen(fixture);
     render(fixture, &after);
     assert_null(strstr(buffer_text(&after), " inbound flags"));
@@ -230,7 +231,7 @@ parts_follow_their_context(void **state)
     assert_null(strstr(buffer_text(&after), "quarantine 400"));
     assert_non_null(strstr(buffer_text(&after), "descriptor 0 b\n"));
     assert_null(strstr(buffer_text(&after), "descriptor 0 a\n"));
-    COMMIT(fixture, store_text_delete(STORE_DELETE_DESCRIPTOR, IPSEC_CONTAINER_ENGINE + 1));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_DESCRIPTOR, IPSEC_CONTAINER_ENGINE + 1));
     reopen(fixture);
     render(fixture, &after);
     assert_null(strstr(buffer_text(&after), "descriptor 0"));
@@ -240,15 +241,15 @@ static void
 a_load_goes_by_kind_and_then_by_number(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context contexts[] = { store_text_context(30), store_text_context(9),
-                                           store_text_context(20) };
-    struct ipsec_filter filters[] = { store_text_filter(15), store_text_filter(2) };
+    struct ipsec_sa_context contexts[] = { store_record_context(30), store_record_context(9),
+                                           store_record_context(20) };
+    struct ipsec_filter filters[] = { store_record_filter(15), store_record_filter(2) };
 
-    COMMIT(fixture, store_text_put_replay(5, "five"), store_text_put_replay(3, "three"),
-           store_text_put_context(&contexts[0]), store_text_put_filter(&filters[0]));
-    COMMIT(fixture, store_text_put_context(&contexts[1]), store_text_put_principal(2, "cn:b"),
-           store_text_put_filter(&filters[1]), store_text_put_context(&contexts[2]),
-           store_text_put_principal(1, "cn:a"));
+    COMMIT(fixture, store_record_put_replay(5, "five"), store_record_put_replay(3, "three"),
+           store_record_put_context(&contexts[0]), store_record_put_filter(&filters[0]));
+    COMMIT(fixture, store_record_put_context(&contexts[1]), store_record_put_principal(2, "cn:b"),
+           store_record_put_filter(&filters[1]), store_record_put_context(&contexts[2]),
+           store_record_put_principal(1, "cn:a"));
     reopen(fixture);
     assert_numbers(fixture, "principal", " 1 2");
     assert_numbers(fixture, "filter", " 2 15");
@@ -268,13 +269,13 @@ static void
 a_context_that_is_there_is_not_replaced(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context old = store_text_context(7);
-    struct ipsec_sa_context new = store_text_context(10);
+    struct ipsec_sa_context old = store_record_context(7);
+    struct ipsec_sa_context new = store_record_context(10);
     AUTO(buffer) text = BUFFER(SIZE_MAX / 4);
 
     new.id = 7;
-    const struct store_change second = store_text_put_context(&new);
-    COMMIT(fixture, store_text_put_context(&old));
+    const struct store_change second = store_record_put_context(&new);
+    COMMIT(fixture, store_record_put_context(&old));
     assert_int_equal(try_commit(fixture, &second, 1), IPSEC_RPC_INVALID_DATA);
     reopen(fixture);
     assert_numbers(fixture, "context", " 7");
@@ -286,17 +287,17 @@ static void
 changes_of_a_batch_take_effect_in_their_order(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context contexts[] = { store_text_context(1), store_text_context(2) };
-    struct ipsec_filter filter = store_text_filter(5);
+    struct ipsec_sa_context contexts[] = { store_record_context(1), store_record_context(2) };
+    struct ipsec_filter filter = store_record_filter(5);
 
-    COMMIT(fixture, store_text_put_context(&contexts[0]),
-           store_text_delete(STORE_DELETE_SA_CONTEXT, 1), store_text_put_context(&contexts[1]),
-           store_text_delete(STORE_DELETE_SA_CONTEXT, 2), store_text_put_context(&contexts[1]),
-           store_text_put_filter(&filter), store_text_delete(STORE_DELETE_FILTER, 5),
-           store_text_put_filter(&filter), store_text_put_replay(1, "a"),
-           store_text_put_replay(2, "b"), store_text_delete(STORE_DELETE_REPLAYS_BELOW, 2),
-           store_text_put_replay(3, "c"), store_text_put_replay(4, "d"),
-           store_text_delete(STORE_DELETE_REPLAY, 3));
+    COMMIT(fixture, store_record_put_context(&contexts[0]),
+           store_record_delete(STORE_DELETE_SA_CONTEXT, 1), store_record_put_context(&contexts[1]),
+           store_record_delete(STORE_DELETE_SA_CONTEXT, 2), store_record_put_context(&contexts[1]),
+           store_record_put_filter(&filter), store_record_delete(STORE_DELETE_FILTER, 5),
+           store_record_put_filter(&filter), store_record_put_replay(1, "a"),
+           store_record_put_replay(2, "b"), store_record_delete(STORE_DELETE_REPLAYS_BELOW, 2),
+           store_record_put_replay(3, "c"), store_record_put_replay(4, "d"),
+           store_record_delete(STORE_DELETE_REPLAY, 3));
     reopen(fixture);
     assert_numbers(fixture, "context", " 2");
     assert_numbers(fixture, "filter", " 5");
@@ -307,13 +308,13 @@ static void
 deleting_what_is_not_there_is_harmless(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context context = store_text_context(7);
+    struct ipsec_sa_context context = store_record_context(7);
 
-    COMMIT(fixture, store_text_put_context(&context));
-    COMMIT(fixture, store_text_delete(STORE_DELETE_SA_CONTEXT, 8),
-           store_text_delete(STORE_DELETE_SA_CONTEXT, IPSEC_LUID_MAX),
-           store_text_delete(STORE_DELETE_FILTER, 7), store_text_delete(STORE_DELETE_REPLAY, 7),
-           store_text_delete(STORE_DELETE_REPLAYS_BELOW, IPSEC_LUID_MAX));
+    COMMIT(fixture, store_record_put_context(&context));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_SA_CONTEXT, 8),
+           store_record_delete(STORE_DELETE_SA_CONTEXT, IPSEC_LUID_MAX),
+           store_record_delete(STORE_DELETE_FILTER, 7), store_record_delete(STORE_DELETE_REPLAY, 7),
+           store_record_delete(STORE_DELETE_REPLAYS_BELOW, IPSEC_LUID_MAX));
     reopen(fixture);
     assert_numbers(fixture, "context", " 7");
 }
@@ -322,17 +323,17 @@ static void
 a_deleted_filter_takes_its_conditions_with_it(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_filter filters[] = { store_text_filter(4), store_text_filter(5),
-                                      store_text_filter(10) };
+    struct ipsec_filter filters[] = { store_record_filter(4), store_record_filter(5),
+                                      store_record_filter(10) };
 
-    COMMIT(fixture, store_text_put_filter(&filters[0]), store_text_put_filter(&filters[1]),
-           store_text_put_filter(&filters[2]));
-    COMMIT(fixture, store_text_delete(STORE_DELETE_FILTER, 5));
+    COMMIT(fixture, store_record_put_filter(&filters[0]), store_record_put_filter(&filters[1]),
+           store_record_put_filter(&filters[2]));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_FILTER, 5));
     reopen(fixture);
     assert_numbers(fixture, "filter", " 4 10");
     /* With the same number and fewer conditions than before. */
     filters[1].condition_count = 1;
-    COMMIT(fixture, store_text_put_filter(&filters[1]));
+    COMMIT(fixture, store_record_put_filter(&filters[1]));
     reopen(fixture);
     assert_numbers(fixture, "filter", " 4 5 10");
 }
@@ -341,33 +342,33 @@ static void
 a_commit_with_one_bad_change_leaves_no_trace(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context contexts[] = { store_text_context(1), store_text_context(2) };
-    struct ipsec_sa_context altered = store_text_context(11);
-    struct ipsec_sa_context another = store_text_context(12);
-    struct ipsec_filter filters[] = { store_text_filter(5), store_text_filter(6) };
+    struct ipsec_sa_context contexts[] = { store_record_context(1), store_record_context(2) };
+    struct ipsec_sa_context altered = store_record_context(11);
+    struct ipsec_sa_context another = store_record_context(12);
+    struct ipsec_filter filters[] = { store_record_filter(5), store_record_filter(6) };
     AUTO(buffer) before = BUFFER(SIZE_MAX / 4);
     AUTO(buffer) after = BUFFER(SIZE_MAX / 4);
 
     altered.id = 1;
-    COMMIT(fixture, store_text_put_context(&contexts[0]), store_text_put_filter(&filters[0]),
-           store_text_put_replay(1, "a"), store_text_put_replay(2, "b"),
-           store_text_put_principal(1, "cn:a"));
+    COMMIT(fixture, store_record_put_context(&contexts[0]), store_record_put_filter(&filters[0]),
+           store_record_put_replay(1, "a"), store_record_put_replay(2, "b"),
+           store_record_put_principal(1, "cn:a"));
     render(fixture, &before);
 
-    const struct store_change bad[] = { store_text_put_principal(1, "cn:again"),
-                                        store_text_put_filter(&filters[0]),
-                                        store_text_put_context(&altered),
-                                        store_text_put_replay(2, "again") };
+    const struct store_change bad[] = { store_record_put_principal(1, "cn:again"),
+                                        store_record_put_filter(&filters[0]),
+                                        store_record_put_context(&altered),
+                                        store_record_put_replay(2, "again") };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const struct store_change changes[] = {
-            store_text_put_principal(2, "cn:b"),
-            store_text_put_context(&another),
-            store_text_delete(STORE_DELETE_FILTER, 6),
-            store_text_put_filter(&filters[1]),
-            store_text_delete(STORE_DELETE_SA_CONTEXT, 12),
-            store_text_put_context(&contexts[1]),
-            store_text_delete(STORE_DELETE_REPLAYS_BELOW, 2),
-            store_text_put_replay(3, "c"),
+            store_record_put_principal(2, "cn:b"),
+            store_record_put_context(&another),
+            store_record_delete(STORE_DELETE_FILTER, 6),
+            store_record_put_filter(&filters[1]),
+            store_record_delete(STORE_DELETE_SA_CONTEXT, 12),
+            store_record_put_context(&contexts[1]),
+            store_record_delete(STORE_DELETE_REPLAYS_BELOW, 2),
+            store_record_put_replay(3, "c"),
             bad[i],
         };
         assert_int_equal(try_commit(fixture, changes, sizeof changes / sizeof *changes),
@@ -380,7 +381,7 @@ a_commit_with_one_bad_change_leaves_no_trace(void **state)
     assert_string_equal(buffer_text(&after), buffer_text(&before));
 
     /* And the store goes on. */
-    COMMIT(fixture, store_text_put_context(&contexts[1]), store_text_put_replay(3, "c"));
+    COMMIT(fixture, store_record_put_context(&contexts[1]), store_record_put_replay(3, "c"));
     reopen(fixture);
     assert_numbers(fixture, "context", " 1 2");
     assert_numbers(fixture, "replay", " 1 2 3");
@@ -408,12 +409,12 @@ static void
 a_probe_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context context = store_text_context(7);
+    struct ipsec_sa_context context = store_record_context(7);
     struct ipsec_fault fault = { 0 };
     AUTO(buffer) before = BUFFER(SIZE_MAX / 4);
     AUTO(buffer) after = BUFFER(SIZE_MAX / 4);
 
-    COMMIT(fixture, store_text_put_context(&context));
+    COMMIT(fixture, store_record_put_context(&context));
     render(fixture, &before);
     for (int i = 0; i < 3; i++)
         assert_int_equal(fixture->ops->probe(fixture->store, &fault), IPSEC_OK);
@@ -433,12 +434,12 @@ answers_are_read_by_their_number(void **state)
 
     memset(large, 'x', 69999);
     large[69999] = '\0';
-    struct store_change with_zero = store_text_put_replay(2, "");
+    struct store_change with_zero = store_record_put_replay(2, "");
     struct store_replay replay_with_zero = *with_zero.replay;
     replay_with_zero.answer = "a\0b";
     replay_with_zero.answer_size = 3;
     with_zero.replay = &replay_with_zero;
-    COMMIT(fixture, store_text_put_replay(1, ""), with_zero, store_text_put_replay(3, large));
+    COMMIT(fixture, store_record_put_replay(1, ""), with_zero, store_record_put_replay(3, large));
     reopen(fixture);
 
     assert_int_equal(fixture->ops->read_replay(fixture->store, 1, &fault, &answer, &size),
@@ -473,14 +474,14 @@ old_answers_go_below_a_number(void **state)
     size_t size = 0;
 
     for (uint64_t i = 1; i <= 6; i++)
-        COMMIT(fixture, store_text_put_replay(i, "answer"));
-    COMMIT(fixture, store_text_delete(STORE_DELETE_REPLAYS_BELOW, 1));
+        COMMIT(fixture, store_record_put_replay(i, "answer"));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_REPLAYS_BELOW, 1));
     assert_numbers(fixture, "replay", " 1 2 3 4 5 6");
-    COMMIT(fixture, store_text_delete(STORE_DELETE_REPLAYS_BELOW, 4));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_REPLAYS_BELOW, 4));
     assert_numbers(fixture, "replay", " 4 5 6");
     assert_int_equal(fixture->ops->read_replay(fixture->store, 3, &fault, &answer, &size),
                      IPSEC_NOT_FOUND);
-    COMMIT(fixture, store_text_delete(STORE_DELETE_REPLAYS_BELOW, 100));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_REPLAYS_BELOW, 100));
     reopen(fixture);
     assert_numbers(fixture, "replay", "");
 }
@@ -518,8 +519,8 @@ static void
 a_load_ends_with_the_status_of_the_loader(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context contexts[] = { store_text_context(1), store_text_context(2),
-                                           store_text_context(3) };
+    struct ipsec_sa_context contexts[] = { store_record_context(1), store_record_context(2),
+                                           store_record_context(3) };
     const struct store_loader loader = { .principal = accept_principal,
                                          .filter = accept_filter,
                                          .sa_context = count_until,
@@ -527,10 +528,10 @@ a_load_ends_with_the_status_of_the_loader(void **state)
     struct store_marks marks;
     struct ipsec_fault fault = { 0 };
 
-    COMMIT(fixture, store_text_put_context(&contexts[0]), store_text_put_context(&contexts[1]),
-           store_text_put_context(&contexts[2]), store_text_put_replay(1, "a"));
+    COMMIT(fixture, store_record_put_context(&contexts[0]), store_record_put_context(&contexts[1]),
+           store_record_put_context(&contexts[2]), store_record_put_replay(1, "a"));
     assert_int_equal(fixture->ops->load(fixture->store, &loader, &marks, &fault), IPSEC_TIMEOUT);
-    COMMIT(fixture, store_text_delete(STORE_DELETE_SA_CONTEXT, 1));
+    COMMIT(fixture, store_record_delete(STORE_DELETE_SA_CONTEXT, 1));
     assert_numbers(fixture, "context", " 2 3");
 }
 
@@ -545,8 +546,8 @@ large_batches_go_in_and_out(void **state)
     AUTO(buffer) expected = BUFFER(SIZE_MAX / 4);
 
     for (uint64_t i = 0; i < COUNT; i++) {
-        contexts[i] = store_text_context(i + 1);
-        changes[i] = store_text_put_context(&contexts[i]);
+        contexts[i] = store_record_context(i + 1);
+        changes[i] = store_record_put_context(&contexts[i]);
     }
     commit(fixture, changes, COUNT);
     reopen(fixture);
@@ -554,7 +555,7 @@ large_batches_go_in_and_out(void **state)
         if (i % 3 == 0)
             buffer_append_format(&expected, " %" PRIu64, i + 1);
         else
-            changes[count++] = store_text_delete(STORE_DELETE_SA_CONTEXT, i + 1);
+            changes[count++] = store_record_delete(STORE_DELETE_SA_CONTEXT, i + 1);
     }
     commit(fixture, changes, count);
     assert_numbers(fixture, "context", buffer_text(&expected));
@@ -572,8 +573,8 @@ many_small_commits_add_up(void **state)
     AUTO(buffer) expected = BUFFER(100000);
 
     for (uint64_t i = 1; i <= COUNT; i++) {
-        struct ipsec_sa_context context = store_text_context(i);
-        COMMIT(fixture, store_text_put_context(&context), store_text_put_replay(i, "answer"));
+        struct ipsec_sa_context context = store_record_context(i);
+        COMMIT(fixture, store_record_put_context(&context), store_record_put_replay(i, "answer"));
         buffer_append_format(&expected, " %" PRIu64, i);
         if (i % 100 == 0)
             reopen(fixture);
@@ -604,8 +605,8 @@ what_was_deleted_takes_no_room(void **state)
             puts[i] = (struct store_change){ .kind = STORE_PUT_SESSION, .session = &sessions[i] };
             puts[COUNT + i] = (struct store_change){ .kind = STORE_PUT_QUARANTINE,
                                                      .quarantine = &quarantines[i] };
-            deletes[i] = store_text_delete(STORE_DELETE_SESSION, number);
-            deletes[COUNT + i] = store_text_delete(STORE_DELETE_QUARANTINE, number);
+            deletes[i] = store_record_delete(STORE_DELETE_SESSION, number);
+            deletes[COUNT + i] = store_record_delete(STORE_DELETE_QUARANTINE, number);
         }
         commit(fixture, puts, (size_t)2 * COUNT);
         commit(fixture, deletes, (size_t)2 * COUNT);

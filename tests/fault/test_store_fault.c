@@ -19,6 +19,7 @@
 #include <sqlite3.h>
 
 #include "engine/base/log.h"
+#include "tests/conformance/store_record.h"
 #include "tests/conformance/store_text.h"
 #include "tests/fault/fault_vfs.h"
 
@@ -49,20 +50,20 @@ make_batch(uint64_t number, const struct store_marks *last, struct batch *batch)
                                         .revision = last->revision + 1,
                                         .last_replay_number = last->last_replay_number + 1 } };
     for (uint64_t i = 0; i < CHANGE_COUNT; i++) {
-        batch->contexts[i] = store_text_context(last->last_luid + 2 + i);
-        batch->changes[batch->count++] = store_text_put_context(&batch->contexts[i]);
+        batch->contexts[i] = store_record_context(last->last_luid + 2 + i);
+        batch->changes[batch->count++] = store_record_put_context(&batch->contexts[i]);
     }
-    batch->filter = store_text_filter(last->last_luid + 1);
-    batch->changes[batch->count++] = store_text_put_filter(&batch->filter);
+    batch->filter = store_record_filter(last->last_luid + 1);
+    batch->changes[batch->count++] = store_record_put_filter(&batch->filter);
     batch->changes[batch->count++] =
-        store_text_put_replay(batch->marks.last_replay_number, "{\"id\": 1}");
+        store_record_put_replay(batch->marks.last_replay_number, "{\"id\": 1}");
     if (number % 3 == 2) {
         batch->changes[batch->count++] =
-            store_text_delete(STORE_DELETE_SA_CONTEXT, last->last_luid - 90);
+            store_record_delete(STORE_DELETE_SA_CONTEXT, last->last_luid - 90);
         batch->changes[batch->count++] =
-            store_text_delete(STORE_DELETE_FILTER, last->last_luid - 99);
+            store_record_delete(STORE_DELETE_FILTER, last->last_luid - 99);
         batch->changes[batch->count++] =
-            store_text_delete(STORE_DELETE_REPLAYS_BELOW, last->last_replay_number);
+            store_record_delete(STORE_DELETE_REPLAYS_BELOW, last->last_replay_number);
     }
 }
 
@@ -339,7 +340,7 @@ commit_large(struct script *script, const char *answer, int error)
 
     make_batch(0, &script->marks, batch);
     batch->changes[batch->count - 1] =
-        store_text_put_replay(batch->marks.last_replay_number, answer);
+        store_record_put_replay(batch->marks.last_replay_number, answer);
     (void)commit(script, batch, error);
     free(batch);
 }

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "tests/conformance/store_record.h"
 #include "tests/conformance/store_text.h"
 
 /* A database as the first version left it. */
@@ -365,8 +366,8 @@ garbage_in_the_middle_is_reported(void **state)
     char garbage[4096];
 
     for (uint64_t i = 0; i < COUNT; i++) {
-        contexts[i] = store_text_context(i + 1);
-        changes[i] = store_text_put_context(&contexts[i]);
+        contexts[i] = store_record_context(i + 1);
+        changes[i] = store_record_put_context(&contexts[i]);
     }
     struct store *store = open_store(fixture->path);
     assert_int_equal(store_sqlite.commit(store, changes, COUNT, &marks, &fault), IPSEC_OK);
@@ -443,8 +444,8 @@ static void
 a_shell_reads_while_the_store_writes(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context context = store_text_context(7);
-    const struct store_change change = store_text_put_context(&context);
+    struct ipsec_sa_context context = store_record_context(7);
+    const struct store_change change = store_record_put_context(&context);
     const struct store_marks marks = { .last_luid = 7, .revision = 1 };
     struct ipsec_fault fault = { 0 };
     sqlite3 *shell = NULL;
@@ -586,9 +587,9 @@ static void
 what_another_process_wrote_is_not_written_over(void **state)
 {
     struct fixture *fixture = *state;
-    struct ipsec_sa_context contexts[] = { store_text_context(7), store_text_context(7) };
-    const struct store_change first = store_text_put_context(&contexts[0]);
-    const struct store_change second = store_text_put_context(&contexts[1]);
+    struct ipsec_sa_context contexts[] = { store_record_context(7), store_record_context(7) };
+    const struct store_change first = store_record_put_context(&contexts[0]);
+    const struct store_change second = store_record_put_context(&contexts[1]);
     const struct store_marks marks = { .last_luid = 7, .revision = 1 };
     struct ipsec_fault fault = { 0 };
     char *lock = store_text_join(fixture->directory, "db.lock");
