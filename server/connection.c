@@ -4,7 +4,6 @@
 #include "server/connection.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 #include "server/line_budget.h"
 #include "server/metrics.h"
 #include "server/principal_limits.h"
+#include "server/transport.h"
 #include "server/turns.h"
 
 enum {
@@ -39,10 +39,6 @@ enum {
     HANDSHAKE_STEPS_A_ROUND = 4, /* each may take a millisecond: requests come in between */
 };
 
-static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size);
-static ssize_t take_ahead(struct connection *connection, void *data, size_t size);
-static ssize_t push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count);
-static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds);
 static int judge_finished(gnutls_session_t session,
                           unsigned int message,
                           unsigned int when,
@@ -70,10 +66,7 @@ connection_open(struct connection_pool *pool, struct MHD_Connection *native)
     struct connection *connection = calloc(1, sizeof *connection);
 
     /* Whatever happens, the library shall not talk to the socket by itself. */
-    gnutls_transport_set_ptr(session, connection);
-    gnutls_transport_set_pull_function(session, pull);
-    gnutls_transport_set_vec_push_function(session, push);
-    gnutls_transport_set_pull_timeout_function(session, pull_timeout);
+    transport_attach(session, connection);
     if (connection == NULL)
         return NULL;
 
@@ -390,82 +383,6 @@ watch_handshake(struct connection *connection, bool watch)
     if (epoll_ctl(connection->pool->handshake_fd, watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
                   connection->fd, &event) != 0)
         connection->handshake_readable = true; /* then it is stepped in every round */
-}
-
-/* --- Transport functions ---------------------------------------------------------------------- */
-
-static ssize_t
-pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
-{
-    struct connection *connection = pointer;
-
-    /* What is left in the socket of a connection that was cut is not looked at. */
-    if (connection == NULL || connection->cut) {
-        errno = ECONNABORTED;
-        return -1;
-    }
-    ssize_t count = take_ahead(connection, data, size);
-    if (count == 0 && size >= sizeof connection->ahead) {
-        count = recv(connection->fd, data, size, 0);
-    } else if (count == 0) {
-        count = recv(connection->fd, connection->ahead, sizeof connection->ahead, 0);
-        if (count > 0) {
-            connection->ahead_start = 0;
-            connection->ahead_end = (uint16_t)count;
-            count = take_ahead(connection, data, size);
-        }
-    }
-    connection->socket_empty = count < 0;
-    if (count >= 0)
-        connection->pool->progress = true;
-    if (count > 0 && connection->phase == CONNECTION_IDLE)
-        connection_enter(connection, CONNECTION_HEADER);
-    return count;
-}
-
-/* Bytes that an earlier system call brought; 0 when there are none. */
-static ssize_t
-take_ahead(struct connection *connection, void *data, size_t size)
-{
-    size_t there = (size_t)(connection->ahead_end - connection->ahead_start);
-    size_t taken = there < size ? there : size;
-
-    memcpy(data, connection->ahead + connection->ahead_start, taken);
-    connection->ahead_start = (uint16_t)(connection->ahead_start + taken);
-    return (ssize_t)taken;
-}
-
-static ssize_t
-push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count)
-{
-    struct connection *connection = pointer;
-    struct msghdr message = { 0 };
-
-    if (connection == NULL) {
-        errno = ECONNABORTED;
-        return -1;
-    }
-    /* giovec_t is struct iovec by GnuTLS's contract; sendmsg() only reads it. */
-    message.msg_iov = (struct iovec *)(uintptr_t)vector;
-    message.msg_iovlen = (size_t)count;
-    ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
-    if (sent > 0)
-        connection->pool->progress = true;
-    return sent;
-}
-
-static int
-pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds)
-{
-    const struct connection *connection = pointer;
-
-    (void)milliseconds; /* the worker never blocks */
-    if (connection == NULL)
-        return -1;
-    if (connection->ahead_start < connection->ahead_end)
-        return 1;
-    struct pollfd descriptor = { .fd = connection->fd, .events = POLLIN };
-    return poll(&descriptor, 1, 0);
 }
 
 /* --- The client's certificate ----------------------------------------------------------------- */

@@ -27,6 +27,8 @@ static _Thread_local struct metrics *thread_metrics;
 /* The linker's names. */
 int __real_gnutls_handshake(gnutls_session_t session);
 int __wrap_gnutls_handshake(gnutls_session_t session);
+ssize_t __real_gnutls_record_recv(gnutls_session_t session, void *data, size_t size);
+ssize_t __wrap_gnutls_record_recv(gnutls_session_t session, void *data, size_t size);
 struct MHD_Response *__real_MHD_create_response_from_buffer_static(size_t size, const void *data);
 struct MHD_Response *__wrap_MHD_create_response_from_buffer_static(size_t size, const void *data);
 ssize_t __real_MHD_send_hdr_and_body_(struct MHD_Connection *connection,
@@ -86,6 +88,15 @@ __wrap_gnutls_handshake(gnutls_session_t session)
 
     library_handshake_stepped(session, result);
     return result;
+}
+
+/* The library reads after each answer whether the next request is there, and mostly it is not.
+ * GnuTLS would make two buffers of a whole record for that, which are wiped after it. */
+ssize_t
+__wrap_gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
+{
+    return library_has_input(session) ? __real_gnutls_record_recv(session, data, size)
+                                      : GNUTLS_E_AGAIN;
 }
 
 struct MHD_Response *
