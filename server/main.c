@@ -313,7 +313,7 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .quarantine_ms = options->spi_quarantine_seconds * 1000,
         .spi_minimum = options->spi_minimum,
         .spi_maximum = options->spi_maximum,
-        .allow_weak_transforms = strcmp(options->allow_weak_transforms, "true") == 0,
+        .allow_weak_transforms = options->allow_weak_transforms,
         .max_replay_records = options->max_replay_records,
         .kept_events = options->kept_events,
         .max_watchers = options->max_watchers,
@@ -322,7 +322,7 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .security = { .changed = descriptor_changed, .context = daemon },
     };
 
-    daemon->resetting = strcmp(options->reset_security, "true") == 0;
+    daemon->resetting = options->reset_security;
     enum ipsec_status status = ipsec_engine_open(&engine_options, fault, &daemon->common.engine);
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,

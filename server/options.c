@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_SWITCH };
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_BOOLEAN, OPTION_SWITCH };
 
 struct option_row {
     const char *name;
@@ -70,9 +70,9 @@ static const struct option_row rows[] = {
       "the highest" },
     { "spi-quarantine-seconds", OPTION_NUMBER, AT(spi_quarantine_seconds), "300", 0, 2592000, NULL,
       "S", "the SPI of an SA context that ended is not handed out again for so long" },
-    { "allow-weak-transforms", OPTION_TEXT, AT(allow_weak_transforms), "false", 0, 0, "false|true",
+    { "allow-weak-transforms", OPTION_BOOLEAN, AT(allow_weak_transforms), "false", 0, 0, NULL,
       "BOOLEAN", "allow MD5, DES, 3DES, and SAs that leave out encryption or integrity" },
-    { "reset-security", OPTION_TEXT, AT(reset_security), "false", 0, 0, "false|true", "BOOLEAN",
+    { "reset-security", OPTION_BOOLEAN, AT(reset_security), "false", 0, 0, NULL, "BOOLEAN",
       "forget security descriptors that callers have set: the access file holds again" },
     { "max-sessions", OPTION_NUMBER, AT(max_sessions), "1024", 0, 1000000, NULL, "N",
       "explicit sessions at once; 0: none may be opened" },
@@ -141,6 +141,10 @@ static enum ipsec_status read_file(const char *file,
                                    struct options *options,
                                    struct source *members,
                                    struct ipsec_fault *fault);
+static bool has_type(enum option_type type, const json_t *value);
+static const char *wanted_type(enum option_type type);
+static const char *given_type(const json_t *value);
+static char *write_value(const json_t *value);
 static enum ipsec_status set_row(struct options *options,
                                  const struct option_row *row,
                                  const char *text,
@@ -334,18 +338,14 @@ read_file(const char *file,
         if (row == NULL || row->type == OPTION_SWITCH || strcmp(name, "config") == 0) {
             status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
                                      "%s: '%s' is no option", file, name);
-        } else if (row->type == OPTION_TEXT && !json_is_string(value)) {
+        } else if (!has_type(row->type, value)) {
             status = ipsec_fault_set(fault, IPSEC_TYPE_MISMATCH, IPSEC_FAULT_SERVICE, name,
-                                     "%s: '%s' must be a string", file, name);
-        } else if (row->type == OPTION_NUMBER && !json_is_integer(value)) {
-            status = ipsec_fault_set(fault, IPSEC_TYPE_MISMATCH, IPSEC_FAULT_SERVICE, name,
-                                     "%s: '%s' must be an integer", file, name);
+                                     "%s: '%s' must be %s, not %s", file, name,
+                                     wanted_type(row->type), given_type(value));
         } else {
-            char *text = NULL;
-            int length = row->type == OPTION_TEXT
-                             ? asprintf(&text, "%s", json_string_value(value))
-                             : asprintf(&text, "%lld", (long long)json_integer_value(value));
-            if (length < 0 || owned == OPTIONS_TEXTS) {
+            char *text = write_value(value);
+            if (text == NULL || owned == OPTIONS_TEXTS) {
+                free(text);
                 status = refuse(fault, "no memory");
             } else {
                 members->texts[row - rows] = text;
@@ -355,6 +355,66 @@ read_file(const char *file,
     }
     json_decref(root);
     return status;
+}
+
+static bool
+has_type(enum option_type type, const json_t *value)
+{
+    switch (type) {
+    case OPTION_TEXT:
+        return json_is_string(value);
+    case OPTION_NUMBER:
+        return json_is_integer(value);
+    case OPTION_BOOLEAN:
+        return json_is_boolean(value);
+    case OPTION_SWITCH:
+        break;
+    }
+    return false;
+}
+
+static const char *
+wanted_type(enum option_type type)
+{
+    return type == OPTION_TEXT     ? "a string"
+           : type == OPTION_NUMBER ? "an integer"
+                                   : "true or false";
+}
+
+static const char *
+given_type(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a fraction";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a boolean";
+    case JSON_NULL:
+        break;
+    }
+    return "null";
+}
+
+/* As the same option reads on the command line; the caller's.  Null: no memory. */
+static char *
+write_value(const json_t *value)
+{
+    char *text = NULL;
+
+    if (json_is_string(value))
+        return strdup(json_string_value(value));
+    if (json_is_boolean(value))
+        return strdup(json_is_true(value) ? "true" : "false");
+    return asprintf(&text, "%lld", (long long)json_integer_value(value)) < 0 ? NULL : text;
 }
 
 static enum ipsec_status
@@ -377,6 +437,14 @@ set_row(struct options *options,
                                    row->choices);
         *(const char **)member = text;
         return IPSEC_OK;
+    }
+    if (row->type == OPTION_BOOLEAN) {
+        *(bool *)member = strcmp(text, "true") == 0;
+        if (*(bool *)member || strcmp(text, "false") == 0)
+            return IPSEC_OK;
+        return ipsec_fault_set(fault, IPSEC_INVALID_ENUMERATOR, IPSEC_FAULT_SERVICE, row->name,
+                               "%s: '%s' is '%s' but must be true or false", source, row->name,
+                               text);
     }
 
     char *end = NULL;

@@ -32,10 +32,10 @@ struct options {
     const char *log_level;
     const char *log_format;
     const char *audit_log;
-    const char *user;                  /* "" : stay */
-    const char *allow_weak_transforms; /* "false", "true" */
-    const char *reset_security;        /* likewise */
-    uint32_t workers;                  /* 0: number of cores */
+    const char *user; /* "" : stay */
+    bool allow_weak_transforms;
+    bool reset_security;
+    uint32_t workers; /* 0: number of cores */
     uint32_t queue_depth;
     uint32_t max_batch;
     uint32_t max_contexts;
@@ -74,8 +74,7 @@ struct options {
 
 /* Reads the command line, the environment and the file that either names.  'fault' gets one
  * sentence that names the option and where it was set.  Required options are not asked for with
- * --help,
- * --version and --healthcheck. */
+ * --help, --version and --healthcheck. */
 NODISCARD enum ipsec_status
 options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault);
 void options_clear(struct options *options);

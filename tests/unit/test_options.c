@@ -176,6 +176,51 @@ unknown_members_and_variables_are_refused(void **state)
     unsetenv("SA_CONTEXTD_WORKES");
 }
 
+static void
+members_of_the_file_have_json_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *mention; /* null: it is taken */
+    } cases[] = {
+        { "{\"allow-weak-transforms\": true, \"reset-security\": false}", NULL },
+        { "{\"allow-weak-transforms\": \"true\"}",
+          "'allow-weak-transforms' must be true or false" },
+        { "{\"reset-security\": 1}", "'reset-security' must be true or false, not an integer" },
+        { "{\"reset-security\": null}", "not null" },
+        { "{\"workers\": \"1\"}", "'workers' must be an integer, not a string" },
+        { "{\"workers\": 1.5}", "'workers' must be an integer, not a fraction" },
+        { "{\"workers\": true}", "'workers' must be an integer, not a boolean" },
+        { "{\"listen\": 1}", "'listen' must be a string, not an integer" },
+        { "{\"listen\": [\"a:1\"]}", "'listen' must be a string, not an array" },
+        { "{\"log-level\": {}}", "'log-level' must be a string, not an object" },
+    };
+    struct options options;
+    struct ipsec_fault fault;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[] = "/tmp/test_options_XXXXXX";
+        write_file(name, cases[i].text);
+        enum ipsec_status status = READ(&options, &fault, REQUIRED, "--config", name);
+        unlink(name);
+        if (cases[i].mention == NULL) {
+            assert_int_equal(status, IPSEC_OK);
+            assert_true(options.allow_weak_transforms);
+            assert_false(options.reset_security);
+        } else if (status == IPSEC_OK || strstr(fault.detail, cases[i].mention) == NULL) {
+            fail_msg("%s: '%s'", cases[i].text, fault.detail);
+        }
+        options_clear(&options);
+    }
+    assert_int_equal(READ(&options, &fault, REQUIRED, "--allow-weak-transforms", "true"), IPSEC_OK);
+    assert_true(options.allow_weak_transforms);
+    options_clear(&options);
+    assert_int_not_equal(READ(&options, &fault, REQUIRED, "--reset-security", "yes"), IPSEC_OK);
+    assert_non_null(strstr(fault.detail, "true or false"));
+    options_clear(&options);
+}
+
 int
 main(void)
 {
@@ -185,6 +230,7 @@ main(void)
         cmocka_unit_test(bad_usage_is_refused_by_name),
         cmocka_unit_test(required_options_are_asked_for_when_serving),
         cmocka_unit_test(unknown_members_and_variables_are_refused),
+        cmocka_unit_test(members_of_the_file_have_json_types),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
