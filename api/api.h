@@ -122,6 +122,10 @@ NODISCARD enum api_next api_call_start(struct api_call *call, bool has_body);
 NODISCARD enum api_next api_call_body(struct api_call *call, const char *body, size_t size);
 void api_call_finish(struct api_call *call);
 
+/* Says of a body that is above 'call->body_maximum' what the limit is and who sets it. */
+enum { API_LIMIT_TEXT_SIZE = 112 };
+void api_call_describe_limit(const struct api_call *call, char text[API_LIMIT_TEXT_SIZE]);
+
 /* The answer of a watcher, while 'answer.stream': whether there may be something to read, whether
  * the caller may have it, whose rights are now 'rights', and what it is.  With 'heartbeat'
  * something is appended even when nothing happened.  False: what was appended is the end.  Never

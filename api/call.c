@@ -7,6 +7,7 @@
  * wants it, conditions, query. */
 #include "api/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,9 +108,13 @@ api_call_body(struct api_call *call, const char *body, size_t size)
     struct ipsec_fault *fault = &call->base.fault;
     enum ipsec_status status = IPSEC_OK;
 
-    if (size > call->body_maximum)
-        status = ipsec_fault_set(fault, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL,
-                                 "the body may have %zu bytes at most", call->body_maximum);
+    if (size > call->body_maximum) {
+        char text[API_LIMIT_TEXT_SIZE];
+
+        api_call_describe_limit(call, text);
+        status = ipsec_fault_set(fault, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL, "%s",
+                                 text);
+    }
     if (status == IPSEC_OK)
         status = codec_decode(call->route->body, body, size, call->in, fault);
     if (status != IPSEC_OK) {
@@ -117,6 +122,14 @@ api_call_body(struct api_call *call, const char *body, size_t size)
         return API_NEXT_ANSWER;
     }
     return go_to_engine(call, body, size);
+}
+
+void
+api_call_describe_limit(const struct api_call *call, char text[API_LIMIT_TEXT_SIZE])
+{
+    (void)snprintf(text, API_LIMIT_TEXT_SIZE, "the body is above %zu bytes, the limit that %s sets",
+                   call->body_maximum,
+                   call->route->large_body ? "max-batch-body-bytes" : "max-body-bytes");
 }
 
 void

@@ -4,10 +4,12 @@
 #include "server/guard.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 static void refuse(struct guard *guard, enum ipsec_status status, const char *detail);
+static void refuse_second(struct guard *guard, const char *name);
 static bool is_name(const char *name, size_t length, const char *expected);
 static bool is_token(const char *text, size_t length);
 static bool parse_length(const char *text, size_t length, uint64_t *value_out);
@@ -39,13 +41,13 @@ guard_header(struct guard *guard,
 
     if (is_name(name, name_length, "Host")) {
         if (guard->host != NULL)
-            refuse(guard, IPSEC_HTTP_BAD_REQUEST, "more than one Host");
+            refuse_second(guard, "Host");
         guard->host = value;
         return;
     }
     if (is_name(name, name_length, "Content-Length")) {
         if (guard->content_length_given)
-            refuse(guard, IPSEC_HTTP_BAD_REQUEST, "more than one Content-Length");
+            refuse_second(guard, "Content-Length");
         guard->content_length_given = true;
         if (!parse_length(value, value_length, &guard->content_length))
             refuse(guard, IPSEC_HTTP_BAD_REQUEST, "Content-Length is not a number");
@@ -61,7 +63,7 @@ guard_header(struct guard *guard,
         if (!is_name(name, name_length, api_header_names[i]))
             continue;
         if (guard->headers[i] != NULL && i != API_HEADER_ACCEPT)
-            refuse(guard, IPSEC_HTTP_BAD_REQUEST, "a header that must be single is repeated");
+            refuse_second(guard, api_header_names[i]);
         guard->headers[i] = value;
     }
 }
@@ -142,7 +144,17 @@ refuse(struct guard *guard, enum ipsec_status status, const char *detail)
     if (guard->status != IPSEC_OK)
         return;
     guard->status = status;
-    guard->detail = detail;
+    (void)snprintf(guard->detail, sizeof guard->detail, "%s", detail);
+}
+
+/* 'name' is one of ours, not what the caller wrote. */
+static void
+refuse_second(struct guard *guard, const char *name)
+{
+    char detail[sizeof guard->detail];
+
+    (void)snprintf(detail, sizeof detail, "more than one %s", name);
+    refuse(guard, IPSEC_HTTP_BAD_REQUEST, detail);
 }
 
 static bool

@@ -25,7 +25,7 @@ struct guard {
     bool chunked;
     /* The first thing that was wrong; IPSEC_OK: nothing so far. */
     enum ipsec_status status;
-    const char *detail; /* static */
+    char detail[64];
 };
 
 /* Takes one header field.  A zeroed 'guard' begins. */

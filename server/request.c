@@ -154,8 +154,10 @@ begin(struct request *request, const char *method)
     enum api_next next = api_call_start(call, guard_has_body(guard));
     if (next == API_NEXT_BODY) {
         if (guard->content_length > call->body_maximum) {
-            refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY,
-                   "the declared body is above the limit");
+            char limit[API_LIMIT_TEXT_SIZE];
+
+            api_call_describe_limit(call, limit);
+            refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, limit);
             return queue_answer(request);
         }
         request->body.maximum = call->body_maximum;
@@ -183,6 +185,8 @@ begin(struct request *request, const char *method)
 static int
 take_body(struct request *request, const char *upload, size_t *upload_size)
 {
+    char limit[API_LIMIT_TEXT_SIZE];
+
     buffer_append(&request->body, upload, *upload_size);
     /* It lies in the connection's memory, which the library keeps; it may hold keys, and the
      * library looks at it no more. */
@@ -191,10 +195,10 @@ take_body(struct request *request, const char *upload, size_t *upload_size)
     if (!request->body.failed)
         return MHD_YES;
     /* A chunked body: the library cannot answer in its middle, so it is done by hand. */
-    refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, "the body is above the limit");
+    api_call_describe_limit(&request->call, limit);
+    refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, limit);
     worker_flush_audit(request->worker);
-    connection_answer_and_cut(request->connection, request->call.answer.status,
-                              "the body is above the limit");
+    connection_answer_and_cut(request->connection, request->call.answer.status, limit);
     return MHD_NO;
 }
 
@@ -267,7 +271,10 @@ queue_answer(struct request *request)
     if (response == NULL)
         return MHD_NO;
     enum MHD_Result result = MHD_YES;
-    if (answer->content_type != NULL)
+    /* A length in it would be that of the answer to a plain GET (RFC 9110 section 8.6), not 0. */
+    if (answer->status == MHD_HTTP_NOT_MODIFIED)
+        result = MHD_set_response_options(response, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+    if (answer->content_type != NULL && result == MHD_YES)
         result =
             MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     for (size_t i = 0; i < answer->header_count && result == MHD_YES; i++)

@@ -65,7 +65,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(guard.chunked + guard.content_length_given <= 1);
         (void)guard_has_body(&guard);
     } else {
-        fuzz_check(guard.detail != NULL);
+        fuzz_check(guard.detail[0] != '\0');
     }
     while (line_count > 0)
         free(lines[--line_count]);

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# test_limits.sh: a refusal names the limit, its option or the header; an answer without a body says
+# nothing of its length.
+# shellcheck source=tests/api/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+start_daemon --max-body-bytes 2000 --max-batch-body-bytes 3000 || exit 1
+JSON='Content-Type: application/json'
+head -c 2001 /dev/zero | tr '\0' '[' >"$WORK/2001"
+head -c 3001 /dev/zero | tr '\0' '[' >"$WORK/3001"
+
+# too_large NAME PATH BODY LIMIT OPTION [CURL OPTION…]
+too_large() {
+    local name=$1 path=$2 body=$3 limit=$4 option=$5
+    shift 5
+    call POST "$path" '' -H "$JSON" --data-binary "@$WORK/$body" -H 'Expect:' "$@"
+    is "$name" "$STATUS $(member .detail)" "413 the body is above $limit bytes, the limit that $option sets"
+}
+too_large "a declared body" /filters 2001 2000 max-body-bytes
+too_large "a chunked body" /filters 2001 2000 max-body-bytes -H 'Transfer-Encoding: chunked'
+too_large "a declared batch" /sa-contexts/batch 3001 3000 max-batch-body-bytes
+too_large "a chunked batch" /sa-contexts/batch 3001 3000 max-batch-body-bytes -H 'Transfer-Encoding: chunked'
+call POST /sa-contexts/batch '' -H "$JSON" --data-binary "@$WORK/2001"
+answered "what a batch may have" 400 RPC_E_INVALID_DATA
+
+for name in Content-Type Content-Encoding Idempotency-Key Engine-Session If-Match If-None-Match \
+    X-Request-Id traceparent Last-Event-ID; do
+    call GET /whoami '' -H "$name: a" -H "${name,,}: b"
+    is "a repeated $name" "$STATUS $(member .detail)" "400 more than one $name"
+done
+call GET /whoami '' -H 'Accept: text/html' -H 'Accept: application/json'
+answered "a repeated Accept" 200
+
+add_filters
+call GET "/filters/$OUT4"
+TAG=$(header ETag)
+LENGTH=$(header Content-Length)
+call GET "/filters/$OUT4" '' -H "If-None-Match: $TAG"
+is "304 has the tag and no length" "$STATUS $(header ETag) $(header Content-Length)" "304 $TAG "
+call HEAD "/filters/$OUT4"
+is "HEAD has the length of GET" "$STATUS $(header Content-Length)" "200 $LENGTH"
+call HEAD "/filters/$OUT4" '' -H "If-None-Match: $TAG"
+is "HEAD may be 304 as well" "$STATUS $(header Content-Length)" "304 "
+call GET "/filters/$OUT4"
+is "and the connection is not confused" "$STATUS $(header Content-Length)" "200 $LENGTH"
+# On one connection: a client that waited for a body would hang.
+is "two on one connection" "$(curl -sS --max-time 20 --cacert "$PKI/ca.pem" --cert "$PKI/$CLIENT.pem" \
+    --key "$PKI/$CLIENT.key" -H "If-None-Match: $TAG" -o /dev/null -o /dev/null \
+    -w '%{http_code} %{num_connects} ' "$URL/filters/$OUT4" "$URL/filters/$OUT4")" "304 1 304 0 "
+
+finish
