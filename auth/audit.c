@@ -189,7 +189,7 @@ audit_write(struct audit *audit, struct buffer *lines)
     if (warn)
         log_warning("audit log not written, its lines are lost until it can be",
                     LOG_TEXT("file", audit->file == NULL ? "stderr" : audit->file),
-                    LOG_TEXT("cause", strerror(error)),
+                    LOG_TEXT("reason", strerror(error)),
                     LOG_NUMBER("failures", audit_failures(audit)));
     buffer_reset(lines);
 }

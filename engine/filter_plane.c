@@ -137,7 +137,7 @@ filter_plane_install(struct engine_state *state, bool is_start)
             continue;
         refused++;
         log_error("the data plane refuses a filter of the store, whose packets pass unprotected",
-                  LOG_NUMBER("filter", filter->id),
+                  LOG_NUMBER("filterId", filter->id),
                   LOG_TEXT("code", ipsec_status_name(action.status)),
                   LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
     }
@@ -197,7 +197,7 @@ apply_or_log(struct engine_state *state,
 
     if (action.status != IPSEC_OK)
         log_error("the data plane can't change a filter, which is left to the next comparison",
-                  LOG_NUMBER("filter", what->filter->id),
+                  LOG_NUMBER("filterId", what->filter->id),
                   LOG_TEXT("code", ipsec_status_name(action.status)),
                   LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
 }

@@ -81,10 +81,10 @@ run_check(struct engine_state *state)
     int64_t rest_ms = compare(state) * REST_FACTOR / 1000;
     if (check->status == IPSEC_OK && differs(drift)) {
         log_warning("the data plane is not as it should be, mending",
-                    LOG_NUMBER("sas_missing", drift->bundles_missing),
-                    LOG_NUMBER("sas_left_over", drift->bundles_left_over),
-                    LOG_NUMBER("policies_missing", drift->filters_missing),
-                    LOG_NUMBER("policies_left_over", drift->filters_left_over));
+                    LOG_NUMBER("sasMissing", drift->bundles_missing),
+                    LOG_NUMBER("sasLeftOver", drift->bundles_left_over),
+                    LOG_NUMBER("policiesMissing", drift->filters_missing),
+                    LOG_NUMBER("policiesLeftOver", drift->filters_left_over));
         mend(state);
         check->interval_ms = SHORTEST_INTERVAL_MS;
     } else {

@@ -84,7 +84,7 @@ take_back_contexts(struct engine_state *state, const struct batch_call *batch_ca
         uint64_t id = change->sa_context->id;
         if (sa_find(state, id) != NULL && sa_delete(state, id, IPSEC_REASON_PLANE, true) == NULL)
             log_error("no memory to take back what the data plane refused",
-                      LOG_NUMBER("sa_context", id));
+                      LOG_NUMBER("saContextId", id));
     }
 }
 

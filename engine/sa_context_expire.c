@@ -212,7 +212,7 @@ give_up_for_now(struct engine_state *state, struct batch_mark mark, uint64_t rev
     state_undo(state, mark);
     state->revision = revision;
     state->sa.retry_ms = state->clock_ms + RETRY_MS;
-    log_warning("no memory to end what is due, trying again", LOG_NUMBER("retry_ms", RETRY_MS));
+    log_warning("no memory to end what is due, trying again", LOG_NUMBER("retryMs", RETRY_MS));
 }
 
 static bool

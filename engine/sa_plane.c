@@ -89,7 +89,7 @@ sa_plane_apply(struct engine_state *state, sa_plane_refused *refused, void *cont
 
             if (!put_right(state, &basis))
                 log_error("no memory to take back what the data plane refused",
-                          LOG_NUMBER("sa_context", basis.id));
+                          LOG_NUMBER("saContextId", basis.id));
         }
         refused(context, group);
     }
@@ -251,7 +251,7 @@ log_failed_deletes(const struct plane_action *actions, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (actions[i].status != IPSEC_OK)
             log_warning("the data plane can't remove an SA, which stays until the next start",
-                        LOG_NUMBER("sa_context", actions[i].what.context_id),
+                        LOG_NUMBER("saContextId", actions[i].what.context_id),
                         LOG_TEXT("code", ipsec_status_name(actions[i].status)));
     }
 }

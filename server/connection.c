@@ -329,7 +329,7 @@ library_handshake_stepped(gnutls_session_t session, int result)
     int64_t left_out = log_limit_pass(&limit, REFUSALS_LOGGED_A_SECOND);
     if (left_out >= 0)
         log_info("handshake failed", LOG_TEXT("peer", connection->peer),
-                 LOG_TEXT("reason", gnutls_strerror(result)), LOG_NUMBER("left_out", left_out));
+                 LOG_TEXT("reason", gnutls_strerror(result)), LOG_NUMBER("leftOut", left_out));
 }
 
 /* Now that it is known who calls.  Who has too many connections is told so on the new one. */
@@ -353,7 +353,7 @@ count_principal(struct connection *connection)
         log_warning("connection refused", LOG_TEXT("peer", connection->peer),
                     LOG_TEXT("principal", connection->identity->principal),
                     LOG_TEXT("reason", "the principal has too many connections"),
-                    LOG_NUMBER("left_out", left_out));
+                    LOG_NUMBER("leftOut", left_out));
     connection_answer_and_cut(connection, 429, "too many connections of this principal");
 }
 
@@ -473,8 +473,8 @@ refuse_certificate(struct connection *connection, enum auth_verdict verdict, con
 
     if (left_out >= 0)
         log_warning("client certificate refused", LOG_TEXT("peer", connection->peer),
-                    LOG_TEXT("verdict", auth_verdict_text(verdict)), LOG_TEXT("reason", reason),
-                    LOG_NUMBER("left_out", left_out));
+                    LOG_TEXT("reason", auth_verdict_text(verdict)), LOG_TEXT("detail", reason),
+                    LOG_NUMBER("leftOut", left_out));
     audit_refusal(connection, auth_verdict_text(verdict), reason);
 }
 

@@ -175,7 +175,7 @@ serve(struct daemon *daemon)
     clean = drain(daemon);
     if (!clean) {
         log_error("calls were still in flight at the end, leaving without them",
-                  LOG_NUMBER("drain_seconds", options->drain_seconds));
+                  LOG_NUMBER("drainSeconds", options->drain_seconds));
         _exit(EXIT_FAILURE); /* threads go on: nothing may be freed under them */
     }
     ops_stop(daemon->ops);

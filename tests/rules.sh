@@ -188,6 +188,8 @@ check_text() {
     lines -E '[ 	]+$' "${texts[@]}" | offend_all trailing-space
     lines -wE '(TODO|FIXME|XXX|HACK)' "${texts[@]}" | offend_all unfinished
     lines $'\t' "${sources[@]}" | offend_all tab
+    # As in answers and audit lines: lowerCamelCase.
+    lines -E '(LOG_TEXT|LOG_NUMBER)\("([^a-z]|[^"]*[^A-Za-z0-9"])' "${sources[@]}" | offend_all log-member
     for path in $(printf '%s\n' "${sources[@]}" | grep '\.h$' | xargs grep -L '^#pragma once$'); do
         offend header-guard "$path" 1 "no #pragma once"
     done

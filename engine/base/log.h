@@ -18,7 +18,8 @@ enum log_format { LOG_FORMAT_JSON = 0, LOG_FORMAT_TEXT };
 /* Called once, before threads start.  Before that: info, JSON. */
 void log_configure(enum log_level level, enum log_format format);
 
-/* One member of a line.  Strings are borrowed for the call and may hold any bytes. */
+/* One member of a line, its name in lowerCamelCase.  Strings are borrowed for the call and may hold
+ * any bytes. */
 struct log_field {
     const char *name;
     const char *text; /* null: 'number' is the value */

@@ -327,7 +327,7 @@ xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
         error = xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
     }
     if (error != 0) {
-        log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filter", what->filter_id),
+        log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filterId", what->filter_id),
                   LOG_NUMBER("errno", error));
         return;
     }

@@ -82,8 +82,8 @@ xfrm_resume_done(struct plane *plane)
     policies = xfrm_policies_sweep(plane);
     if (plane->found_count > 0 || policies > 0)
         log_info("what the kernel has of this service",
-                 LOG_NUMBER("adopted_sas", plane->found_count - removed),
-                 LOG_NUMBER("removed_sas", removed), LOG_NUMBER("removed_policies", policies));
+                 LOG_NUMBER("adoptedSas", plane->found_count - removed),
+                 LOG_NUMBER("removedSas", removed), LOG_NUMBER("removedPolicies", policies));
     free(plane->found);
     plane->found = NULL;
     plane->found_count = plane->found_capacity = 0;

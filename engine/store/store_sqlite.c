@@ -659,6 +659,6 @@ checkpoint(struct store *store)
 
     struct ipsec_fault fault = { 0 };
     (void)!sqlite_error_set(&fault, store->db, result, false, store->file.label, "checkpoint");
-    log_warning("store checkpoint failed, keeping the log", LOG_TEXT("detail", fault.detail));
+    log_warning("store checkpoint failed, keeping the log", LOG_TEXT("reason", fault.detail));
     store->suspect = true;
 }
