@@ -29,6 +29,14 @@ NODISCARD enum ipsec_status auth_trust_load(const char *ca_file,
 struct auth_trust *auth_trust_ref(struct auth_trust *trust);
 void auth_trust_unref(struct auth_trust *trust); /* accepts null */
 
+/* When the first CA of the bundle ends, and when the first of them is without a current CRL; wall
+ * clock, INT64_MAX: there are no CRLs. */
+struct auth_trust_times {
+    int64_t authorities_until_ms;
+    int64_t crls_until_ms;
+};
+const struct auth_trust_times *auth_trust_times(const struct auth_trust *trust);
+
 enum auth_verdict {
     AUTH_GOOD = 0,
     AUTH_MALFORMED,  /* not a certificate, or too many, or too large */

@@ -13,11 +13,11 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
 #include "auth/certificate.h"
+#include "auth/crl.h"
 #include "auth/file.h"
 #include "auth/names.h"
 #include "engine/base/clock.h"
@@ -26,7 +26,6 @@ enum {
     CA_FILE_MAXIMUM = 16 << 20,
     CRL_FILE_MAXIMUM = 256 << 20,
     NAME_SHOWN_SIZE = 96,
-    DIGEST_SIZE_MINIMUM = 28, /* SHA-224; SHA-1 has 20 bytes, MD5 16 */
 };
 
 /* One file while it is read. */
@@ -49,10 +48,6 @@ static add_block add_authority;
 static add_block add_crl;
 static enum ipsec_status check_authority(struct trust_file *context, X509 *certificate);
 static enum ipsec_status check_crl(struct trust_file *context, X509_CRL *crl);
-static const char *why_unsigned(const struct trust_file *context, X509_CRL *crl);
-static const char *why_unusable(const X509_CRL *crl);
-static bool is_weakly_signed(const X509_CRL *crl);
-static int pss_digest(const X509_CRL *crl);
 static int tolerate_omissions(int good, X509_STORE_CTX *context);
 static size_t count_text(const char *text, size_t size, const char *wanted);
 static enum ipsec_status no_memory(const struct trust_file *context);
@@ -71,6 +66,7 @@ auth_trust_load(const char *ca_file,
     if (context.trust == NULL)
         return no_memory(&context);
     atomic_init(&context.trust->references, 1);
+    context.trust->times = (struct auth_trust_times){ INT64_MAX, INT64_MAX };
     context.trust->recent = recent_chains_new();
     context.trust->store = X509_STORE_new();
     if (context.trust->store == NULL || context.trust->recent == NULL)
@@ -107,6 +103,12 @@ auth_trust_unref(struct auth_trust *trust)
     recent_chains_free(trust->recent);
     X509_STORE_free(trust->store);
     free(trust);
+}
+
+const struct auth_trust_times *
+auth_trust_times(const struct auth_trust *trust)
+{
+    return &trust->times;
 }
 
 bool
@@ -159,6 +161,8 @@ read_crls(struct trust_file *context)
     context->authorities = authorities;
     enum ipsec_status status = read_blocks(context, CRL_FILE_MAXIMUM, add_crl);
     context->authorities = NULL;
+    if (status == IPSEC_OK)
+        context->trust->times.crls_until_ms = crl_until_ms(context->trust->store, authorities);
     sk_X509_pop_free(authorities, X509_free);
     if (status != IPSEC_OK)
         return status;
@@ -242,6 +246,13 @@ check_authority(struct trust_file *context, X509 *certificate)
     if (X509_check_ca(certificate) != 1)
         return auth_file_fault(context->fault, IPSEC_INVALID_PARAMETER, context->file, NULL,
                                "certificate %d (%s) is not a CA's", context->count, subject);
+    int64_t until_ms;
+    if (!auth_trust_read_time(X509_get0_notAfter(certificate), &until_ms))
+        return auth_file_fault(context->fault, IPSEC_INVALID_PARAMETER, context->file, NULL,
+                               "certificate %d (%s) has a time that does not parse", context->count,
+                               subject);
+    if (until_ms < context->trust->times.authorities_until_ms)
+        context->trust->times.authorities_until_ms = until_ms;
     if ((X509_get_extension_flags(certificate) & EXFLAG_SS) != 0)
         context->anchored = true;
     return IPSEC_OK;
@@ -271,9 +282,7 @@ add_crl(struct trust_file *context, const char *label, const unsigned char *data
 static enum ipsec_status
 check_crl(struct trust_file *context, X509_CRL *crl)
 {
-    const char *cause = why_unsigned(context, crl);
-    if (cause == NULL)
-        cause = why_unusable(crl);
+    const char *cause = crl_why_unusable(crl, context->authorities);
     if (cause != NULL) {
         char issuer[NAME_SHOWN_SIZE];
         auth_name_show(X509_CRL_get_issuer(crl), issuer, sizeof issuer);
@@ -286,85 +295,6 @@ check_crl(struct trust_file *context, X509_CRL *crl)
     const X509 *any = sk_X509_value(context->authorities, 0);
     (void)X509_CRL_get0_by_serial(crl, &revoked, X509_get0_serialNumber(any));
     return IPSEC_OK;
-}
-
-/* Null when one of the CAs signed the list and may do so. */
-static const char *
-why_unsigned(const struct trust_file *context, X509_CRL *crl)
-{
-    const char *cause = "is of none of the CAs in the bundle";
-
-    for (int i = 0; i < sk_X509_num(context->authorities); i++) {
-        X509 *authority = sk_X509_value(context->authorities, i);
-        EVP_PKEY *key = X509_get0_pubkey(authority);
-        if (X509_NAME_cmp(X509_get_subject_name(authority), X509_CRL_get_issuer(crl)) != 0)
-            continue;
-        if (key == NULL || X509_CRL_verify(crl, key) != 1)
-            cause = "has a signature that is not its CA's";
-        else if ((X509_get_key_usage(authority) & X509v3_KU_CRL_SIGN) == 0)
-            return "was signed with a key that may not sign CRLs";
-        else
-            return NULL;
-    }
-    return cause;
-}
-
-static const char *
-why_unusable(const X509_CRL *crl)
-{
-    const ASN1_TIME *next_update = X509_CRL_get0_nextUpdate(crl);
-    int64_t now_ms = clock_wall_ms();
-    int64_t from_ms;
-    int64_t until_ms;
-
-    if (next_update == NULL)
-        return "has no nextUpdate, so nobody could tell when it is stale";
-    if (!auth_trust_read_time(next_update, &until_ms) ||
-        !auth_trust_read_time(X509_CRL_get0_lastUpdate(crl), &from_ms))
-        return "has a time that does not parse";
-    if (now_ms >= until_ms)
-        return "is stale, its nextUpdate has passed";
-    if (now_ms < from_ms)
-        return "is not valid yet, its thisUpdate is to come";
-    if (is_weakly_signed(crl))
-        return "is signed with a digest that is too weak";
-    return NULL;
-}
-
-/* OpenSSL's levels do not reach CRLs. */
-static bool
-is_weakly_signed(const X509_CRL *crl)
-{
-    int signature = X509_CRL_get_signature_nid(crl);
-    int digest = NID_undef;
-
-    if (signature == NID_ED25519)
-        return false;
-    if (signature == NID_rsassaPss)
-        digest = pss_digest(crl);
-    else
-        (void)OBJ_find_sigid_algs(signature, &digest, NULL);
-    const EVP_MD *known = EVP_get_digestbynid(digest);
-    return known == NULL || EVP_MD_get_size(known) < DIGEST_SIZE_MINIMUM;
-}
-
-/* RSASSA-PSS names its digest in the parameters; absent there means SHA-1 (RFC 4055). */
-static int
-pss_digest(const X509_CRL *crl)
-{
-    const X509_ALGOR *algorithm;
-    int type;
-    const void *value;
-
-    X509_CRL_get0_signature(crl, NULL, &algorithm);
-    X509_ALGOR_get0(NULL, &type, &value, algorithm);
-    RSA_PSS_PARAMS *parameters =
-        type == V_ASN1_SEQUENCE ? ASN1_item_unpack(value, ASN1_ITEM_rptr(RSA_PSS_PARAMS)) : NULL;
-    int digest = NID_sha1;
-    if (parameters != NULL && parameters->hashAlgorithm != NULL)
-        digest = OBJ_obj2nid(parameters->hashAlgorithm->algorithm);
-    RSA_PSS_PARAMS_free(parameters);
-    return digest;
 }
 
 /* Strict checking (RFC 5280) stays on for what changes who is trusted.  What a CA that was

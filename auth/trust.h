@@ -8,6 +8,7 @@
 
 #include <openssl/x509.h>
 
+#include "auth/certificate.h"
 #include "auth/recent.h"
 #include "engine/base/attributes.h"
 
@@ -20,6 +21,7 @@ struct auth_trust {
      * threads at once. */
     X509_STORE *store;
     struct recent_chains *recent;
+    struct auth_trust_times times;
 };
 
 /* Wall-clock milliseconds of a certificate's or CRL's time; false when it does not parse. */

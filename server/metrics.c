@@ -30,6 +30,7 @@ static const char *const state_names[IPSEC_SA_CONTEXT_STATE_COUNT] = {
 };
 
 static uint64_t sum(const struct metrics_source *source, size_t offset);
+static void render_expiry(struct buffer *text, const char *name, const char *help, int64_t wall_ms);
 static void render_head(struct buffer *text, const char *name, const char *type, const char *help);
 static void render_simple(
     struct buffer *text, const char *name, const char *type, const char *help, uint64_t value);
@@ -337,10 +338,17 @@ render_process(const struct metrics_source *source, struct buffer *text)
 
     render_head(text, "sa_contextd_build_info", "gauge", "1, with the version as a label.");
     buffer_append_format(text, "sa_contextd_build_info{version=\"%s\"} 1\n", source->version);
-    render_head(text, "sa_contextd_server_certificate_expiry_seconds", "gauge",
-                "When the server certificate ends, seconds since 1970.");
-    buffer_append_format(text, "sa_contextd_server_certificate_expiry_seconds %" PRId64 "\n",
-                         security->certificate_expires_ms / 1000);
+    render_expiry(text, "sa_contextd_server_certificate_expiry_seconds",
+                  "When the server certificate ends, seconds since 1970.",
+                  security->certificate_expires_ms);
+    render_expiry(text, "sa_contextd_client_ca_expiry_seconds",
+                  "When the first CA of the client CA bundle ends, seconds since 1970.",
+                  auth_trust_times(security->trust)->authorities_until_ms);
+    render_expiry(
+        text, "sa_contextd_client_crl_expiry_seconds",
+        "When the first of these CAs is without a current CRL and its clients are refused, "
+        "seconds since 1970.",
+        auth_trust_times(security->trust)->crls_until_ms);
     security_unref(security);
     render_head(text, "sa_contextd_reloads_total", "counter", "Reloads by result.");
     buffer_append_format(text,
@@ -349,6 +357,16 @@ render_process(const struct metrics_source *source, struct buffer *text)
                          source->reloads, source->reload_failures);
     render_simple(text, "sa_contextd_audit_write_errors_total", "counter",
                   "Audit writes that failed.", audit_failures(source->audit));
+}
+
+/* What never ends is not there. */
+static void
+render_expiry(struct buffer *text, const char *name, const char *help, int64_t wall_ms)
+{
+    if (wall_ms == INT64_MAX)
+        return;
+    render_head(text, name, "gauge", help);
+    buffer_append_format(text, "%s %" PRId64 "\n", name, wall_ms / 1000);
 }
 
 static void

@@ -673,6 +673,37 @@ a_crl_that_becomes_stale_fails_closed(void **state)
 }
 
 static void
+the_times_of_a_bundle_are_those_of_what_ends_first(void **state)
+{
+    (void)state;
+    const int64_t now = now_s();
+    AUTO(certs_certificate) early;
+
+    certs_make(&early, NULL,
+               &(struct certs_request){
+                   .common_name = "early CA", .ca = true, .not_after_s = now + HOUR_S / 4 });
+    const struct certs_certificate *both[] = { &house.root, &early };
+    AUTO(loaded) plain = load(both, 2, NULL, 0);
+    assert_int_equal(auth_trust_times(plain.trust)->authorities_until_ms,
+                     (now + HOUR_S / 4) * 1000);
+    assert_int_equal(auth_trust_times(plain.trust)->crls_until_ms, INT64_MAX);
+
+    /* Of one CA the last list counts, of two CAs the one that is bare first. */
+    struct certs_crl_request root = { .issuer = &house.root, .next_update_s = now + 600 };
+    X509_CRL *first = certs_make_crl(&root);
+    root.next_update_s = now + 1200;
+    X509_CRL *second = certs_make_crl(&root);
+    AUTO(loaded) twice = load(both, 2, (X509_CRL *[]){ second, first }, 2);
+    assert_int_equal(auth_trust_times(twice.trust)->crls_until_ms, (now + 1200) * 1000);
+
+    X509_CRL *again = certs_make_crl(&root);
+    X509_CRL *other =
+        certs_make_crl(&(struct certs_crl_request){ .issuer = &early, .next_update_s = now + 900 });
+    AUTO(loaded) each = load(both, 2, (X509_CRL *[]){ again, other }, 2);
+    assert_int_equal(auth_trust_times(each.trust)->crls_until_ms, (now + 900) * 1000);
+}
+
+static void
 a_verdict_holds_until_the_first_thing_it_rests_on_ends(void **state)
 {
     (void)state;
@@ -1041,6 +1072,7 @@ main(void)
         cmocka_unit_test(a_hostile_subject_is_escaped_and_cut_in_the_reason),
         cmocka_unit_test(revocation_is_checked_along_the_whole_chain),
         cmocka_unit_test(a_crl_that_becomes_stale_fails_closed),
+        cmocka_unit_test(the_times_of_a_bundle_are_those_of_what_ends_first),
         cmocka_unit_test(a_verdict_holds_until_the_first_thing_it_rests_on_ends),
         cmocka_unit_test(a_ca_bundle_that_is_not_one_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
