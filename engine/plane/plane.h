@@ -122,6 +122,8 @@ struct plane_ops {
     enum ipsec_status (*open)(const char *argument,
                               struct ipsec_fault *fault,
                               struct plane **plane_out);
+    /* Whether open would succeed; changes nothing.  Null: it would. */
+    enum ipsec_status (*check)(const char *argument, struct ipsec_fault *fault);
     void (*close)(struct plane *plane); /* accepts null */
     /* Applies the actions in their order and leaves each one's status in it.  An add that fails
      * leaves nothing of its bundle behind, an update that fails leaves it as it was.  Keeps no copy

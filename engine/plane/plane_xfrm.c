@@ -47,8 +47,9 @@ xfrm_close(struct plane *plane)
     free(plane);
 }
 
+/* Changes nothing in the kernel. */
 static enum ipsec_status
-xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
+open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
 {
     struct settings settings = { .instance = 0 };
     struct plane *plane = NULL;
@@ -68,14 +69,36 @@ xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_
     status = open_sockets(plane, &settings, fault);
     if (status == IPSEC_OK)
         status = xfrm_probe(plane, fault);
-    if (status == IPSEC_OK)
-        status = xfrm_exempt_neighbours(plane, fault);
     if (status != IPSEC_OK) {
         xfrm_close(plane);
         return status;
     }
     *plane_out = plane;
     return IPSEC_OK;
+}
+
+static enum ipsec_status
+xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
+{
+    enum ipsec_status status = open_plane(argument, fault, plane_out);
+
+    if (status == IPSEC_OK)
+        status = xfrm_exempt_neighbours(*plane_out, fault);
+    if (status != IPSEC_OK) {
+        xfrm_close(*plane_out);
+        *plane_out = NULL;
+    }
+    return status;
+}
+
+static enum ipsec_status
+xfrm_check(const char *argument, struct ipsec_fault *fault)
+{
+    struct plane *plane;
+    enum ipsec_status status = open_plane(argument, fault, &plane);
+
+    xfrm_close(plane);
+    return status;
 }
 
 static void
@@ -199,6 +222,7 @@ xfrm_capability(const struct plane *plane, size_t index)
 const struct plane_ops plane_xfrm = {
     .name = "xfrm",
     .open = xfrm_open,
+    .check = xfrm_check,
     .close = xfrm_close,
     .apply = xfrm_apply,
     .read_counters = xfrm_read_counters,

@@ -31,6 +31,8 @@ static void policy_id_to_wire(const struct kernel_selector *selector,
                               struct xfrm_userpolicy_id *wire);
 static bool put_attribute(
     struct nlmsghdr *message, size_t size, uint16_t type, size_t payload_size, const void *payload);
+static size_t
+put_sa(void *room, size_t size, uint16_t type, uint16_t flags, const struct kernel_sa *sa);
 static bool put_algorithms(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_extras(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
 static bool put_progress(struct nlmsghdr *message, size_t size, const struct kernel_sa *sa);
@@ -39,14 +41,13 @@ static bool put_policy(void *room, size_t size, uint16_t type, const struct kern
 size_t
 xfrm_msg_add_sa(void *room, size_t size, const struct kernel_sa *sa)
 {
-    struct xfrm_usersa_info info;
-    struct nlmsghdr *message = NULL;
+    return put_sa(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, sa);
+}
 
-    xfrm_wire_sa(sa, &info);
-    message = start(room, size, XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof info);
-    if (message == NULL || !put_algorithms(message, size, sa) || !put_extras(message, size, sa))
-        return 0;
-    return message->nlmsg_len;
+size_t
+xfrm_msg_try_sa(void *room, size_t size, const struct kernel_sa *sa)
+{
+    return put_sa(room, size, XFRM_MSG_UPDSA, NLM_F_REPLACE, sa);
 }
 
 size_t
@@ -197,6 +198,19 @@ xfrm_msg_id_of(const struct kernel_sa *sa)
         .ip_version = sa->ip_version,
         .protocol = sa->protocol,
     };
+}
+
+static size_t
+put_sa(void *room, size_t size, uint16_t type, uint16_t flags, const struct kernel_sa *sa)
+{
+    struct xfrm_usersa_info info;
+    struct nlmsghdr *message = NULL;
+
+    xfrm_wire_sa(sa, &info);
+    message = start(room, size, type, flags, &info, sizeof info);
+    if (message == NULL || !put_algorithms(message, size, sa) || !put_extras(message, size, sa))
+        return 0;
+    return message->nlmsg_len;
 }
 
 static struct nlmsghdr *

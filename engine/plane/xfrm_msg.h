@@ -134,6 +134,10 @@ struct kernel_policy {
 /* Each writes into 'room' and returns the size, 0 when 'size' is too small.  A caller who wrote a
  * key wipes the room. */
 size_t xfrm_msg_add_sa(void *room, size_t size, const struct kernel_sa *sa);
+/* Puts it in the place of an SA that is there already.  Where none is, as for an SPI that nobody
+ * has, the kernel makes the SA, algorithms and all, and throws it away again: ESRCH says that it
+ * can. */
+size_t xfrm_msg_try_sa(void *room, size_t size, const struct kernel_sa *sa);
 size_t xfrm_msg_delete_sa(void *room, size_t size, const struct kernel_sa_id *id);
 size_t xfrm_msg_get_sa(void *room, size_t size, const struct kernel_sa_id *id);
 size_t xfrm_msg_dump_sas(void *room, size_t size);

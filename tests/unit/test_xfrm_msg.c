@@ -480,6 +480,13 @@ an_sa_made_anew_keeps_key_limits_and_progress(void **state)
                                                header_of(&answer)->nlmsg_len, &is, false),
                          0);
 
+    /* A try is the same SA, and only ever in the place of another. */
+    size = xfrm_msg_try_sa(request.bytes, sizeof request.bytes, &was);
+    assert_true(xfrm_msg_read(header_of(&request), size, &message));
+    assert_int_equal(header_of(&request)->nlmsg_type, XFRM_MSG_UPDSA);
+    assert_int_equal(header_of(&request)->nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL), 0);
+    assert_string_equal(message.sa.aead.name, "rfc4106(gcm(aes))");
+
     /* In place the kernel's own count goes on. */
     size = xfrm_msg_readdress_sa(request.bytes, sizeof request.bytes, header_of(&answer),
                                  header_of(&answer)->nlmsg_len, &is, true);
