@@ -38,14 +38,27 @@ ipsec_engine_open(const struct ipsec_engine_options *options,
                   struct ipsec_engine **engine_out)
 {
     const char *path;
-    const struct store_ops *ops = store_find(options->store_uri, &path);
+    const struct store_ops *ops;
+    enum ipsec_status status = ipsec_engine_find_store(options, fault, &ops, &path);
 
     *engine_out = NULL;
-    if (ops == NULL)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
-                               "\"%s\" names no store, such as memory: or sqlite:PATH",
-                               options->store_uri);
+    if (status != IPSEC_OK)
+        return status;
     return ipsec_engine_open_with(options, ops, path, fault, engine_out);
+}
+
+enum ipsec_status
+ipsec_engine_find_store(const struct ipsec_engine_options *options,
+                        struct ipsec_fault *fault,
+                        const struct store_ops **ops_out,
+                        const char **path_out)
+{
+    *ops_out = store_find(options->store_uri, path_out);
+    if (*ops_out != NULL)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
+                           "\"%s\" names no store, such as memory: or sqlite:PATH",
+                           options->store_uri);
 }
 
 enum ipsec_status
@@ -101,6 +114,12 @@ ipsec_engine_close(struct ipsec_engine *engine)
         (void)engine_thread(engine);
     else if (pthread_join(engine->thread, NULL) != 0)
         abort();
+    free_engine(engine);
+}
+
+void
+ipsec_engine_discard(struct ipsec_engine *engine)
+{
     free_engine(engine);
 }
 

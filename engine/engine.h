@@ -73,6 +73,14 @@ struct ipsec_engine_options {
     struct ipsec_security_listener security;
 };
 
+/* Whether ipsec_engine_open() would succeed: the store is read as a start would, the data plane
+ * asked what it can do.  Nothing is created, migrated, locked or installed.  With a store that
+ * another process has open the status is IPSEC_RPC_CALL_REJECTED and the rest unknown. */
+NODISCARD enum ipsec_status ipsec_engine_check_store(const struct ipsec_engine_options *options,
+                                                     struct ipsec_fault *fault);
+NODISCARD enum ipsec_status ipsec_engine_check_plane(const struct ipsec_engine_options *options,
+                                                     struct ipsec_fault *fault);
+
 /* Opens the store, loads it and starts the engine thread.  On failure 'fault' says why in one
  * sentence fit for the operator and '*engine_out' is null. */
 NODISCARD enum ipsec_status ipsec_engine_open(const struct ipsec_engine_options *options,

@@ -20,6 +20,13 @@ enum { PATH_LENGTH_MAXIMUM = 480 };
 static enum ipsec_status
 find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file);
 static enum ipsec_status take_lock(struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status try_lock(const struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status
+look_at(const struct sqlite_file *file, struct ipsec_fault *fault, bool *is_there_out);
+static bool may_write_beside(const struct sqlite_file *file);
+static bool may_write(const char *path);
+static enum ipsec_status refuse_link(const struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status refuse_kind(const struct sqlite_file *file, struct ipsec_fault *fault);
 static enum ipsec_status refuse_second(const struct sqlite_file *file, struct ipsec_fault *fault);
 static enum ipsec_status create(struct sqlite_file *file, struct ipsec_fault *fault);
 static enum ipsec_status open_failed(struct ipsec_fault *fault, const char *what, const char *path);
@@ -45,6 +52,27 @@ sqlite_file_open(const char *path, struct ipsec_fault *fault, struct sqlite_file
     return IPSEC_OK;
 }
 
+enum ipsec_status
+sqlite_file_look(const char *path,
+                 struct ipsec_fault *fault,
+                 struct sqlite_file *file_out,
+                 bool *is_there_out)
+{
+    struct sqlite_file file = { .lock_fd = -1 };
+    enum ipsec_status status = find_place(path, fault, &file);
+
+    if (status == IPSEC_OK)
+        status = try_lock(&file, fault);
+    if (status == IPSEC_OK)
+        status = look_at(&file, fault, is_there_out);
+    if (status != IPSEC_OK) {
+        sqlite_file_clear(&file);
+        return status;
+    }
+    *file_out = file;
+    return IPSEC_OK;
+}
+
 void
 sqlite_file_clear(struct sqlite_file *file)
 {
@@ -53,6 +81,7 @@ sqlite_file_clear(struct sqlite_file *file)
         (void)close(file->lock_fd);
     free(file->path);
     free(file->log_path);
+    free(file->index_path);
     free(file->lock_path);
     *file = (struct sqlite_file){ .lock_fd = -1 };
 }
@@ -125,8 +154,9 @@ find_place(const char *path, struct ipsec_fault *fault, struct sqlite_file *file
     } else {
         file->path = join(strcmp(real, "/") == 0 ? "" : real, "/", name);
         file->log_path = file->path == NULL ? NULL : join(file->path, "-wal", "");
+        file->index_path = file->path == NULL ? NULL : join(file->path, "-shm", "");
         file->lock_path = file->path == NULL ? NULL : join(file->path, ".lock", "");
-        if (file->log_path == NULL || file->lock_path == NULL)
+        if (file->log_path == NULL || file->index_path == NULL || file->lock_path == NULL)
             status = open_failed(fault, "the file", file->label);
         else if (strlen(file->path) > PATH_LENGTH_MAXIMUM)
             status = ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
@@ -165,6 +195,98 @@ take_lock(struct sqlite_file *file, struct ipsec_fault *fault)
     return IPSEC_OK;
 }
 
+/* As take_lock(), and gives it back. */
+static enum ipsec_status
+try_lock(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    struct sqlite_file locked = *file;
+    enum ipsec_status status = IPSEC_OK;
+
+    locked.lock_fd = open(file->lock_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (locked.lock_fd < 0 && errno == ENOENT && may_write_beside(file))
+        return IPSEC_OK;
+    if (locked.lock_fd < 0)
+        return open_failed(fault, "its lock file (.lock)", file->label);
+    /* Shared, so that two that only look do not see each other. */
+    if (flock(locked.lock_fd, LOCK_SH | LOCK_NB) != 0)
+        status = errno == EWOULDBLOCK ? refuse_second(&locked, fault)
+                                      : open_failed(fault, "its lock", file->label);
+    (void)close(locked.lock_fd);
+    return status;
+}
+
+static enum ipsec_status
+look_at(const struct sqlite_file *file, struct ipsec_fault *fault, bool *is_there_out)
+{
+    const struct {
+        const char *path;
+        const char *what;
+    } beside[] = {
+        { file->log_path, "its log (-wal)" },
+        { file->index_path, "its log's index (-shm)" },
+        { file->lock_path, "its lock file (.lock)" },
+    };
+    struct stat properties;
+    bool is_whole = true;
+
+    *is_there_out = lstat(file->path, &properties) == 0;
+    if (!*is_there_out && errno != ENOENT)
+        return open_failed(fault, "the file", file->label);
+    if (*is_there_out && S_ISLNK(properties.st_mode))
+        return refuse_link(file, fault);
+    if (*is_there_out && S_ISDIR(properties.st_mode)) {
+        errno = EISDIR;
+        return open_failed(fault, "the file", file->label);
+    }
+    if (*is_there_out && !S_ISREG(properties.st_mode))
+        return refuse_kind(file, fault);
+    if (*is_there_out && !may_write(file->path))
+        return open_failed(fault, "the file", file->label);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        bool is_missing = access(beside[i].path, F_OK) != 0;
+
+        is_whole = is_whole && !is_missing;
+        if (!is_missing && !may_write(beside[i].path))
+            return open_failed(fault, beside[i].what, file->label);
+    }
+    if ((!*is_there_out || !is_whole) && !may_write_beside(file))
+        return open_failed(fault, "a file in its directory", file->label);
+    return IPSEC_OK;
+}
+
+/* Whether files can be made in its directory; else 'errno' says why. */
+static bool
+may_write_beside(const struct sqlite_file *file)
+{
+    char *copy = strdup(file->path);
+    bool may = copy != NULL && faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0;
+    int error = errno;
+
+    free(copy);
+    errno = error;
+    return may;
+}
+
+static bool
+may_write(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) == 0;
+}
+
+static enum ipsec_status
+refuse_link(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                           "store %s: the path is a symbolic link", file->label);
+}
+
+static enum ipsec_status
+refuse_kind(const struct sqlite_file *file, struct ipsec_fault *fault)
+{
+    return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
+                           "store %s: the path is not a regular file", file->label);
+}
+
 static enum ipsec_status
 refuse_second(const struct sqlite_file *file, struct ipsec_fault *fault)
 {
@@ -186,8 +308,7 @@ create(struct sqlite_file *file, struct ipsec_fault *fault)
     int fd = open(file->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
     if (fd < 0 && errno == ELOOP)
-        return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
-                               "store %s: the path is a symbolic link", file->label);
+        return refuse_link(file, fault);
     if (fd < 0)
         return open_failed(fault, "the file", file->label);
 
@@ -198,10 +319,7 @@ create(struct sqlite_file *file, struct ipsec_fault *fault)
         errno = error;
         return open_failed(fault, "the file", file->label);
     }
-    if (!S_ISREG(file->identity.st_mode))
-        return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
-                               "store %s: the path is not a regular file", file->label);
-    return IPSEC_OK;
+    return S_ISREG(file->identity.st_mode) ? IPSEC_OK : refuse_kind(file, fault);
 }
 
 /* 'errno' tells the cause. */

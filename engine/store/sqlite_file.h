@@ -12,8 +12,9 @@
 #include "engine/base/status.h"
 
 struct sqlite_file {
-    char *path;     /* absolute, its directory free of symbolic links */
-    char *log_path; /* of the write-ahead log */
+    char *path;       /* absolute, its directory free of symbolic links */
+    char *log_path;   /* of the write-ahead log */
+    char *index_path; /* of that log */
     char *lock_path;
     char label[96]; /* the path for sentences; of a long one the end */
     int lock_fd;    /* PATH.lock, locked as long as it is open */
@@ -26,6 +27,13 @@ struct sqlite_file {
  * keeps every other process out until sqlite_file_clear().  Statuses as struct store_ops' open. */
 NODISCARD enum ipsec_status
 sqlite_file_open(const char *path, struct ipsec_fault *fault, struct sqlite_file *file_out);
+/* Whether sqlite_file_open() would succeed, without creating or keeping anything: the lock is held
+ * for as long as it takes to see that it could be had.  'is_there_out': there is a file already.
+ * What it fills is for sqlite_file_clear(). */
+NODISCARD enum ipsec_status sqlite_file_look(const char *path,
+                                             struct ipsec_fault *fault,
+                                             struct sqlite_file *file_out,
+                                             bool *is_there_out);
 void sqlite_file_clear(struct sqlite_file *file);
 
 /* Makes the names of new files durable. */

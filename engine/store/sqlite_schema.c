@@ -242,6 +242,31 @@ _Static_assert(sizeof steps / sizeof *steps == SQLITE_SCHEMA_VERSION, "a step fo
 static int read_integer(struct sqlite3 *db, const char *query, int *value_out);
 static int migrate(struct sqlite3 *db);
 
+void
+sqlite_schema_distrust(struct sqlite3 *db)
+{
+    static const struct {
+        int option;
+        int value;
+    } options[] = {
+        { SQLITE_DBCONFIG_DEFENSIVE, 1 },      { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+        { SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 }, { SQLITE_DBCONFIG_DQS_DML, 0 },
+        { SQLITE_DBCONFIG_DQS_DDL, 0 },
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        (void)sqlite3_db_config(db, options[i].option, options[i].value, NULL);
+}
+
+bool
+sqlite_schema_is_current(struct sqlite3 *db)
+{
+    int version = 0;
+
+    return read_integer(db, "PRAGMA user_version", &version) == SQLITE_OK &&
+           version == SQLITE_SCHEMA_VERSION;
+}
+
 enum ipsec_status
 sqlite_schema_check(struct sqlite3 *db, const char *label, struct ipsec_fault *fault)
 {

@@ -3,6 +3,8 @@
  * sqlite_schema.h: the tables, their version, and the way from older versions to this one. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 
@@ -14,10 +16,17 @@ struct sqlite3;
 /* What this program writes; kept in "PRAGMA user_version". */
 enum { SQLITE_SCHEMA_VERSION = 5 };
 
+/* The file may have been written by others: nothing in its schema is to run code of its own. Before
+ * the first statement. */
+void sqlite_schema_distrust(struct sqlite3 *db);
+
 /* Looks at a database without changing it: IPSEC_OK for an empty one and for ours up to our
  * version, IPSEC_RPC_INVALID_DATA for anybody else's, IPSEC_RPC_VERSION_MISMATCH for a newer. */
 NODISCARD enum ipsec_status
 sqlite_schema_check(struct sqlite3 *db, const char *label, struct ipsec_fault *fault);
+
+/* Whether there is nothing to migrate. */
+bool sqlite_schema_is_current(struct sqlite3 *db);
 
 /* Brings the database to this version, in one transaction. */
 NODISCARD enum ipsec_status

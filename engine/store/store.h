@@ -139,10 +139,14 @@ struct store_ops {
                                      struct ipsec_fault *fault,
                                      void **answer_out,
                                      size_t *answer_size_out);
+    /* The same store for looking at it: open creates, migrates and locks nothing, load works as
+     * ever, all else fails.  Null: open changes nothing by itself. */
+    const struct store_ops *peek;
 };
 
 extern const struct store_ops store_memory;
 extern const struct store_ops store_sqlite;
+extern const struct store_ops store_sqlite_peek;
 
 /* The backend for "memory:" or "sqlite:PATH" and where its path begins; null when the scheme is
  * unknown or the path is missing. */

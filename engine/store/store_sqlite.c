@@ -327,6 +327,7 @@ const struct store_ops store_sqlite = {
     .commit = sqlite_commit,
     .probe = sqlite_probe,
     .read_replay = sqlite_read_replay,
+    .peek = &store_sqlite_peek,
 };
 
 /* --- The connection --------------------------------------------------------------------------- */
@@ -356,21 +357,10 @@ connect(struct store *store, bool opening, struct ipsec_fault *fault)
     return status;
 }
 
-/* The file may have been written by others: nothing in its schema is to run code of its own. */
 static enum ipsec_status
 configure(struct store *store, bool opening, struct ipsec_fault *fault)
 {
-    static const struct {
-        int option;
-        int value;
-    } options[] = {
-        { SQLITE_DBCONFIG_DEFENSIVE, 1 },      { SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
-        { SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 }, { SQLITE_DBCONFIG_DQS_DML, 0 },
-        { SQLITE_DBCONFIG_DQS_DDL, 0 },
-    };
-
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        (void)sqlite3_db_config(store->db, options[i].option, options[i].value, NULL);
+    sqlite_schema_distrust(store->db);
     (void)sqlite3_busy_timeout(store->db, opening ? OPEN_BUSY_TIMEOUT_MS : 0);
     (void)sqlite3_wal_hook(store->db, note_log_pages, store);
 

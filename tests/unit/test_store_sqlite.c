@@ -96,10 +96,60 @@ assert_sql(const char *path, const char *sql, const char *expected)
     free(found);
 }
 
+/* Names, sizes and times of change of all that begins as 'path' does, on the heap. */
+static char *
+list_files(const char *path)
+{
+    static const char *const endings[] = { "", "-wal", "-shm", "-journal", ".lock" };
+    char *list = strdup("");
+
+    for (size_t i = 0; i < sizeof endings / sizeof(const char *); i++) {
+        struct stat properties;
+        char *name = NULL;
+        char *longer = NULL;
+
+        assert_true(asprintf(&name, "%s%s", path, endings[i]) > 0);
+        if (lstat(name, &properties) == 0) {
+            assert_true(asprintf(&longer, "%s%s %lld %lld.%09ld\n", list, endings[i],
+                                 (long long)properties.st_size,
+                                 (long long)properties.st_mtim.tv_sec,
+                                 properties.st_mtim.tv_nsec) > 0);
+            free(list);
+            list = longer;
+        }
+        free(name);
+    }
+    return list;
+}
+
+/* What peek says must be what open says, and it must leave no trace. */
+static enum ipsec_status
+peek(const char *path, struct ipsec_fault *fault)
+{
+    struct store *store = NULL;
+    char *before = list_files(path);
+    enum ipsec_status status = store_sqlite_peek.open(path, fault, &store);
+    char *after = list_files(path);
+
+    assert_int_equal(status == IPSEC_OK, store != NULL);
+    store_sqlite_peek.close(store);
+    assert_string_equal(after, before);
+    free(after);
+    after = list_files(path);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    return status;
+}
+
 static struct store *
 open_store(const char *path)
 {
     struct ipsec_fault fault = { 0 };
+    enum ipsec_status peeked = peek(path, &fault);
+
+    if (peeked != IPSEC_OK)
+        fail_msg("peek: %s: %s", ipsec_status_name(peeked), fault.detail);
     struct store *store = NULL;
     enum ipsec_status status = store_sqlite.open(path, &fault, &store);
 
@@ -109,7 +159,7 @@ open_store(const char *path)
 }
 
 static void
-assert_refused(const char *path, enum ipsec_status expected, const char *words)
+assert_start_refused(const char *path, enum ipsec_status expected, const char *words)
 {
     struct ipsec_fault fault = { 0 };
     struct store *store = NULL;
@@ -121,6 +171,18 @@ assert_refused(const char *path, enum ipsec_status expected, const char *words)
     assert_string_equal(ipsec_status_name(status), ipsec_status_name(expected));
     if (strstr(fault.detail, words) == NULL)
         fail_msg("'%s' does not say '%s'", fault.detail, words);
+}
+
+static void
+assert_refused(const char *path, enum ipsec_status expected, const char *words)
+{
+    struct ipsec_fault fault = { 0 };
+    enum ipsec_status status = peek(path, &fault);
+
+    assert_string_equal(ipsec_status_name(status), ipsec_status_name(expected));
+    if (strstr(fault.detail, words) == NULL)
+        fail_msg("peek: '%s' does not say '%s'", fault.detail, words);
+    assert_start_refused(path, expected, words);
 }
 
 static void
@@ -426,6 +488,85 @@ a_second_opener_is_refused_by_process_and_path(void **state)
     store_sqlite.close(open_store(fixture->path));
 }
 
+static enum ipsec_status
+note_principal(void *context, const struct store_principal *principal)
+{
+    (void)snprintf(context, 32, "%s", principal->name);
+    return IPSEC_OK;
+}
+
+/* Loads what peek sees; the last principal's name goes to 'name'. */
+static enum ipsec_status
+peek_and_load(const char *path, char name[32], struct ipsec_fault *fault)
+{
+    struct store_loader loader = *store_text_silent_loader();
+    struct store *store = NULL;
+    struct store_marks marks;
+    char *before = list_files(path);
+    enum ipsec_status status = store_sqlite_peek.open(path, fault, &store);
+
+    name[0] = '\0';
+    loader.principal = note_principal;
+    loader.context = name;
+    if (status == IPSEC_OK) {
+        status = store_sqlite_peek.load(store, &loader, &marks, fault);
+        assert_int_equal(store_sqlite_peek.commit(store, NULL, 0, &marks, NULL),
+                         IPSEC_RPC_DISCONNECTED);
+    }
+    store_sqlite_peek.close(store);
+    char *after = list_files(path);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    return status;
+}
+
+/* Who only looks sees what the start will, whatever was left there, and changes none of it. */
+static void
+a_look_reads_every_row_and_leaves_no_trace(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_fault fault = { 0 };
+    char *index = store_text_join(fixture->directory, "db-shm");
+    char name[32];
+    int status = 0;
+
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_OK);
+    assert_string_equal(name, "");
+    free(run_sql(fixture->path, version_1));
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_OK);
+    assert_string_equal(name, "uri:spiffe://example.org/a");
+    assert_sql(fixture->path, "PRAGMA user_version", "1");
+
+    /* A crash leaves a log with what is in no file yet. */
+    pid_t child = fork();
+    if (child == 0) {
+        struct store *store = open_store(fixture->path);
+        const struct store_change put = store_text_put_principal(2, "of the log");
+        const struct store_marks marks = { .last_luid = 8, .revision = 4, .last_replay_number = 1 };
+        if (store_sqlite.commit(store, &put, 1, &marks, &fault) != IPSEC_OK)
+            _exit(1);
+        (void)raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_OK);
+    assert_string_equal(name, "of the log");
+    /* Without its index SQLite would have to make one. */
+    assert_int_equal(unlink(index), 0);
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_OK);
+    assert_string_equal(name, "");
+
+    store_sqlite.close(open_store(fixture->path));
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_OK);
+    assert_string_equal(name, "of the log");
+    free(run_sql(fixture->path, "UPDATE sa_context SET state = 'sleeping'"));
+    assert_int_equal(peek_and_load(fixture->path, name, &fault), IPSEC_RPC_INVALID_DATA);
+    if (strstr(fault.detail, "table sa_context, row 7") == NULL)
+        fail_msg("%s: %s", ipsec_status_name(fault.status), fault.detail);
+    free(index);
+}
+
 static void
 a_writing_shell_delays_the_start_and_then_refuses_it(void **state)
 {
@@ -435,7 +576,7 @@ a_writing_shell_delays_the_start_and_then_refuses_it(void **state)
     store_sqlite.close(open_store(fixture->path));
     assert_int_equal(sqlite3_open(fixture->path, &shell), SQLITE_OK);
     assert_int_equal(sqlite3_exec(shell, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    assert_refused(fixture->path, IPSEC_RPC_CALL_REJECTED, "database is locked");
+    assert_start_refused(fixture->path, IPSEC_RPC_CALL_REJECTED, "database is locked");
     assert_int_equal(sqlite3_close(shell), SQLITE_OK);
     store_sqlite.close(open_store(fixture->path));
 }
@@ -680,6 +821,7 @@ main(void)
         CASE(a_file_that_is_no_database_is_refused_and_kept),
         CASE(a_database_of_another_application_is_refused_and_kept),
         CASE(a_newer_schema_is_refused_with_both_versions),
+        CASE(a_look_reads_every_row_and_leaves_no_trace),
         CASE(version_1_is_migrated_with_its_rows),
         CASE(a_new_file_has_the_same_schema_as_a_migrated_one),
         CASE(a_row_that_cannot_be_ends_the_load_with_its_name),

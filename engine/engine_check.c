@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine_check.c: would an engine open?  Asked of the store and the data plane without changing
+ * either. */
+#include "engine/engine.h"
+
+#include "engine/engine_internal.h"
+#include "engine/plane/plane.h"
+#include "engine/store/store.h"
+
+enum ipsec_status
+ipsec_engine_check_store(const struct ipsec_engine_options *options, struct ipsec_fault *fault)
+{
+    struct ipsec_engine_options looking = *options;
+    struct ipsec_engine *engine = NULL;
+    const char *path;
+    const struct store_ops *ops;
+    enum ipsec_status status = ipsec_engine_find_store(options, fault, &ops, &path);
+
+    if (status != IPSEC_OK)
+        return status;
+    /* It is read by what the start reads it with, and then let go. */
+    looking.plane_uri = NULL;
+    looking.exempt_fd_count = 0;
+    looking.flush_on_close = false;
+    status = ipsec_engine_open_unthreaded(&looking, ops->peek != NULL ? ops->peek : ops, path,
+                                          fault, &engine);
+    ipsec_engine_discard(engine);
+    return status;
+}
+
+enum ipsec_status
+ipsec_engine_check_plane(const struct ipsec_engine_options *options, struct ipsec_fault *fault)
+{
+    const char *argument;
+    const struct plane_ops *ops = plane_find(options->plane_uri, &argument);
+
+    if (ops == NULL)
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "plane",
+                               "\"%s\" names no data plane", options->plane_uri);
+    return ops->check == NULL ? IPSEC_OK : ops->check(argument, fault);
+}
