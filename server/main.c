@@ -223,7 +223,7 @@ check(const struct options *options)
         status = harden_check_user(options->user, &fault);
     if (status == IPSEC_OK)
         status = security_load(options, &fault, &security);
-    if (status == IPSEC_OK && security->certificate_expires_ms <= clock_wall_ms())
+    if (status == IPSEC_OK && security->certificate.until_ms <= clock_wall_ms())
         status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
                                  "%s: the certificate has expired", options->tls_cert);
     security_unref(security);
@@ -458,7 +458,7 @@ reload(struct daemon *daemon)
     } else {
         atomic_fetch_add(&daemon->ops_source.reload_failures, 1);
         log_error("reload refused, keeping certificates, CRL and access policy as they were",
-                  LOG_TEXT("reason", fault.detail));
+                  LOG_TEXT("option", fault.pointer), LOG_TEXT("reason", fault.detail));
     }
     if (audit_reopen(daemon->common.audit, &fault) != IPSEC_OK)
         log_error("audit log not reopened, keeping the old file", LOG_TEXT("reason", fault.detail));
@@ -500,7 +500,7 @@ configure_log(const struct options *options)
 static int
 complain(const struct ipsec_fault *fault, int exit_code)
 {
-    log_error("cannot start", LOG_TEXT("reason", fault->detail),
+    log_error("cannot start", LOG_TEXT("option", fault->pointer), LOG_TEXT("reason", fault->detail),
               LOG_TEXT("code", ipsec_status_name(fault->status)));
     return exit_code;
 }

@@ -340,7 +340,7 @@ render_process(const struct metrics_source *source, struct buffer *text)
     buffer_append_format(text, "sa_contextd_build_info{version=\"%s\"} 1\n", source->version);
     render_expiry(text, "sa_contextd_server_certificate_expiry_seconds",
                   "When the server certificate ends, seconds since 1970.",
-                  security->certificate_expires_ms);
+                  security->certificate.until_ms);
     render_expiry(text, "sa_contextd_client_ca_expiry_seconds",
                   "When the first CA of the client CA bundle ends, seconds since 1970.",
                   auth_trust_times(security->trust)->authorities_until_ms);

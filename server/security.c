@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <gnutls/x509.h>
-
 #include "engine/base/mutex.h"
 #include "server/options.h"
 
@@ -20,9 +18,13 @@ struct security_holder {
     gnutls_datum_t ticket_key;
 };
 
-static enum ipsec_status load_certificate(const struct options *options,
-                                          struct security *security,
-                                          struct ipsec_fault *fault);
+/* The files of one or two options. */
+typedef enum ipsec_status
+load_part(const struct options *options, struct security *security, struct ipsec_fault *fault);
+static load_part load_certificate, load_trust, load_policy;
+static load_part *const parts[] = { load_certificate, load_trust, load_policy };
+
+static enum ipsec_status name_option(struct ipsec_fault *fault, const char *option);
 static struct security *exchange(struct security_holder *holder, struct security *next_take)
     REQUIRES(holder->mutex);
 static void derive(struct security *from, struct security *next);
@@ -30,7 +32,6 @@ static enum ipsec_status replace_descriptor(struct security *security,
                                             enum ipsec_container container,
                                             const char *text,
                                             struct ipsec_fault *fault);
-static enum ipsec_status refuse_file(struct ipsec_fault *fault, const char *file, int error);
 
 enum ipsec_status
 security_load(const struct options *options,
@@ -38,21 +39,15 @@ security_load(const struct options *options,
               struct security **security_out)
 {
     struct security *security = calloc(1, sizeof *security);
-    enum ipsec_status status;
+    enum ipsec_status status = IPSEC_OK;
 
     *security_out = NULL;
     if (security == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "no memory");
     atomic_init(&security->references, 1);
-
-    status = load_certificate(options, security, fault);
-    if (status == IPSEC_OK)
-        status = auth_trust_load(options->client_ca,
-                                 options->client_crl[0] == '\0' ? NULL : options->client_crl, fault,
-                                 &security->trust);
-    if (status == IPSEC_OK)
-        status = access_policy_load(options->access, fault, &security->policy);
+    for (size_t i = 0; i < sizeof parts / sizeof(load_part *) && status == IPSEC_OK; i++)
+        status = parts[i](options, security, fault);
     if (status != IPSEC_OK) {
         security_unref(security);
         return status;
@@ -227,7 +222,7 @@ derive(struct security *from, struct security *next)
     next->credentials = from->credentials;
     next->trust = from->trust;
     next->policy = access_policy_ref(from->policy);
-    next->certificate_expires_ms = from->certificate_expires_ms;
+    next->certificate = from->certificate;
 }
 
 /* 'security' is nobody else's yet. */
@@ -248,44 +243,49 @@ replace_descriptor(struct security *security,
     return IPSEC_OK;
 }
 
-/* Certificate and key are what GnuTLS presents; the CA names go into its request for the client's
- * certificate, so that clients with several can choose.  It judges nothing by them. */
 static enum ipsec_status
 load_certificate(const struct options *options,
                  struct security *security,
                  struct ipsec_fault *fault)
 {
-    gnutls_x509_crt_t *chain = NULL;
-    unsigned int chain_length = 0;
-    int error = gnutls_certificate_allocate_credentials(&security->credentials);
-
-    if (error != 0)
-        return refuse_file(fault, options->tls_cert, error);
-    error = gnutls_certificate_set_x509_key_file(security->credentials, options->tls_cert,
-                                                 options->tls_key, GNUTLS_X509_FMT_PEM);
-    if (error < 0)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
-                               "%s with key %s: %s", options->tls_cert, options->tls_key,
-                               gnutls_strerror(error));
-    error = gnutls_certificate_set_x509_trust_file(security->credentials, options->client_ca,
-                                                   GNUTLS_X509_FMT_PEM);
-    if (error < 0)
-        return refuse_file(fault, options->client_ca, error);
-    error = gnutls_certificate_get_x509_crt(security->credentials, 0, &chain, &chain_length);
-    if (error != 0)
-        return refuse_file(fault, options->tls_cert, error);
-
-    security->certificate_expires_ms =
-        (int64_t)gnutls_x509_crt_get_expiration_time(chain[0]) * 1000;
-    for (unsigned int i = 0; i < chain_length; i++)
-        gnutls_x509_crt_deinit(chain[i]);
-    gnutls_free(chain);
-    return IPSEC_OK;
+    if (gnutls_certificate_allocate_credentials(&security->credentials) != 0)
+        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory");
+    return certificate_files_load(options, security->credentials, &security->certificate, fault);
 }
 
 static enum ipsec_status
-refuse_file(struct ipsec_fault *fault, const char *file, int error)
+load_trust(const struct options *options, struct security *security, struct ipsec_fault *fault)
 {
-    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL, "%s: %s",
-                           file, gnutls_strerror(error));
+    const char *crl_file = options->client_crl[0] == '\0' ? NULL : options->client_crl;
+    enum ipsec_status status =
+        auth_trust_load(options->client_ca, crl_file, fault, &security->trust);
+
+    if (status == IPSEC_OK && security->credentials != NULL)
+        return certificate_files_name_authorities(options, security->credentials, fault);
+    if (status == IPSEC_OK)
+        return IPSEC_OK;
+    /* Which of the two files it was. */
+    struct auth_trust *trust = NULL;
+    bool is_crl = auth_trust_load(options->client_ca, NULL, NULL, &trust) == IPSEC_OK;
+    auth_trust_unref(trust);
+    return name_option(fault, is_crl ? "client-crl" : "client-ca");
+}
+
+static enum ipsec_status
+load_policy(const struct options *options, struct security *security, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = access_policy_load(options->access, fault, &security->policy);
+
+    return status == IPSEC_OK ? IPSEC_OK : name_option(fault, "access");
+}
+
+/* Puts the option before the sentence on its file. */
+static enum ipsec_status
+name_option(struct ipsec_fault *fault, const char *option)
+{
+    const struct ipsec_fault unnamed = *fault;
+
+    return ipsec_fault_set(fault, unnamed.status, unnamed.place, option, "%s %s", option,
+                           unnamed.detail);
 }

@@ -15,6 +15,7 @@
 #include "auth/certificate.h"
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
+#include "server/certificate_files.h"
 
 struct options;
 
@@ -25,10 +26,10 @@ struct security {
     gnutls_certificate_credentials_t credentials;
     struct auth_trust *trust;
     struct access_policy *policy;
-    int64_t certificate_expires_ms; /* wall clock */
+    struct certificate_dates certificate; /* of the service's own */
 };
 
-/* Reads all files that 'options' name.  'fault' names the file and the cause. */
+/* Reads all files that 'options' name.  'fault' names option, file and cause. */
 NODISCARD enum ipsec_status security_load(const struct options *options,
                                           struct ipsec_fault *fault,
                                           struct security **security_out);

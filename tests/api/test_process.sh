@@ -40,7 +40,7 @@ exits "an expired server certificate" 2 'expired' --check "${COMMON[@]:0:4}" --t
     --tls-key "$PKI/old.key" "${COMMON[@]:8}"
 exits "a certificate that is not there" 2 'missing.pem' --check "${COMMON[@]:0:4}" \
     --tls-cert missing.pem "${COMMON[@]:6}"
-exits "a key of another certificate" 2 'server.pem' --check "${COMMON[@]:0:6}" \
+exits "a key of another certificate" 2 'reader.key' --check "${COMMON[@]:0:6}" \
     --tls-key "$PKI/reader.key" "${COMMON[@]:8}"
 echo '{"saDatabase": {"dacl": [{"type": "allow", "principal": "everyone", "rights": ["FWPM_ACTRL_ADDD"]}]}}' \
     >"$WORK/bad-access.json"
