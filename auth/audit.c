@@ -33,7 +33,9 @@ struct audit {
     GUARDED_VAR int64_t warned_at_ms;
 };
 
-static enum ipsec_status open_file(const char *file, struct ipsec_fault *fault, int *fd_out);
+static enum ipsec_status
+open_file(const char *file, int create, struct ipsec_fault *fault, int *fd_out);
+static enum ipsec_status check_folder(const char *file, struct ipsec_fault *fault);
 static bool ends_inside_line(int fd);
 static int write_lines(struct audit *audit, const struct buffer *lines) REQUIRES(audit->lock);
 static int write_all(int fd, const char *data, size_t size, size_t *written_out);
@@ -63,7 +65,7 @@ audit_open(const char *destination, struct ipsec_fault *fault, struct audit **au
             status =
                 auth_file_fault(fault, IPSEC_RPC_OUT_OF_RESOURCES, destination, NULL, "no memory");
         else
-            status = open_file(destination, fault, &fd);
+            status = open_file(destination, O_CREAT, fault, &fd);
     }
     mutex_lock(&audit->lock);
     audit->fd = fd;
@@ -75,6 +77,22 @@ audit_open(const char *destination, struct ipsec_fault *fault, struct audit **au
     }
     *audit_out = audit;
     return IPSEC_OK;
+}
+
+enum ipsec_status
+audit_check(const char *destination, struct ipsec_fault *fault)
+{
+    struct stat properties;
+    int fd = -1;
+
+    if (strcmp(destination, "off") == 0 || strcmp(destination, "stderr") == 0)
+        return IPSEC_OK;
+    if (lstat(destination, &properties) != 0 && errno == ENOENT)
+        return check_folder(destination, fault);
+    enum ipsec_status status = open_file(destination, 0, fault, &fd);
+    if (status == IPSEC_OK)
+        (void)close(fd);
+    return status;
 }
 
 void
@@ -98,7 +116,7 @@ audit_reopen(struct audit *audit, struct ipsec_fault *fault)
 
     if (audit->file == NULL)
         return IPSEC_OK;
-    enum ipsec_status status = open_file(audit->file, fault, &fd);
+    enum ipsec_status status = open_file(audit->file, O_CREAT, fault, &fd);
     if (status != IPSEC_OK)
         return status;
 
@@ -201,11 +219,11 @@ audit_failures(const struct audit *audit)
 }
 
 static enum ipsec_status
-open_file(const char *file, struct ipsec_fault *fault, int *fd_out)
+open_file(const char *file, int create, struct ipsec_fault *fault, int *fd_out)
 {
     struct stat properties;
 
-    int fd = open(file, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    int fd = open(file, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | create, 0600);
     if (fd < 0)
         return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL, "%s",
                                errno == ELOOP ? "is a symbolic link, which is not followed"
@@ -216,6 +234,22 @@ open_file(const char *file, struct ipsec_fault *fault, int *fd_out)
     }
     *fd_out = fd;
     return IPSEC_OK;
+}
+
+/* The file will be made in it. */
+static enum ipsec_status
+check_folder(const char *file, struct ipsec_fault *fault)
+{
+    const char *slash = strrchr(file, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(file, (size_t)(slash - file) + 1);
+    bool may = folder != NULL && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
+    int error = errno;
+
+    free(folder);
+    if (may)
+        return IPSEC_OK;
+    return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL,
+                           "cannot be made in its folder: %s", strerror(error));
 }
 
 /* So does the file of a process that ended in the middle of a write. */

@@ -18,6 +18,8 @@ struct audit; /* The log's file.  Safe to share. */
 /* 'destination': "stderr", "off" or a path (created 0600, appended to). */
 NODISCARD enum ipsec_status
 audit_open(const char *destination, struct ipsec_fault *fault, struct audit **audit_out);
+/* Whether that would work; creates nothing. */
+NODISCARD enum ipsec_status audit_check(const char *destination, struct ipsec_fault *fault);
 void audit_close(struct audit *audit);
 /* Opens the path anew (log rotation); keeps the old file when that fails. */
 NODISCARD enum ipsec_status audit_reopen(struct audit *audit, struct ipsec_fault *fault);

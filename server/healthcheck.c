@@ -32,7 +32,7 @@ healthcheck_run(const char *ops_listen)
 
     if (strcmp(ops_listen, "off") == 0)
         return complain(ops_listen, "ops-listen is off");
-    if (listen_parse(ops_listen, &address, &size, &fault) != IPSEC_OK)
+    if (listen_parse("ops-listen", ops_listen, &address, &size, &fault) != IPSEC_OK)
         return complain(ops_listen, fault.detail);
     aim_at_loopback(&address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -18,12 +18,17 @@
 enum { BACKLOG = 1024, FIRST_PASSED_FD = 3 };
 
 static int open_socket(const struct sockaddr_storage *address, socklen_t size, bool share);
+static int bind_socket(const struct sockaddr_storage *address, socklen_t size, bool share);
+static int give_up(int fd);
 static int passed_socket(void);
-static enum ipsec_status refuse(struct ipsec_fault *fault, const char *text, const char *cause);
-static enum ipsec_status refuse_call(struct ipsec_fault *fault, const char *text, int error);
+static enum ipsec_status
+refuse(struct ipsec_fault *fault, const char *option, const char *text, const char *cause);
+static enum ipsec_status
+refuse_call(struct ipsec_fault *fault, const char *option, const char *text, int error);
 
 enum ipsec_status
-listen_parse(const char *text,
+listen_parse(const char *option,
+             const char *text,
              struct sockaddr_storage *address_out,
              socklen_t *size_out,
              struct ipsec_fault *fault)
@@ -35,20 +40,20 @@ listen_parse(const char *text,
 
     memset(address_out, 0, sizeof *address_out);
     if (colon == NULL || host_length == 0 || host_length > sizeof host)
-        return refuse(fault, text, "must be ADDRESS:PORT");
+        return refuse(fault, option, text, "must be ADDRESS:PORT");
     for (const char *c = colon + 1; *c != '\0'; c++) {
         if (!isdigit((unsigned char)*c) || port > 65535)
-            return refuse(fault, text, "the port must be a number from 0 to 65535");
+            return refuse(fault, option, text, "the port must be a number from 0 to 65535");
         port = port * 10 + (unsigned int)(*c - '0');
     }
     if (colon[1] == '\0' || port > 65535)
-        return refuse(fault, text, "the port must be a number from 0 to 65535");
+        return refuse(fault, option, text, "the port must be a number from 0 to 65535");
 
     if (text[0] == '[' && colon[-1] == ']') {
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address_out;
         (void)snprintf(host, sizeof host, "%.*s", (int)host_length - 2, text + 1);
         if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1)
-            return refuse(fault, text, "the address is no IPv6 address");
+            return refuse(fault, option, text, "the address is no IPv6 address");
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons((uint16_t)port);
         *size_out = sizeof *v6;
@@ -57,7 +62,8 @@ listen_parse(const char *text,
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address_out;
     (void)snprintf(host, sizeof host, "%.*s", (int)host_length, text);
     if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
-        return refuse(fault, text, "the address is no IPv4 address, nor an IPv6 one in brackets");
+        return refuse(fault, option, text,
+                      "the address is no IPv4 address, nor an IPv6 one in brackets");
     v4->sin_family = AF_INET;
     v4->sin_port = htons((uint16_t)port);
     *size_out = sizeof *v4;
@@ -65,8 +71,12 @@ listen_parse(const char *text,
 }
 
 enum ipsec_status
-listen_open(
-    const char *text, size_t count, bool take_passed, int *fds_out, struct ipsec_fault *fault)
+listen_open(const char *option,
+            const char *text,
+            size_t count,
+            bool take_passed,
+            int *fds_out,
+            struct ipsec_fault *fault)
 {
     struct sockaddr_storage address;
     socklen_t size = 0;
@@ -74,14 +84,14 @@ listen_open(
     size_t opened = 0;
 
     if (passed < 0) {
-        enum ipsec_status status = listen_parse(text, &address, &size, fault);
+        enum ipsec_status status = listen_parse(option, text, &address, &size, fault);
         if (status != IPSEC_OK)
             return status;
         /* Sharing would also let a second daemon join silently: a socket that does not share is
          * refused by the kernel when anybody listens there. */
         int alone = open_socket(&address, size, false);
         if (alone < 0)
-            return refuse_call(fault, text, errno);
+            return refuse_call(fault, option, text, errno);
         (void)getsockname(alone, (struct sockaddr *)&address, &size);
         close(alone);
     }
@@ -89,7 +99,7 @@ listen_open(
         int fd = passed >= 0 ? fcntl(passed, F_DUPFD_CLOEXEC, FIRST_PASSED_FD)
                              : open_socket(&address, size, true);
         if (fd < 0) {
-            enum ipsec_status status = refuse_call(fault, text, errno);
+            enum ipsec_status status = refuse_call(fault, option, text, errno);
             while (opened > 0)
                 close(fds_out[--opened]);
             return status;
@@ -99,6 +109,25 @@ listen_open(
     if (passed >= 0)
         close(passed);
     return IPSEC_OK;
+}
+
+enum ipsec_status
+listen_probe(const char *option, const char *text, bool *is_taken_out, struct ipsec_fault *fault)
+{
+    struct sockaddr_storage address;
+    socklen_t size = 0;
+    enum ipsec_status status = listen_parse(option, text, &address, &size, fault);
+
+    *is_taken_out = false;
+    if (status != IPSEC_OK)
+        return status;
+    int fd = bind_socket(&address, size, false);
+    if (fd >= 0) {
+        close(fd);
+        return IPSEC_OK;
+    }
+    *is_taken_out = errno == EADDRINUSE;
+    return refuse_call(fault, option, text, errno);
 }
 
 void
@@ -125,6 +154,16 @@ listen_describe(int fd, char text[LISTEN_TEXT_SIZE])
 static int
 open_socket(const struct sockaddr_storage *address, socklen_t size, bool share)
 {
+    int fd = bind_socket(address, size, share);
+
+    if (fd >= 0 && listen(fd, BACKLOG) != 0)
+        return give_up(fd);
+    return fd;
+}
+
+static int
+bind_socket(const struct sockaddr_storage *address, socklen_t size, bool share)
+{
     int on = 1;
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -134,13 +173,19 @@ open_socket(const struct sockaddr_storage *address, socklen_t size, bool share)
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
         (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
-        bind(fd, (const struct sockaddr *)address, size) != 0 || listen(fd, BACKLOG) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
+        bind(fd, (const struct sockaddr *)address, size) != 0)
+        return give_up(fd);
     return fd;
+}
+
+static int
+give_up(int fd)
+{
+    int error = errno;
+
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 /* The first socket of systemd's protocol (sd_listen_fds(3)), or -1. */
@@ -163,15 +208,20 @@ passed_socket(void)
 }
 
 static enum ipsec_status
-refuse(struct ipsec_fault *fault, const char *text, const char *cause)
+refuse(struct ipsec_fault *fault, const char *option, const char *text, const char *cause)
 {
-    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "listen",
-                           "cannot listen on '%s': %s", text, cause);
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, option,
+                           "%s '%s': %s", option, text, cause);
 }
 
 static enum ipsec_status
-refuse_call(struct ipsec_fault *fault, const char *text, int error)
+refuse_call(struct ipsec_fault *fault, const char *option, const char *text, int error)
 {
-    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, "listen",
-                           "cannot listen on '%s': %s", text, strerror(error));
+    const char *cause = error == EADDRINUSE      ? "somebody listens there already"
+                        : error == EADDRNOTAVAIL ? "no interface of this host has the address"
+                        : error == EACCES        ? "ports below 1024 take CAP_NET_BIND_SERVICE"
+                                                 : "cannot listen there";
+
+    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, option,
+                           "%s '%s': %s: %s", option, text, cause, strerror(error));
 }

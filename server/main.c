@@ -15,15 +15,16 @@
 #include "auth/rights.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
-#include "engine/engine.h"
-#include "engine/store/store.h"
 #include "server/address_limits.h"
+#include "server/check.h"
+#include "server/engine_setup.h"
 #include "server/harden.h"
 #include "server/healthcheck.h"
 #include "server/listen.h"
 #include "server/netns.h"
 #include "server/notify.h"
 #include "server/ops.h"
+#include "server/option_rules.h"
 #include "server/options.h"
 #include "server/principal_limits.h"
 #include "server/security.h"
@@ -31,7 +32,6 @@
 #include "server/worker.h"
 
 enum { EXIT_USAGE = 2, WORKERS_MAX = 256, HANDSHAKES_PER_ADDRESS_MAX = 512 };
-enum { PROBE_INTERVAL_MS = 1000, ABANDONED_AFTER_MS = 100 };
 
 /* Everything that has to be ended again, in the order of its making. */
 struct daemon {
@@ -47,10 +47,6 @@ struct daemon {
 };
 
 static int serve(struct daemon *daemon);
-static int check(const struct options *options);
-static enum ipsec_status
-check_folder(const char *option, const char *file, struct ipsec_fault *fault);
-static bool needs_net_admin(const struct options *options);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status descriptor_changed(void *context,
@@ -65,6 +61,8 @@ static void wait_for_signals(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
 static bool drain(struct daemon *daemon);
 static void configure_log(const struct options *options);
+static void warn_of_dates(const struct security *security, const struct options *options);
+static problem_sink refuse;
 static int complain(const struct ipsec_fault *fault, int exit_code);
 
 int
@@ -92,7 +90,9 @@ main(int argc, char **argv)
         exit_code = healthcheck_run(daemon->options.ops_listen);
     } else if (daemon->options.check) {
         configure_log(&daemon->options);
-        exit_code = check(&daemon->options);
+        exit_code = check_run(&daemon->options) ? EXIT_SUCCESS : EXIT_USAGE;
+        if (exit_code == EXIT_SUCCESS)
+            log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
     } else {
         configure_log(&daemon->options);
         exit_code = serve(daemon);
@@ -113,6 +113,8 @@ serve(struct daemon *daemon)
     int exit_code = EXIT_FAILURE;
     bool clean = true;
 
+    if (!option_rules_hold(options, refuse, NULL))
+        return EXIT_USAGE;
     /* Blocked before the first thread starts, so that only sigwaitinfo() sees them. */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -127,13 +129,15 @@ serve(struct daemon *daemon)
     if (status == IPSEC_OK && options->netns[0] != '\0')
         status = netns_enter(options->netns, &fault);
     if (status == IPSEC_OK)
-        status = harden_privileges(options->user, needs_net_admin(options), &fault);
+        status = harden_privileges(options->user, engine_setup_needs_net_admin(options), &fault);
     if (status != IPSEC_OK) {
         /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
         exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
         goto close_sockets;
     }
     status = security_load(options, &fault, &security);
+    if (status == IPSEC_OK)
+        warn_of_dates(security, options);
     if (status == IPSEC_OK)
         status = audit_open(options->audit_log, &fault, &common->audit);
     if (status != IPSEC_OK) {
@@ -149,7 +153,7 @@ serve(struct daemon *daemon)
     if (status == IPSEC_OK)
         status = harden_thread(&fault);
     if (status == IPSEC_OK)
-        status = harden_system_calls(needs_net_admin(options), &fault);
+        status = harden_system_calls(engine_setup_needs_net_admin(options), &fault);
     unsigned int connections =
         harden_descriptor_limit(options->max_connections, daemon->worker_count);
     common->limits = address_limits_open(connections, options->max_connections_per_address,
@@ -199,66 +203,6 @@ close_sockets:
     return exit_code;
 }
 
-static int
-check(const struct options *options)
-{
-    struct ipsec_fault fault = { 0 };
-    struct security *security = NULL;
-    struct sockaddr_storage address;
-    socklen_t size = 0;
-    const char *path = NULL;
-
-    enum ipsec_status status = listen_parse(options->listen, &address, &size, &fault);
-    if (status == IPSEC_OK && strcmp(options->ops_listen, "off") != 0)
-        status = listen_parse(options->ops_listen, &address, &size, &fault);
-    if (status == IPSEC_OK && store_find(options->store, &path) == NULL)
-        status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
-                                 "store '%s' is neither memory: nor sqlite:PATH", options->store);
-    if (status == IPSEC_OK && strcmp(options->store, "memory:") != 0)
-        status = check_folder("store", path, &fault);
-    if (status == IPSEC_OK && strcmp(options->audit_log, "stderr") != 0 &&
-        strcmp(options->audit_log, "off") != 0)
-        status = check_folder("audit-log", options->audit_log, &fault);
-    if (status == IPSEC_OK)
-        status = harden_check_user(options->user, &fault);
-    if (status == IPSEC_OK)
-        status = security_load(options, &fault, &security);
-    if (status == IPSEC_OK && security->certificate.until_ms <= clock_wall_ms())
-        status = ipsec_fault_set(&fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
-                                 "%s: the certificate has expired", options->tls_cert);
-    security_unref(security);
-    if (status != IPSEC_OK) {
-        log_error("configuration refused", LOG_TEXT("reason", fault.detail),
-                  LOG_TEXT("code", ipsec_status_name(fault.status)));
-        return EXIT_USAGE;
-    }
-    log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
-    return EXIT_SUCCESS;
-}
-
-/* The folder that 'file' is to lie in must be there; the file may come later. */
-static enum ipsec_status
-check_folder(const char *option, const char *file, struct ipsec_fault *fault)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(file, '/');
-    int length = slash == NULL ? 1 : slash == file ? 1 : (int)(slash - file);
-
-    (void)snprintf(folder, sizeof folder, "%.*s", length, slash == NULL ? "." : file);
-    if (access(folder, X_OK) == 0)
-        return IPSEC_OK;
-    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, option,
-                           "%s '%s': folder %s: %s", option, file, folder, strerror(errno));
-}
-
-static bool
-needs_net_admin(const struct options *options)
-{
-    static const char kernel[] = "xfrm";
-
-    return strncmp(options->plane, kernel, sizeof kernel - 1) == 0;
-}
-
 static enum ipsec_status
 open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
 {
@@ -269,12 +213,13 @@ open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         count = cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
     }
-    enum ipsec_status status = listen_open(options->listen, count, true, daemon->listen_fds, fault);
+    enum ipsec_status status =
+        listen_open("listen", options->listen, count, true, daemon->listen_fds, fault);
     if (status != IPSEC_OK)
         return status;
     daemon->worker_count = count;
     if (strcmp(options->ops_listen, "off") != 0)
-        status = listen_open(options->ops_listen, 1, false, &daemon->ops_fd, fault);
+        status = listen_open("ops-listen", options->ops_listen, 1, false, &daemon->ops_fd, fault);
     return status;
 }
 
@@ -282,9 +227,9 @@ static enum ipsec_status
 open_engine(struct daemon *daemon, struct ipsec_fault *fault)
 {
     const struct options *options = &daemon->options;
+    struct engine_setup setup;
     int fds[WORKERS_MAX + 1];
     size_t fd_count = 0;
-    char plane[64];
 
     /* In another network namespace no filter reaches these sockets. */
     if (options->netns[0] == '\0') {
@@ -293,37 +238,14 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         if (daemon->ops_fd >= 0)
             fds[fd_count++] = daemon->ops_fd;
     }
-    (void)snprintf(plane, sizeof plane, needs_net_admin(options) ? "%s:instance=%u" : "%s",
-                   options->plane, options->plane_instance);
-    const struct ipsec_engine_options engine_options = {
-        .store_uri = options->store,
-        .queue_depth = options->queue_depth,
-        .max_batch = options->max_batch,
-        .plane_uri = plane,
-        .flush_on_close = strcmp(options->on_shutdown, "flush") == 0,
-        .exempt_fds = fds,
-        .exempt_fd_count = fd_count,
-        .max_contexts = options->max_contexts,
-        .max_sessions = options->max_sessions,
-        .max_sessions_per_principal = options->max_sessions_per_principal,
-        .session_idle_ms = options->session_idle_seconds * 1000,
-        .txn_wait_ms = options->txn_wait_ms,
-        .txn_hold_ms = options->txn_hold_seconds * 1000,
-        .larval_timeout_ms = options->larval_timeout_seconds * 1000,
-        .quarantine_ms = options->spi_quarantine_seconds * 1000,
-        .spi_minimum = options->spi_minimum,
-        .spi_maximum = options->spi_maximum,
-        .allow_weak_transforms = options->allow_weak_transforms,
-        .max_replay_records = options->max_replay_records,
-        .kept_events = options->kept_events,
-        .max_watchers = options->max_watchers,
-        .probe_interval_ms = PROBE_INTERVAL_MS,
-        .abandoned_after_ms = ABANDONED_AFTER_MS,
-        .security = { .changed = descriptor_changed, .context = daemon },
-    };
+    engine_setup_fill(&setup, options);
+    setup.options.exempt_fds = fds;
+    setup.options.exempt_fd_count = fd_count;
+    setup.options.security =
+        (struct ipsec_security_listener){ .changed = descriptor_changed, .context = daemon };
 
     daemon->resetting = options->reset_security;
-    enum ipsec_status status = ipsec_engine_open(&engine_options, fault, &daemon->common.engine);
+    enum ipsec_status status = ipsec_engine_open(&setup.options, fault, &daemon->common.engine);
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,
         .max_body_bytes = options->max_body_bytes,
@@ -448,8 +370,10 @@ reload(struct daemon *daemon)
 
     notify_reloading();
     enum ipsec_status status = security_load(&daemon->options, &fault, &security);
-    if (status == IPSEC_OK)
+    if (status == IPSEC_OK) {
+        warn_of_dates(security, &daemon->options);
         status = security_holder_swap(daemon->common.holder, security, &fault);
+    }
     if (status == IPSEC_OK) {
         for (size_t i = 0; i < daemon->worker_count; i++)
             worker_wake(daemon->workers[i]);
@@ -495,6 +419,27 @@ configure_log(const struct options *options)
         level++;
     log_configure((enum log_level)level,
                   strcmp(options->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+/* Nobody may be able to come in, but what is in the kernel must be looked after all the same. */
+static void
+warn_of_dates(const struct security *security, const struct options *options)
+{
+    struct ipsec_fault fault = { 0 };
+
+    if (security_check_certificate(security, options, &fault) != IPSEC_OK)
+        log_warning("the certificate is presented all the same", LOG_TEXT("option", fault.pointer),
+                    LOG_TEXT("reason", fault.detail));
+    if (security_check_authorities(security, options, &fault) != IPSEC_OK)
+        log_warning("the other CAs hold", LOG_TEXT("option", fault.pointer),
+                    LOG_TEXT("reason", fault.detail));
+}
+
+static void
+refuse(void *unused, const struct ipsec_fault *problem)
+{
+    (void)unused;
+    (void)complain(problem, EXIT_USAGE);
 }
 
 static int

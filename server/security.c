@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/mutex.h"
-#include "server/options.h"
 
 struct security_holder {
     struct mutex mutex;
@@ -24,6 +24,7 @@ load_part(const struct options *options, struct security *security, struct ipsec
 static load_part load_certificate, load_trust, load_policy;
 static load_part *const parts[] = { load_certificate, load_trust, load_policy };
 
+static struct security *make_security(struct ipsec_fault *fault);
 static enum ipsec_status name_option(struct ipsec_fault *fault, const char *option);
 static struct security *exchange(struct security_holder *holder, struct security *next_take)
     REQUIRES(holder->mutex);
@@ -38,14 +39,10 @@ security_load(const struct options *options,
               struct ipsec_fault *fault,
               struct security **security_out)
 {
-    struct security *security = calloc(1, sizeof *security);
-    enum ipsec_status status = IPSEC_OK;
+    struct security *security = make_security(fault);
+    enum ipsec_status status = security != NULL ? IPSEC_OK : fault->status;
 
     *security_out = NULL;
-    if (security == NULL)
-        return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
-                               "no memory");
-    atomic_init(&security->references, 1);
     for (size_t i = 0; i < sizeof parts / sizeof(load_part *) && status == IPSEC_OK; i++)
         status = parts[i](options, security, fault);
     if (status != IPSEC_OK) {
@@ -54,6 +51,54 @@ security_load(const struct options *options,
     }
     *security_out = security;
     return IPSEC_OK;
+}
+
+struct security *
+security_examine(const struct options *options, problem_sink *sink, void *context)
+{
+    struct ipsec_fault fault = { 0 };
+    struct security *security = make_security(&fault);
+    bool is_good = security != NULL;
+
+    if (security == NULL)
+        sink(context, &fault);
+    for (size_t i = 0; i < sizeof parts / sizeof(load_part *) && security != NULL; i++) {
+        if (parts[i](options, security, &fault) == IPSEC_OK)
+            continue;
+        sink(context, &fault);
+        is_good = false;
+    }
+    if (is_good)
+        return security;
+    security_unref(security);
+    return NULL;
+}
+
+enum ipsec_status
+security_check_certificate(const struct security *security,
+                           const struct options *options,
+                           struct ipsec_fault *fault)
+{
+    int64_t now_ms = clock_wall_ms();
+    bool is_early = now_ms < security->certificate.from_ms;
+
+    if (!is_early && now_ms < security->certificate.until_ms)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
+                           "tls-cert %s: the certificate %s", options->tls_cert,
+                           is_early ? "is not valid yet" : "has expired");
+}
+
+enum ipsec_status
+security_check_authorities(const struct security *security,
+                           const struct options *options,
+                           struct ipsec_fault *fault)
+{
+    if (clock_wall_ms() < auth_trust_times(security->trust)->authorities_until_ms)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "client-ca",
+                           "client-ca %s: a CA in it has expired, and its clients are refused",
+                           options->client_ca);
 }
 
 struct security *
@@ -241,6 +286,19 @@ replace_descriptor(struct security *security,
     access_policy_unref(security->policy);
     security->policy = policy;
     return IPSEC_OK;
+}
+
+static struct security *
+make_security(struct ipsec_fault *fault)
+{
+    struct security *security = calloc(1, sizeof *security);
+
+    if (security == NULL)
+        (void)!ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                               "no memory");
+    else
+        atomic_init(&security->references, 1);
+    return security;
 }
 
 static enum ipsec_status

@@ -16,8 +16,7 @@
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 #include "server/certificate_files.h"
-
-struct options;
+#include "server/options.h"
 
 struct security {
     _Atomic uint32_t references;
@@ -33,6 +32,16 @@ struct security {
 NODISCARD enum ipsec_status security_load(const struct options *options,
                                           struct ipsec_fault *fault,
                                           struct security **security_out);
+/* The same, telling 'sink' of all that is wrong.  Null: something was. */
+struct security *security_examine(const struct options *options, problem_sink *sink, void *context);
+/* Whether the service's own certificate, and those of all client CAs, are within their dates:
+ * without them the service runs, and callers turn away or are turned away. */
+NODISCARD enum ipsec_status security_check_certificate(const struct security *security,
+                                                       const struct options *options,
+                                                       struct ipsec_fault *fault);
+NODISCARD enum ipsec_status security_check_authorities(const struct security *security,
+                                                       const struct options *options,
+                                                       struct ipsec_fault *fault);
 struct security *security_ref(struct security *security);
 void security_unref(struct security *security); /* accepts null */
 

@@ -45,7 +45,7 @@ addresses_are_numeric_with_a_port(void **state)
         struct sockaddr_storage address;
         socklen_t size = 0;
         struct ipsec_fault fault = { 0 };
-        enum ipsec_status status = listen_parse(cases[i].text, &address, &size, &fault);
+        enum ipsec_status status = listen_parse("listen", cases[i].text, &address, &size, &fault);
 
         if ((status == IPSEC_OK) != (cases[i].family != 0))
             fail_msg("'%s': %s", cases[i].text, ipsec_status_name(status));
@@ -66,16 +66,30 @@ sockets_share_an_address_that_nobody_else_has(void **state)
     int fds[3];
     int more = -1;
 
-    assert_int_equal(listen_open("127.0.0.1:0", 3, false, fds, &fault), IPSEC_OK);
+    assert_int_equal(listen_open("listen", "127.0.0.1:0", 3, false, fds, &fault), IPSEC_OK);
     listen_describe(fds[0], address);
     for (size_t i = 1; i < 3; i++) {
         listen_describe(fds[i], other);
         assert_string_equal(other, address);
     }
-    assert_int_equal(listen_open(address, 1, false, &more, &fault), IPSEC_RPC_SYS_CALL_FAILED);
+    assert_int_equal(listen_open("ops-listen", address, 1, false, &more, &fault),
+                     IPSEC_RPC_SYS_CALL_FAILED);
     assert_non_null(strstr(fault.detail, address));
+    assert_string_equal(fault.pointer, "ops-listen");
+
+    /* So is it with a probe, which says that this is all. */
+    bool is_taken = false;
+    assert_int_equal(listen_probe("listen", address, &is_taken, &fault), IPSEC_RPC_SYS_CALL_FAILED);
+    assert_true(is_taken);
     for (size_t i = 0; i < 3; i++)
         close(fds[i]);
+    assert_int_equal(listen_probe("listen", address, &is_taken, &fault), IPSEC_OK);
+    assert_false(is_taken);
+    /* For documentation (RFC 5737): nobody's. */
+    assert_int_equal(listen_probe("listen", "192.0.2.1:0", &is_taken, &fault),
+                     IPSEC_RPC_SYS_CALL_FAILED);
+    assert_false(is_taken);
+    assert_non_null(strstr(fault.detail, "no interface of this host has the address"));
 }
 
 int

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * check.c: see check.h. */
+#include "server/check.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "auth/audit.h"
+#include "engine/base/log.h"
+#include "server/engine_setup.h"
+#include "server/harden.h"
+#include "server/listen.h"
+#include "server/netns.h"
+#include "server/option_rules.h"
+#include "server/options.h"
+#include "server/security.h"
+
+struct check {
+    const struct options *options;
+    size_t problems;
+    struct security_holder *holder; /* null: the files are not good */
+};
+
+static problem_sink refuse;
+static void
+judge(struct check *check, const char *option, enum ipsec_status status, struct ipsec_fault *fault);
+static void note(const char *option, const char *detail);
+static void check_address(struct check *check, const char *option, const char *address);
+static void check_process(struct check *check);
+static void check_files(struct check *check);
+static void check_store(struct check *check);
+static void check_plane(struct check *check);
+static enum ipsec_status take_descriptor(void *context,
+                                         enum ipsec_container container,
+                                         const char *text,
+                                         struct ipsec_fault *fault);
+
+bool
+check_run(const struct options *options)
+{
+    struct check check = { .options = options };
+    struct ipsec_fault fault = { 0 };
+
+    judge(&check, NULL, harden_process(&fault), &fault);
+    (void)option_rules_hold(options, refuse, &check);
+    check_address(&check, "listen", options->listen);
+    if (strcmp(options->ops_listen, "off") != 0)
+        check_address(&check, "ops-listen", options->ops_listen);
+    check_process(&check);
+    check_files(&check);
+    check_store(&check);
+    check_plane(&check);
+    judge(&check, NULL, harden_system_calls(engine_setup_needs_net_admin(options), &fault), &fault);
+    security_holder_close(check.holder);
+    return check.problems == 0;
+}
+
+static void
+refuse(void *context, const struct ipsec_fault *problem)
+{
+    struct check *check = context;
+
+    check->problems++;
+    log_error("configuration refused", LOG_TEXT("option", problem->pointer),
+              LOG_TEXT("reason", problem->detail),
+              LOG_TEXT("code", ipsec_status_name(problem->status)));
+}
+
+/* A fault without an option gets this one. */
+static void
+judge(struct check *check, const char *option, enum ipsec_status status, struct ipsec_fault *fault)
+{
+    struct ipsec_fault problem = *fault;
+
+    *fault = (struct ipsec_fault){ 0 };
+    if (status == IPSEC_OK)
+        return;
+    if (problem.pointer[0] == '\0' && option != NULL)
+        (void)!ipsec_fault_set(&problem, status, IPSEC_FAULT_SERVICE, option, "%s: %s", option,
+                               problem.detail[0] != '\0' ? problem.detail
+                                                         : ipsec_status_text(status));
+    refuse(check, &problem);
+}
+
+static void
+note(const char *option, const char *detail)
+{
+    log_info("checked beside what runs", LOG_TEXT("option", option), LOG_TEXT("detail", detail));
+}
+
+static void
+check_address(struct check *check, const char *option, const char *address)
+{
+    struct ipsec_fault fault = { 0 };
+    bool is_taken = false;
+    enum ipsec_status status = listen_probe(option, address, &is_taken, &fault);
+
+    if (is_taken)
+        note(option, fault.detail);
+    else if (status != IPSEC_INVALID_PARAMETER) /* that it is none, the rules have told */
+        judge(check, option, status, &fault);
+}
+
+/* What the process becomes before it reads the first file. */
+static void
+check_process(struct check *check)
+{
+    const struct options *options = check->options;
+    struct ipsec_fault fault = { 0 };
+
+    if (options->netns[0] != '\0')
+        judge(check, "netns", netns_enter(options->netns, &fault), &fault);
+    judge(check, "user",
+          harden_privileges(options->user, engine_setup_needs_net_admin(options), &fault), &fault);
+}
+
+static void
+check_files(struct check *check)
+{
+    const struct options *options = check->options;
+    struct ipsec_fault fault = { 0 };
+    struct security *security = security_examine(options, refuse, check);
+
+    if (security != NULL) {
+        judge(check, NULL, security_check_certificate(security, options, &fault), &fault);
+        if (security_check_authorities(security, options, &fault) != IPSEC_OK)
+            log_warning("configuration to look at", LOG_TEXT("option", fault.pointer),
+                        LOG_TEXT("reason", fault.detail));
+        judge(check, NULL, security_holder_open(security, &check->holder, &fault), &fault);
+    }
+    judge(check, "audit-log", audit_check(options->audit_log, &fault), &fault);
+}
+
+static void
+check_store(struct check *check)
+{
+    struct engine_setup setup;
+    struct ipsec_fault fault = { 0 };
+
+    engine_setup_fill(&setup, check->options);
+    /* Of their range the rules have told. */
+    setup.options.spi_minimum = 0;
+    setup.options.spi_maximum = 0;
+    if (check->holder != NULL && !check->options->reset_security)
+        setup.options.security =
+            (struct ipsec_security_listener){ .changed = take_descriptor, .context = check };
+    enum ipsec_status status = ipsec_engine_check_store(&setup.options, &fault);
+    if (status == IPSEC_RPC_CALL_REJECTED)
+        note("store", fault.detail);
+    else
+        judge(check, "store", status, &fault);
+}
+
+static void
+check_plane(struct check *check)
+{
+    struct engine_setup setup;
+    struct ipsec_fault fault = { 0 };
+
+    engine_setup_fill(&setup, check->options);
+    judge(check, "plane", ipsec_engine_check_plane(&setup.options, &fault), &fault);
+}
+
+/* One that callers have set and the store holds. */
+static enum ipsec_status
+take_descriptor(void *context,
+                enum ipsec_container container,
+                const char *text,
+                struct ipsec_fault *fault)
+{
+    const struct check *check = context;
+
+    return security_holder_set_descriptor(check->holder, container, text, fault);
+}
