@@ -325,11 +325,13 @@ open_state(struct ipsec_engine *engine,
         return status;
     engine->options.plane_uri = NULL; /* borrowed, too */
     status = engine->runner.store_ops->open(path, fault, &engine->runner.store);
-    if (status != IPSEC_OK)
+    if (status == IPSEC_OK)
+        status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
+    if (status != IPSEC_OK) {
+        if (fault != NULL && fault->pointer[0] == '\0')
+            (void)snprintf(fault->pointer, sizeof fault->pointer, "store");
         return status;
-    status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
-    if (status != IPSEC_OK)
-        return status;
+    }
     status = plane_exempt(&engine->state.sa, options->exempt_fds, options->exempt_fd_count, fault);
     engine->options.exempt_fds = NULL;
     if (status != IPSEC_OK)

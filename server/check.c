@@ -14,6 +14,7 @@
 #include "server/netns.h"
 #include "server/option_rules.h"
 #include "server/options.h"
+#include "server/problem.h"
 #include "server/security.h"
 
 struct check {
@@ -62,9 +63,7 @@ refuse(void *context, const struct ipsec_fault *problem)
     struct check *check = context;
 
     check->problems++;
-    log_error("configuration refused", LOG_TEXT("option", problem->pointer),
-              LOG_TEXT("reason", problem->detail),
-              LOG_TEXT("code", ipsec_status_name(problem->status)));
+    problem_log(LOG_LEVEL_ERROR, "configuration refused", problem);
 }
 
 /* A fault without an option gets this one. */
@@ -125,8 +124,7 @@ check_files(struct check *check)
     if (security != NULL) {
         judge(check, NULL, security_check_certificate(security, options, &fault), &fault);
         if (security_check_authorities(security, options, &fault) != IPSEC_OK)
-            log_warning("configuration to look at", LOG_TEXT("option", fault.pointer),
-                        LOG_TEXT("reason", fault.detail));
+            problem_log(LOG_LEVEL_WARNING, "configuration to look at", &fault);
         judge(check, NULL, security_holder_open(security, &check->holder, &fault), &fault);
     }
     judge(check, "audit-log", audit_check(options->audit_log, &fault), &fault);

@@ -14,7 +14,7 @@
 
 #include "server/listen.h"
 
-enum { TIMEOUT_SECONDS = 3 };
+enum { TIMEOUT_SECONDS = 3, EXIT_USAGE = 2 };
 
 static void aim_at_loopback(struct sockaddr_storage *address);
 static int complain(const char *ops_listen, const char *cause);
@@ -30,10 +30,12 @@ healthcheck_run(const char *ops_listen)
     char answer[512];
     size_t length = 0;
 
-    if (strcmp(ops_listen, "off") == 0)
-        return complain(ops_listen, "ops-listen is off");
-    if (listen_parse("ops-listen", ops_listen, &address, &size, &fault) != IPSEC_OK)
-        return complain(ops_listen, fault.detail);
+    if (strcmp(ops_listen, "off") == 0 ||
+        listen_parse("ops-listen", ops_listen, &address, &size, &fault) != IPSEC_OK) {
+        fprintf(stderr, "nobody can be asked: %s\n",
+                fault.detail[0] == '\0' ? "ops-listen is off" : fault.detail);
+        return EXIT_USAGE;
+    }
     aim_at_loopback(&address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

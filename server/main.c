@@ -27,6 +27,7 @@
 #include "server/option_rules.h"
 #include "server/options.h"
 #include "server/principal_limits.h"
+#include "server/problem.h"
 #include "server/security.h"
 #include "server/wiping.h"
 #include "server/worker.h"
@@ -381,8 +382,9 @@ reload(struct daemon *daemon)
         log_info("reloaded", LOG_NUMBER("reloads", atomic_load(&daemon->ops_source.reloads)));
     } else {
         atomic_fetch_add(&daemon->ops_source.reload_failures, 1);
-        log_error("reload refused, keeping certificates, CRL and access policy as they were",
-                  LOG_TEXT("option", fault.pointer), LOG_TEXT("reason", fault.detail));
+        problem_log(LOG_LEVEL_ERROR,
+                    "reload refused, keeping certificates, CRL and access policy as they were",
+                    &fault);
     }
     if (audit_reopen(daemon->common.audit, &fault) != IPSEC_OK)
         log_error("audit log not reopened, keeping the old file", LOG_TEXT("reason", fault.detail));
@@ -428,11 +430,9 @@ warn_of_dates(const struct security *security, const struct options *options)
     struct ipsec_fault fault = { 0 };
 
     if (security_check_certificate(security, options, &fault) != IPSEC_OK)
-        log_warning("the certificate is presented all the same", LOG_TEXT("option", fault.pointer),
-                    LOG_TEXT("reason", fault.detail));
+        problem_log(LOG_LEVEL_WARNING, "the certificate is presented all the same", &fault);
     if (security_check_authorities(security, options, &fault) != IPSEC_OK)
-        log_warning("the other CAs hold", LOG_TEXT("option", fault.pointer),
-                    LOG_TEXT("reason", fault.detail));
+        problem_log(LOG_LEVEL_WARNING, "the other CAs hold", &fault);
 }
 
 static void
@@ -445,7 +445,6 @@ refuse(void *unused, const struct ipsec_fault *problem)
 static int
 complain(const struct ipsec_fault *fault, int exit_code)
 {
-    log_error("cannot start", LOG_TEXT("option", fault->pointer), LOG_TEXT("reason", fault->detail),
-              LOG_TEXT("code", ipsec_status_name(fault->status)));
+    problem_log(LOG_LEVEL_ERROR, "cannot start", fault);
     return exit_code;
 }

@@ -5,7 +5,9 @@
 
 #include <stdbool.h>
 
-#include "server/options.h"
+#include "server/problem.h"
+
+struct options;
 
 /* Tells 'sink' of every rule that is broken; true when there is none.  Addresses that do not parse
  * are told as well. */

@@ -324,9 +324,12 @@ read_file(const char *file,
     const char *name;
     json_t *value;
 
+    if (root == NULL && error.line < 1) /* it was not read at all */
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "config",
+                               "config: %s", error.text);
     if (root == NULL)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                               "%s:%d: %s", file, error.line, error.text);
+        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "config",
+                               "config %s:%d: %s", file, error.line, error.text);
     if (!json_is_object(root))
         status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
                                  "%s: the top level must be an object", file);

@@ -79,8 +79,5 @@ NODISCARD enum ipsec_status
 options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault);
 void options_clear(struct options *options);
 
-/* Gets one problem of the configuration; 'pointer' is the option. */
-typedef void problem_sink(void *context, const struct ipsec_fault *problem);
-
 /* The help text with every row. */
 void options_print_help(FILE *stream);

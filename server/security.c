@@ -9,6 +9,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/mutex.h"
+#include "server/options.h"
 
 struct security_holder {
     struct mutex mutex;

@@ -16,7 +16,9 @@
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 #include "server/certificate_files.h"
-#include "server/options.h"
+#include "server/problem.h"
+
+struct options;
 
 struct security {
     _Atomic uint32_t references;

@@ -57,6 +57,28 @@ for _ in $(seq 100); do [ -s "$WORK/taken" ] && break; sleep 0.05; done
 exits "an address in use" 1 'in use' "${COMMON[@]:2}" --listen "127.0.0.1:$(cat "$WORK/taken")"
 kill $HOLDER
 exits "--healthcheck without a daemon" 1 'not ready' --healthcheck --ops-listen 127.0.0.1:1
+exits "--healthcheck with nobody to ask" 2 'is off' --healthcheck --ops-listen off
+exits "--healthcheck of no address" 2 'ADDRESS:PORT' --healthcheck --ops-listen localhost
+exits "--healthcheck with a bad option" 2 'workers' --healthcheck --workers many
+exits "-h" 0 'queue-depth' -h
+exits "--version and something more" 2 'surprise' --version surprise
+exits "a file that is not there" 2 'config: unable to open' --config "$WORK/nowhere.json"
+echo '{"workers": 1,' >"$WORK/cut.json"
+exits "a file that is no JSON" 2 "config $WORK/cut.json:2: " --config "$WORK/cut.json"
+"$SA_CONTEXTD" --version >"$WORK/version"
+is "--version is one line" "$(wc -l <"$WORK/version")" 1
+python3 - "$WORK/unready" <<'PY' &
+import socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); s.settimeout(30)
+print(s.getsockname()[1], file=open(sys.argv[1], "w"))
+c = s.accept()[0]; c.recv(4096)
+c.sendall(b"HTTP/1.0 503 Service Unavailable\r\n\r\nstore RPC_E_DISCONNECTED\n"); c.close()
+PY
+UNREADY=$!
+for _ in $(seq 100); do [ -s "$WORK/unready" ] && break; sleep 0.05; done
+exits "--healthcheck of one that is not ready" 1 'store RPC_E_DISCONNECTED' --healthcheck \
+    --ops-listen "127.0.0.1:$(cat "$WORK/unready")"
+wait $UNREADY
 
 # --- Readiness and metrics ------------------------------------------------------------------------
 

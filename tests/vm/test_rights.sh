@@ -42,6 +42,23 @@ wire_look
 left ping -c 3 -i 0.1 -W 2 -q 192.0.2.2 >/dev/null || fail "no answer"
 wire_only esp
 
+begin "a check beside it finds nothing wrong and puts nothing into the kernel"
+check=(--check --listen 127.0.0.1:8444 --ops-listen off --tls-cert "$work/pki/server.pem"
+    --tls-key "$work/pki/server.key" --client-ca "$work/pki/ca.pem" --access "$work/access.json"
+    --store memory: --audit-log off --plane xfrm)
+in_kernel() { left ip xfrm state list nokeys && left ip xfrm policy list; }
+before=$(in_kernel)
+left "${nobody[@]}" "--inh-caps=$only" "--ambient-caps=$only" "--bounding-set=$only" \
+    sa-contextd "${check[@]}" 2>"$work/checked.log" || fail "it says: $(cat "$work/checked.log")"
+outside sa-contextd "${check[@]}" --netns right 2>"$work/checked.log" || fail "it says: $(cat "$work/checked.log")"
+[ "$(in_kernel)" = "$before" ] || fail "the kernel has $(in_kernel)"
+middle sa-contextd "${check[@]}" 2>"$work/checked.log" || fail "it says: $(cat "$work/checked.log")"
+[ -z "$(middle ip xfrm policy list)$(middle ip xfrm state list)" ] || fail "something is left in an empty kernel"
+if left "${nobody[@]}" --bounding-set=-all sa-contextd "${check[@]}" 2>"$work/checked.log"; then
+    fail "without the capability it passes"
+fi
+grep -q '"option":"plane".*CAP_NET_ADMIN' "$work/checked.log" || fail "it says: $(cat "$work/checked.log")"
+
 begin "without the capability one line says so"
 stop_daemon left
 if left "${nobody[@]}" --bounding-set=-all sa-contextd --listen 127.0.0.1:8443 --ops-listen off \
