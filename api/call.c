@@ -88,7 +88,7 @@ api_call_start(struct api_call *call, bool has_body)
         return API_NEXT_ANSWER;
     }
 
-    if (call->route->body != NULL) {
+    if (router_body(call->route) != NULL) {
         call->body_maximum = call->route->large_body ? call->service->max_batch_body_bytes
                                                      : call->service->max_body_bytes;
         return has_body ? API_NEXT_BODY : api_call_body(call, "", 0);
@@ -105,9 +105,14 @@ api_call_start(struct api_call *call, bool has_body)
 enum api_next
 api_call_body(struct api_call *call, const char *body, size_t size)
 {
+    static const char no_members[] = "{}";
     struct ipsec_fault *fault = &call->base.fault;
     enum ipsec_status status = IPSEC_OK;
 
+    if (size == 0 && router_body_is_optional(call->route)) {
+        body = no_members;
+        size = sizeof no_members - 1;
+    }
     if (size > call->body_maximum) {
         char text[API_LIMIT_TEXT_SIZE];
 
@@ -116,7 +121,7 @@ api_call_body(struct api_call *call, const char *body, size_t size)
                                  text);
     }
     if (status == IPSEC_OK)
-        status = codec_decode(call->route->body, body, size, call->in, fault);
+        status = codec_decode(router_body(call->route), body, size, call->in, fault);
     if (status != IPSEC_OK) {
         answer_fault(call);
         return API_NEXT_ANSWER;
@@ -356,7 +361,7 @@ check_headers(struct api_call *call, bool has_body)
 
     if (check_accept(call) != IPSEC_OK)
         return fault->status;
-    if (call->route->body == NULL && has_body)
+    if (router_body(call->route) == NULL && has_body)
         return ipsec_fault_set(fault, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_BODY, NULL,
                                "this operation takes no body");
     about = API_HEADER_CONTENT_TYPE;

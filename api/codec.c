@@ -29,6 +29,12 @@ const struct codec_names codec_ip_versions = {
     .count = CODEC_COUNT(ip_version_rows),
 };
 
+const struct codec_object codec_no_members = {
+    .name = "NoMembers",
+    .summary = "Nothing: the path says it all.",
+    .closed = true,
+};
+
 static enum ipsec_status decode_value(struct codec_decoder *decoder,
                                       const struct codec_field *field,
                                       const json_t *value,

@@ -84,6 +84,9 @@ struct codec_object {
     enum ipsec_status (*check)(struct codec_decoder *decoder, void *object);
 };
 
+/* One without members: what operations read that need nothing but their path. */
+extern const struct codec_object codec_no_members;
+
 struct codec_custom {
     enum ipsec_status (*decode)(struct codec_decoder *decoder,
                                 const struct codec_field *field,

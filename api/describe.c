@@ -17,7 +17,8 @@ static const char description[] =
     "authenticate with a client certificate; an operation needs the right that x-right names, and "
     "x-right-too. "
     "In requests null stands for a member that is left out; unknown and duplicate members are "
-    "refused. Every operation that is here as GET answers HEAD, too. Every failure is a Problem; "
+    "refused. A requestBody that is not required may be left out, which is as good as {}. Every "
+    "operation that is here as GET answers HEAD, too. Every failure is a Problem; "
     "its codes are at /errors.";
 
 static const char stream_text[] =
@@ -134,6 +135,7 @@ describe_paths(json_t *schemas)
 static json_t *
 describe_operation(const struct api_route *route, json_t *schemas)
 {
+    const struct codec_object *body = router_body(route);
     json_t *operation =
         json_pack("{s:s, s:s}", "operationId", route->operation, "summary", route->summary);
 
@@ -145,12 +147,12 @@ describe_operation(const struct api_route *route, json_t *schemas)
         json_object_set_new(operation, "x-right-too",
                             describe_right(route->other_container, route->other_right));
     json_object_set_new(operation, "parameters", describe_parameters(route));
-    if (route->body != NULL) {
-        add_schema(route->body, schemas);
+    if (body != NULL) {
+        add_schema(body, schemas);
         json_object_set_new(operation, "requestBody",
-                            json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content",
-                                      "application/json", "schema",
-                                      refer("schemas", route->body->name)));
+                            json_pack("{s:b, s:{s:{s:o}}}", "required",
+                                      !router_body_is_optional(route), "content",
+                                      "application/json", "schema", refer("schemas", body->name)));
     }
     json_object_set_new(operation, "responses", describe_responses(route, schemas));
     return operation;
@@ -246,7 +248,7 @@ describe_responses(const struct api_route *route, json_t *schemas)
         add_codes(write_codes, IPSEC_FAULT_QUERY, found);
     if (route->versioned)
         add_codes(versioned_codes, IPSEC_FAULT_HEADER, found);
-    if (route->body != NULL)
+    if (router_body(route) != NULL)
         add_codes(body_codes, IPSEC_FAULT_BODY, found);
     if (router_is_repeatable(route))
         add_codes(repeatable_codes, IPSEC_FAULT_HEADER, found);

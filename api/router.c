@@ -8,6 +8,7 @@
 
 #include "api/routes.h"
 
+static bool is_post(const struct api_route *route);
 static bool path_matches(const char *pattern, const char *path, const char **argument_out);
 
 static const struct route_group *const groups[] = {
@@ -88,10 +89,30 @@ router_writes(const struct api_route *route)
     return strcmp(route->method, "GET") != 0;
 }
 
+const struct codec_object *
+router_body(const struct api_route *route)
+{
+    return route->body == NULL && is_post(route) ? &codec_no_members : route->body;
+}
+
+bool
+router_body_is_optional(const struct api_route *route)
+{
+    const struct codec_object *body = router_body(route);
+
+    if (body == NULL || !is_post(route))
+        return false;
+    for (size_t i = 0; i < body->field_count; i++) {
+        if ((body->fields[i].flags & CODEC_REQUIRED) != 0)
+            return false;
+    }
+    return true;
+}
+
 bool
 router_is_repeatable(const struct api_route *route)
 {
-    return route->body != NULL || strcmp(route->method, "POST") == 0;
+    return router_body(route) != NULL;
 }
 
 bool
@@ -114,6 +135,12 @@ router_allowed(const char *path, char *methods, size_t methods_size)
         length += added < 0 ? 0 : (size_t)added;
     }
     return length > 0;
+}
+
+static bool
+is_post(const struct api_route *route)
+{
+    return strcmp(route->method, "POST") == 0;
 }
 
 /* Segment by segment; one in braces takes any text but none. */

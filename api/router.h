@@ -81,6 +81,14 @@ size_t router_index(const struct api_route *route);
 /* Whether the operation may change something: all but GET. */
 bool router_writes(const struct api_route *route);
 
+/* What the body is: null for what takes none.  A POST that needs nothing but its path takes an
+ * object without members. */
+const struct codec_object *router_body(const struct api_route *route);
+
+/* Whether a request without a body is as good as one with {}: a POST, no member of which must be
+ * there. */
+bool router_body_is_optional(const struct api_route *route);
+
 /* Whether it takes an Idempotency-Key: every POST, and whatever else has a body. */
 bool router_is_repeatable(const struct api_route *route);
 

@@ -186,8 +186,10 @@ def withhold_body(operation, key, answers):
 
 answers = {}
 with_body = [operation for operation in all_operations if operation.takes_body]
-opened = daemon.call("POST", "/sessions", {})[1]["sessionKey"]
-threads = [threading.Thread(target=withhold_body, args=(operation, opened, answers))
+opened, begun = [daemon.call("POST", "/sessions", {})[1]["sessionKey"] for _ in range(2)]
+daemon.call("POST", "/sessions/%s/transaction" % begun, READ_ONLY)
+threads = [threading.Thread(target=withhold_body, args=(
+    operation, begun if operation.name == "commitTransaction" else opened, answers))
            for operation in with_body]
 for thread in threads:
     thread.start()
