@@ -71,8 +71,7 @@ static const struct codec_field new_fields[] = {
                 .kind = CODEC_OBJECT,
                 .object = &codec_sa_bundle_input,
                 .given_offset = offsetof(struct new_sa_context, inbound.given),
-                .summary = "Adds the inbound bundle in the same step; needs spi or getSpi, and an "
-                           "SPI of 0 in it stands for that."),
+                .summary = "Adds the inbound bundle in the same step; needs spi or getSpi."),
     CODEC_FIELD(new_sa_context,
                 outbound.input,
                 "outbound",
@@ -215,8 +214,7 @@ static const struct codec_field rotation_fields[] = {
                 .kind = CODEC_OBJECT,
                 .object = &codec_sa_bundle_input,
                 .flags = CODEC_REQUIRED,
-                .summary = "The successor's inbound bundle; an SPI of 0 in it stands for the new "
-                           "one."),
+                .summary = "The successor's inbound bundle."),
     CODEC_FIELD(sa_rotation,
                 outbound.input,
                 "outbound",

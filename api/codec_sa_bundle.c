@@ -123,7 +123,9 @@ static const struct codec_field sa_input_fields[] = {
                 sa.spi,
                 "spi",
                 .kind = CODEC_UNSIGNED,
-                .summary = "Inbound: the context's SPI; outbound: the SPI that the peer chose."),
+                .summary =
+                    "Inbound: that of the context; left out, or 0, it stands for that.  Outbound: "
+                    "the SPI that the peer chose, 256 or above."),
     CODEC_FIELD(sa_input,
                 sa.transform.type,
                 "saTransformType",

@@ -343,8 +343,7 @@ struct ipsec_sa_context_options {
     uint64_t inbound_filter_id;        /* for the SPI, as GetSpi's; 0: the mirrored filter */
     uint32_t spi;                      /* SetSpi; 0: see 'wants_spi' */
     bool wants_spi;                    /* GetSpi */
-    const struct ipsec_sa_bundle_input *inbound;  /* null: not now.  Needs an SPI; 0 in its SAs
-                                                     stands  for the context's */
+    const struct ipsec_sa_bundle_input *inbound;  /* null: not now.  Needs an SPI */
     const struct ipsec_sa_bundle_input *outbound; /* null: not now.  Needs 'inbound' */
 };
 /* Creates, sets the SPI and keys in one step, or does nothing.  Order of checks and codes are those
@@ -407,8 +406,9 @@ struct ipsec_sa_bundle_input {
     struct ipsec_sa_bundle bundle;
     struct ipsec_sa_keys keys[IPSEC_SA_MAX];
 };
-/* Pointers of faults are relative to the bundle, behind the prefix of ipsec_fault_prefix().
- * (IPsecSaContextAddInbound1, IPsecSaContextAddOutbound1) */
+/* The SPI of an inbound SA is the context's, 0 stands for it, here and wherever a bundle is given;
+ * that of an outbound one is the peer's.  Pointers of faults are relative to the bundle, behind the
+ * prefix of ipsec_fault_prefix().  (IPsecSaContextAddInbound1, IPsecSaContextAddOutbound1) */
 NODISCARD enum ipsec_status ipsec_sa_context_add_inbound(struct ipsec_session *session,
                                                          uint64_t id,
                                                          const struct ipsec_sa_bundle_input *bundle,

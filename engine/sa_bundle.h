@@ -19,8 +19,7 @@ struct sa_bundle_place {
     enum ipsec_direction direction;
     const struct ipsec_traffic *traffic;
     bool allow_weak;
-    uint32_t spi;                        /* inbound: the context's; 0: it has none, not compared */
-    bool spi_may_be_zero;                /* inbound: 0 in an SA stands for the context's */
+    uint32_t spi; /* inbound: the context's, for which 0 in an SA stands; 0: it has none yet */
     const struct ipsec_sa_bundle *other; /* of the other direction; null: none */
 };
 

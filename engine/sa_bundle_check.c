@@ -389,10 +389,13 @@ check_spis(const struct ipsec_sa_bundle *bundle,
         return IPSEC_OK;
     for (size_t i = 0; i < bundle->sa_count; i++) {
         uint32_t spi = bundle->sas[i].spi;
+        char detail[sizeof fault->detail];
 
-        if (spi != place->spi && !(spi == 0 && place->spi_may_be_zero))
-            return refuse_sa(fault, IPSEC_INVALID_PARAMETER, i, "spi",
-                             "is not the SPI of the context");
+        if (spi == 0 || spi == place->spi)
+            continue;
+        (void)snprintf(detail, sizeof detail, "must be the SPI of the context, %u, or left out",
+                       place->spi);
+        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, i, "spi", detail);
     }
     return IPSEC_OK;
 }

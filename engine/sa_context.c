@@ -288,7 +288,7 @@ add_bundle(struct ipsec_session *session,
 {
     bool is_inbound = direction == IPSEC_DIRECTION_INBOUND;
     uint8_t wanted = is_inbound ? IPSEC_SA_CONTEXT_SPI_SET : IPSEC_SA_CONTEXT_INBOUND;
-    enum ipsec_status status = sa_context_check_bundle(session, context, direction, input, true);
+    enum ipsec_status status = sa_context_check_bundle(session, context, direction, input);
 
     if (status != IPSEC_OK)
         return ipsec_fault_prefix(session->fault, prefix_of(direction));

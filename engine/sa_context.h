@@ -52,8 +52,7 @@ NODISCARD enum ipsec_status sa_context_set_inbound_filter(struct ipsec_session *
 NODISCARD enum ipsec_status sa_context_check_bundle(struct ipsec_session *session,
                                                     const struct ipsec_sa_context *context,
                                                     enum ipsec_direction direction,
-                                                    const struct ipsec_sa_bundle_input *input,
-                                                    bool spi_may_be_zero);
+                                                    const struct ipsec_sa_bundle_input *input);
 /* Makes the checked bundle the copy's, with a reference that belongs to the copy, and moves its
  * state and its time on. */
 NODISCARD enum ipsec_status sa_context_take_bundle(struct ipsec_session *session,

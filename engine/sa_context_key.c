@@ -52,15 +52,13 @@ enum ipsec_status
 sa_context_check_bundle(struct ipsec_session *session,
                         const struct ipsec_sa_context *context,
                         enum ipsec_direction direction,
-                        const struct ipsec_sa_bundle_input *input,
-                        bool spi_may_be_zero)
+                        const struct ipsec_sa_bundle_input *input)
 {
     const struct sa_bundle_place place = {
         .direction = direction,
         .traffic = &context->outbound_traffic,
         .allow_weak = session->state->sa.settings.allow_weak_transforms,
         .spi = context->spi,
-        .spi_may_be_zero = spi_may_be_zero,
         .other = direction == IPSEC_DIRECTION_INBOUND ? context->outbound : context->inbound,
     };
     enum ipsec_status status = sa_bundle_check_meaning(input, &place, session->fault);
@@ -205,7 +203,7 @@ add(struct ipsec_session *session,
     status = sa_context_find(session, id, &found);
     if (status != IPSEC_OK)
         return status;
-    status = sa_context_check_bundle(session, found, direction, input, false);
+    status = sa_context_check_bundle(session, found, direction, input);
     if (status != IPSEC_OK)
         return status;
     if (found->state != (is_inbound ? IPSEC_SA_CONTEXT_SPI_SET : IPSEC_SA_CONTEXT_INBOUND))

@@ -96,7 +96,7 @@ class Bundles:
         ports = bundle.get("udpEncapsulation", {"localPort": 1, "remotePort": 1})
         need(all(ports.values()), "FWP_E_OUT_OF_BOUNDS")
 
-    def check_bundle(self, context, bundle, direction, zero_is_own=False):
+    def check_bundle(self, context, bundle, direction):
         sas = bundle["saList"]
         types = [sa["saTransformType"] for sa in sas]
         need(len(sas) == 1 or (types[0] != "ah" and types[1] == "ah"), "FWP_E_INVALID_PARAMETER")
@@ -108,8 +108,7 @@ class Bundles:
             self.check_keys(sa)
         self.check_bundle_meaning(context, bundle, bundle)
         if direction == "inbound" and context.spi is not None:
-            need(all(sa["spi"] == context.spi or (zero_is_own and sa["spi"] == 0) for sa in sas),
-                 "FWP_E_INVALID_PARAMETER")
+            need(all(sa["spi"] in (0, context.spi) for sa in sas), "FWP_E_INVALID_PARAMETER")
         other = context.outbound if direction == "inbound" else context.inbound
         if other is not None:
             need([sa["saTransformType"] for sa in other["saList"]] == types,

@@ -179,7 +179,7 @@ class Contexts:
         if "spi" in body or body.get("getSpi"):
             self.assign_spi(context, body.get("spi", "spi@" + name))
         if "inbound" in body:
-            self.check_bundle(context, body["inbound"], "inbound", True)
+            self.check_bundle(context, body["inbound"], "inbound")
             need(context.state == "spiSet", "FWP_E_INCOMPATIBLE_SA_STATE")
             self.take_bundle(context, body["inbound"], "inbound")
         if "outbound" in body:

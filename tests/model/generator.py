@@ -617,7 +617,7 @@ class Generator:
         op["id"] = self.in_state(["spiSet"])
         context = self.model.contexts.get(op["id"])
         spi = context.spi if context and context.spi is not None else self.spi()
-        op["body"] = self.bundle(spi if self.chance(0.97) else self.spi())
+        op["body"] = self.bundle(self.pick([spi, 0]) if self.chance(0.97) else self.spi())
 
     def make_addOutbound(self, op):
         op["id"] = self.in_state(["inbound"])
