@@ -143,8 +143,10 @@ static const struct codec_field sa_input_fields[] = {
                 keys.auth,
                 "authKey",
                 .kind = CODEC_SECRET,
-                .summary = "Its key: base64, or hexadecimal digits behind \"hex:\".  With GCM the "
-                           "same as cipherKey, or left out."),
+                .summary =
+                    "Its key: base64, or hexadecimal digits behind \"hex:\".  Bytes: 20 with "
+                    "HMAC_SHA_1_96, 32 with HMAC_SHA_256_128, 16 with HMAC_MD5_96.  With "
+                    "GCM the same as cipherKey, or left out."),
     CODEC_FIELD(sa_input,
                 sa.transform.cipher,
                 "cipherTransform",
@@ -155,7 +157,10 @@ static const struct codec_field sa_input_fields[] = {
                 keys.cipher,
                 "cipherKey",
                 .kind = CODEC_SECRET,
-                .summary = "Its key, in the same forms; with GCM the key, then 4 bytes of salt."),
+                .summary =
+                    "Its key, in the same forms.  Bytes: 16 with AES_128, 24 with AES_192 and "
+                    "CBC_3DES, 32 with AES_256, 8 with CBC_DES.  GCM takes its key, then 4 "
+                    "bytes of salt: 20, 28 or 36."),
 };
 static const struct codec_object codec_sa_input = {
     .name = "SaWithKeys",

@@ -82,6 +82,12 @@ static enum ipsec_status check_cipher_key(const struct ipsec_sa *sa,
                                           const struct secret *key,
                                           size_t index,
                                           struct ipsec_fault *fault);
+static enum ipsec_status refuse_key(struct ipsec_fault *fault,
+                                    enum ipsec_status status,
+                                    size_t index,
+                                    const char *member,
+                                    size_t size,
+                                    const struct transform_row *row);
 static enum ipsec_status check_spis(const struct ipsec_sa_bundle *bundle,
                                     const struct sa_bundle_place *place,
                                     struct ipsec_fault *fault);
@@ -259,11 +265,12 @@ check_sa_values(const struct ipsec_sa_bundle_input *input,
     if (status != IPSEC_OK)
         return in_sa(fault, status, index);
     if (needs_cipher(sa) && keys->cipher.size == 0)
-        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "cipherKey", "the cipher needs a key");
+        return refuse_key(fault, IPSEC_NULL_POINTER, index, "cipherKey", 0,
+                          &cipher_rows[sa->transform.cipher]);
     /* With GCM the cipher's key is that of both halves. */
     if (needs_auth(sa) && keys->auth.size == 0 && !(needs_cipher(sa) && is_gcm(sa)))
-        return refuse_sa(fault, IPSEC_NULL_POINTER, index, "authKey",
-                         "the authentication needs a key");
+        return refuse_key(fault, IPSEC_NULL_POINTER, index, "authKey", 0,
+                          &auth_rows[sa->transform.auth]);
     if (direction == IPSEC_DIRECTION_OUTBOUND && sa->spi < SPI_RESERVED)
         return refuse_sa(fault, IPSEC_OUT_OF_BOUNDS, index, "spi",
                          "the peer's SPI is 256 or above; RFC 4303 reserves the others");
@@ -349,11 +356,10 @@ check_auth_key(const struct ipsec_sa *sa,
                          "GCM has one key: leave it out or repeat cipherKey");
     }
     if (keys->auth.size != row->key_size)
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
-                         "has not the length that the transform asks for");
+        return refuse_key(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey", keys->auth.size,
+                          row);
     if (key_is_zero(&keys->auth, row->gcm))
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
-                         "is no key but zeros");
+        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey", "is all zeros");
     return IPSEC_OK;
 }
 
@@ -366,16 +372,39 @@ check_cipher_key(const struct ipsec_sa *sa,
     const struct transform_row *row = &cipher_rows[sa->transform.cipher];
 
     if (key->size != row->key_size)
-        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
-                         "has not the length that the transform asks for");
+        return refuse_key(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey", key->size,
+                          row);
     if (key_is_zero(key, row->gcm))
-        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
-                         "is no key but zeros");
+        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey", "is all zeros");
     if ((sa->transform.cipher == IPSEC_CIPHER_CBC_DES && key_is_weak_des(key->bytes)) ||
         (sa->transform.cipher == IPSEC_CIPHER_CBC_3DES && key_is_degenerate_3des(key->bytes)))
         return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
                          "is one of the weak keys of DES");
     return IPSEC_OK;
+}
+
+/* Says how long it has to be; 'size' is how long it is, 0: there is none. */
+static enum ipsec_status
+refuse_key(struct ipsec_fault *fault,
+           enum ipsec_status status,
+           size_t index,
+           const char *member,
+           size_t size,
+           const struct transform_row *row)
+{
+    char detail[sizeof fault->detail];
+    char parts[48] = "";
+
+    if (row->gcm)
+        (void)snprintf(parts, sizeof parts, ": %d of key, then %d of salt",
+                       row->key_size - GCM_SALT_SIZE, GCM_SALT_SIZE);
+    if (size == 0)
+        (void)snprintf(detail, sizeof detail, "the transform needs a key of %u bytes%s",
+                       row->key_size, parts);
+    else
+        (void)snprintf(detail, sizeof detail, "is %zu byte%s long; the transform needs %u%s", size,
+                       size == 1 ? "" : "s", row->key_size, parts);
+    return refuse_sa(fault, status, index, member, detail);
 }
 
 /* --- What goes together --- */

@@ -73,6 +73,19 @@ one_sa(int type, int auth, size_t auth_size, int cipher, size_t cipher_size)
 }
 
 static void
+assert_says_length(const struct ipsec_fault *fault, size_t given, size_t wanted, bool has_salt)
+{
+    char expected[sizeof fault->detail];
+    char parts[48] = "";
+
+    if (has_salt)
+        (void)snprintf(parts, sizeof parts, ": %zu of key, then 4 of salt", wanted - 4);
+    (void)snprintf(expected, sizeof expected, "is %zu bytes long; the transform needs %zu%s", given,
+                   wanted, parts);
+    assert_string_equal(fault->detail, expected);
+}
+
+static void
 each_transform_has_its_key_length(void **state)
 {
     static const struct {
@@ -108,10 +121,14 @@ each_transform_has_its_key_length(void **state)
             assert_int_equal(check(&wrong_auth, &place, &fault), off == 0 ? IPSEC_OK : BAD_AUTH);
             if (off != 0)
                 assert_string_equal(fault.pointer, "/saList/0/authKey");
+            if (off != 0 && !is_gcm) /* with GCM it is the two that differ */
+                assert_says_length(&fault, auth_size, cases[i].auth_size, is_gcm);
             assert_int_equal(check(&wrong_cipher, &place, &fault),
                              off == 0 ? IPSEC_OK : BAD_CIPHER);
-            if (off != 0)
+            if (off != 0) {
                 assert_string_equal(fault.pointer, "/saList/0/cipherKey");
+                assert_says_length(&fault, cipher_size, cases[i].cipher_size, is_gcm);
+            }
             place.allow_weak = false;
             if (off == 0)
                 assert_int_equal(check(&wrong_auth, &place, &fault) == IPSEC_OK, !cases[i].weak);
