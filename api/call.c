@@ -252,7 +252,7 @@ check_route(struct api_call *call)
         return ipsec_fault_set(fault, IPSEC_HTTP_NOT_FOUND, IPSEC_FAULT_PATH, NULL,
                                "nothing is at %s", call->path);
     (void)!ipsec_fault_set(fault, IPSEC_HTTP_BAD_METHOD, IPSEC_FAULT_PATH, NULL,
-                           "%s is possible here", methods);
+                           "%s is none of the methods of this path: %s", call->method, methods);
     return fault->status;
 }
 

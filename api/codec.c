@@ -83,7 +83,6 @@ static enum ipsec_status
 decode_subnet(struct codec_decoder *decoder, const char *text, struct ipsec_subnet *subnet_out);
 static enum ipsec_status
 check_range(struct codec_decoder *decoder, const struct codec_field *field, bool fits);
-static void list_names(const struct codec_names *names, char *listed, size_t size);
 static size_t find_field(const struct codec_object *object, const char *name, size_t name_size);
 static void *member_of(void *object, size_t offset);
 static void store_unsigned(void *member, size_t size, uint64_t value);
@@ -198,7 +197,7 @@ codec_decode_name(struct codec_decoder *decoder,
                   const char *text,
                   int *value_out)
 {
-    char listed[sizeof decoder->fault->detail];
+    struct codec_list list = { .length = 0 };
 
     for (size_t i = 0; i < names->count; i++) {
         const struct codec_name *row = &names->rows[i];
@@ -208,15 +207,16 @@ codec_decode_name(struct codec_decoder *decoder,
             return IPSEC_OK;
         }
     }
-    list_names(names, listed, sizeof listed);
+    for (size_t i = 0; i < names->count; i++)
+        codec_list_name(&list, names->rows[i].name);
     for (size_t i = 0; names->not_carried != NULL && names->not_carried[i] != NULL; i++) {
         if (strcmp(names->not_carried[i], text) == 0)
             return codec_refuse(decoder, names->not_carried_status,
-                                "this engine does not carry %s, only %s", text, listed);
+                                "this engine does not carry %s, only %s", text, list.text);
     }
     return codec_refuse(decoder,
                         names->unknown == IPSEC_OK ? IPSEC_INVALID_ENUMERATOR : names->unknown,
-                        "must be one of %s", listed);
+                        "must be %s%s", names->count == 1 ? "" : "one of ", list.text);
 }
 
 enum ipsec_status
@@ -526,7 +526,7 @@ decode_flag(struct codec_decoder *decoder,
     if (status != IPSEC_OK)
         return status;
     if ((*flags & (unsigned)flag) != 0)
-        return codec_refuse(decoder, IPSEC_INVALID_FLAGS, "%s is there twice",
+        return codec_refuse(decoder, IPSEC_INVALID_FLAGS, "%s is given twice",
                             json_string_value(value));
     *flags |= (unsigned)flag;
     return IPSEC_OK;
@@ -545,11 +545,10 @@ decode_array(struct codec_decoder *decoder,
         return codec_refuse_type(decoder, value, "an array");
     size_t count = json_array_size(value);
     size_t room = is_pointed ? field->maximum : field->size / field->stride;
-    if (count > room)
-        return codec_refuse(decoder, field->too_many, "at most %zu elements are possible", room);
-    if (is_pointed && count < field->minimum)
-        return codec_refuse(decoder, field->too_few, "at least %" PRIu64 " elements are needed",
-                            field->minimum);
+    size_t least = is_pointed ? field->minimum : 0;
+    if (count > room || count < least)
+        return codec_refuse(decoder, count > room ? field->too_many : field->too_few,
+                            "has %zu elements; there must be from %zu to %zu", count, least, room);
     if (is_pointed && count > 0) {
         void *heap = calloc(count, field->stride);
 
@@ -612,20 +611,6 @@ check_range(struct codec_decoder *decoder, const struct codec_field *field, bool
         return IPSEC_OK;
     return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "must be from %" PRIu64 " to %" PRIu64,
                         field->minimum, codec_maximum(field));
-}
-
-/* With commas, as many as fit. */
-static void
-list_names(const struct codec_names *names, char *listed, size_t size)
-{
-    size_t length = 0;
-
-    listed[0] = '\0';
-    for (size_t i = 0; i < names->count && length < size; i++) {
-        int added = snprintf(listed + length, size - length, "%s%s", i == 0 ? "" : ", ",
-                             names->rows[i].name);
-        length += added < 0 ? 0 : (size_t)added;
-    }
 }
 
 /* Its place; the number of fields: there is none of that name. */

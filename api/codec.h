@@ -143,6 +143,9 @@ struct codec_field {
 
 /* --- Decoding --------------------------------------------------------------------------------- */
 
+/* What a list of names may take of the 240 bytes of a detail. */
+#define CODEC_LIST_SIZE 180
+
 /* Where the decoder stands: a chain of member names and indexes up to the body. */
 struct codec_step {
     const struct codec_step *parent;
@@ -188,6 +191,15 @@ codec_refuse_type(struct codec_decoder *decoder, const json_t *value, const char
 NODISCARD enum ipsec_status codec_refuse_unknown(struct codec_decoder *decoder,
                                                  const struct codec_object *object,
                                                  const char *member);
+/* Names for a refusal, with commas between; those for which there is no room are left out whole,
+ * and the end of the text says so. */
+struct codec_list {
+    char text[CODEC_LIST_SIZE];
+    size_t length;
+    bool is_full;
+};
+void codec_list_name(struct codec_list *list, const char *name);
+
 /* For a body that the parser refused. */
 NODISCARD enum ipsec_status codec_refuse_syntax(struct codec_decoder *decoder,
                                                 const json_error_t *error,

@@ -63,7 +63,7 @@ codec_refuse_syntax(struct codec_decoder *decoder,
     switch (json_error_code(error)) {
     case json_error_duplicate_key:
         status = IPSEC_INVALID_PARAMETER;
-        what = "the member is there twice";
+        what = "the member is given twice";
         codec_locate(body, position, pointer, sizeof pointer);
         break;
     case json_error_numeric_overflow:
@@ -111,21 +111,41 @@ codec_refuse_unknown(struct codec_decoder *decoder,
                      const char *member)
 {
     const struct codec_step *outer = decoder->step;
-    char names[sizeof decoder->fault->detail] = "";
-    size_t length = 0;
+    const bool is_query = decoder->place == IPSEC_FAULT_QUERY;
+    const size_t count = object == NULL ? 0 : object->field_count;
+    struct codec_list list = { .length = 0 };
+    enum ipsec_status status;
 
-    for (size_t i = 0; object != NULL && i < object->field_count && length < sizeof names; i++) {
-        int added = snprintf(names + length, sizeof names - length, "%s%s", i == 0 ? "" : ", ",
-                             object->fields[i].name);
-        length += added < 0 ? 0 : (size_t)added;
-    }
+    for (size_t i = 0; i < count; i++)
+        codec_list_name(&list, object->fields[i].name);
     decoder->step = &(struct codec_step){ .parent = outer, .member = member };
-    enum ipsec_status status =
-        length == 0
-            ? codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "this operation takes no query")
-            : codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "unknown member; known are %s", names);
+    if (count == 0)
+        status = codec_refuse(decoder, IPSEC_INVALID_PARAMETER,
+                              is_query ? "this operation takes no query"
+                                       : "unknown member; this operation takes none");
+    else
+        status = codec_refuse(decoder, IPSEC_INVALID_PARAMETER, "unknown %s; known are %s",
+                              is_query ? "parameter" : "member", list.text);
     decoder->step = outer;
     return status;
+}
+
+void
+codec_list_name(struct codec_list *list, const char *name)
+{
+    static const char rest[] = ", … (/openapi.json has all)";
+    const size_t needed = strlen(name) + (list->length == 0 ? 0 : 2);
+
+    if (list->is_full)
+        return;
+    /* While more may come there is room for saying that. */
+    list->is_full = list->length + needed + sizeof rest > sizeof list->text;
+    int added = list->is_full
+                    ? snprintf(list->text + list->length, sizeof list->text - list->length, "%s",
+                               rest + (list->length == 0 ? 2 : 0))
+                    : snprintf(list->text + list->length, sizeof list->text - list->length, "%s%s",
+                               list->length == 0 ? "" : ", ", name);
+    list->length += added < 0 ? 0 : (size_t)added;
 }
 
 /* Outermost step first.  What does not fit is left out from the inside, so that the pointer always

@@ -361,9 +361,9 @@ decode_sa_list(struct codec_decoder *decoder,
         return codec_refuse_type(decoder, value, "an array");
     size_t count = json_array_size(value);
     if (count == 0)
-        return codec_refuse(decoder, IPSEC_ZERO_LENGTH_ARRAY, "a bundle has one or two SAs");
+        return codec_refuse(decoder, IPSEC_ZERO_LENGTH_ARRAY, "a bundle must have one or two SAs");
     if (count > IPSEC_SA_MAX)
-        return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "a bundle has one or two SAs");
+        return codec_refuse(decoder, IPSEC_OUT_OF_BOUNDS, "a bundle must have one or two SAs");
 
     for (size_t i = 0; i < count && status == IPSEC_OK; i++) {
         struct sa_input sa = { .sa = { .spi = 0 } };

@@ -103,7 +103,7 @@ check_syntax(struct api_call *call, enum api_header about)
     while (*next != '\0' && next_tag(&next, &tag))
         count++;
     if (*next != '\0' || count == 0)
-        return refuse(call, about, "is * or a list of entity tags like \"42\"");
+        return refuse(call, about, "must be * or a list of entity tags like \"42\"");
     return IPSEC_OK;
 }
 
@@ -123,7 +123,7 @@ read_if_match(struct api_call *call)
         if (revision == NO_REVISION)
             continue;
         if (base->if_match_count == room)
-            return refuse(call, API_HEADER_IF_MATCH, "lists more tags than are looked at, 4");
+            return refuse(call, API_HEADER_IF_MATCH, "lists more than 4 entity tags");
         base->if_match[base->if_match_count++] = revision;
     }
     if (base->if_match_count == 0)

@@ -88,7 +88,7 @@ decode_member(struct query_reader *reader, const char *name, const char *raw, si
             if ((field->flags & CODEC_LIST) != 0)
                 return decode_list(reader, field, raw, size, out + field->offset);
             if ((reader->seen[part] & UINT64_C(1) << i) != 0)
-                return codec_refuse(&reader->decoder, IPSEC_INVALID_PARAMETER, "%s is there twice",
+                return codec_refuse(&reader->decoder, IPSEC_INVALID_PARAMETER, "%s is given twice",
                                     name);
             reader->seen[part] |= UINT64_C(1) << i;
             if (!percent_decode(raw, size, value, sizeof value))

@@ -125,7 +125,7 @@ check_addresses(const struct ipsec_condition *condition,
     }
     if (condition->match != IPSEC_MATCH_EQUAL && condition->prefix_length != bits)
         return refuse(fault, IPSEC_MATCH_TYPE_MISMATCH, index, "match",
-                      "compares with one address, a network can only be equal");
+                      "compares with one address; a prefix can only be equal");
     return IPSEC_OK;
 }
 

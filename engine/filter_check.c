@@ -108,10 +108,9 @@ check_flags(const struct ipsec_filter *filter, struct ipsec_fault *fault)
 {
     if ((filter->flags & IPSEC_FILTER_BOOTTIME) != 0)
         return refuse(fault, IPSEC_INVALID_FLAGS, "/flags",
-                      "a boot-time filter ends when the engine starts; there is none to keep it "
-                      "before");
+                      "a boot-time filter would end when the engine starts, which keeps it");
     if ((filter->flags & IPSEC_FILTER_DISABLED) != 0)
-        return refuse(fault, IPSEC_INVALID_FLAGS, "/flags", "disabled is for the engine to say");
+        return refuse(fault, IPSEC_INVALID_FLAGS, "/flags", "disabled can't be asked for");
     if ((filter->flags & ~(uint32_t)FILTER_FLAGS) != 0)
         return refuse(fault, IPSEC_INVALID_FLAGS, "/flags", "has an unknown flag");
     if ((filter->flags & IPSEC_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED) != 0 &&
@@ -182,7 +181,7 @@ check_action(const struct ipsec_filter *filter, struct ipsec_fault *fault)
     } else {
         if (callout_layer(callout) != filter->layer)
             return refuse(fault, IPSEC_ACTION_INCOMPATIBLE_WITH_LAYER, "/action/callout",
-                          "the callout does not work at this layer");
+                          "the callout is not for this layer");
         if (filter->action == IPSEC_ACTION_CALLOUT_INSPECTION)
             return refuse(fault, IPSEC_INVALID_PARAMETER, "/action/type",
                           "the IPsec callouts are terminating, they do not only inspect");
@@ -225,13 +224,13 @@ check_layer_context(const struct ipsec_filter *filter,
         if (policy_type_is_tunnel(context->type) || policy_type_is_transport(context->type))
             return IPSEC_OK;
         return refuse(fault, IPSEC_CONTEXT_INCOMPATIBLE_WITH_LAYER, "/providerContextKey",
-                      "this layer looks quick-mode policy up");
+                      "this layer takes quick-mode policy only");
     }
     if (filter->layer == IPSEC_LAYER_IKEEXT_V4 || filter->layer == IPSEC_LAYER_IKEEXT_V6) {
         if (policy_type_is_main_mode(context->type))
             return IPSEC_OK;
         return refuse(fault, IPSEC_CONTEXT_INCOMPATIBLE_WITH_LAYER, "/providerContextKey",
-                      "this layer looks main-mode policy up");
+                      "this layer takes main-mode policy only");
     }
     return refuse(fault, IPSEC_CONTEXT_INCOMPATIBLE_WITH_LAYER, "/providerContextKey",
                   "at this layer only callouts take a provider context");

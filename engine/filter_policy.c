@@ -158,10 +158,10 @@ check_unused(struct ipsec_session *session, const struct policy_object *object)
 
     if (entry->context_count == 0)
         return IPSEC_OK;
-    return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
-                           "%llu SA contexts refer to filter %llu",
-                           (unsigned long long)entry->context_count,
-                           (unsigned long long)entry->filter->id);
+    return ipsec_fault_set(
+        session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL, "%llu SA context%s to filter %llu",
+        (unsigned long long)entry->context_count, entry->context_count == 1 ? " refers" : "s refer",
+        (unsigned long long)entry->filter->id);
 }
 
 static void

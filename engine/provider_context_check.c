@@ -96,10 +96,10 @@ check_policy(const struct ipsec_provider_context *policy, struct ipsec_fault *fa
 
     if (policy->proposal_count == 0)
         return refuse(fault, IPSEC_ZERO_LENGTH_ARRAY, "/ipsecProposals",
-                      "a policy has at least one proposal");
+                      "a policy must have a proposal");
     if (policy->proposal_count > IPSEC_PROPOSALS_MAX)
         return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_BODY, "/ipsecProposals",
-                               "a policy has at most %d proposals", IPSEC_PROPOSALS_MAX);
+                               "a policy can have %d proposals at most", IPSEC_PROPOSALS_MAX);
     status = check_flags(policy, fault);
     if (status != IPSEC_OK)
         return status;
@@ -150,10 +150,10 @@ check_proposal(const struct ipsec_proposal *proposal, struct ipsec_fault *fault)
 {
     if (proposal->transform_count == 0)
         return refuse(fault, IPSEC_ZERO_LENGTH_ARRAY, "/saTransforms",
-                      "a proposal has one or two transforms");
+                      "a proposal must have one or two transforms");
     if (proposal->transform_count > IPSEC_SA_MAX)
         return refuse(fault, IPSEC_OUT_OF_BOUNDS, "/saTransforms",
-                      "a proposal has one or two transforms");
+                      "a proposal must have one or two transforms");
     for (size_t i = 0; i < proposal->transform_count; i++) {
         if (sa_transform_check_values(&proposal->transforms[i], fault) != IPSEC_OK)
             return within(fault, "/saTransforms", i);
@@ -163,7 +163,7 @@ check_proposal(const struct ipsec_proposal *proposal, struct ipsec_fault *fault)
     if (proposal->lifetime.seconds == 0 && proposal->lifetime.kilobytes == 0 &&
         proposal->lifetime.packets == 0)
         return refuse(fault, IPSEC_INVALID_INTERVAL, "/lifetime",
-                      "a proposal has a limit of at least one kind");
+                      "a proposal must limit seconds, kilobytes or packets");
     return check_transforms(proposal, fault);
 }
 
@@ -172,10 +172,10 @@ check_transforms(const struct ipsec_proposal *proposal, struct ipsec_fault *faul
 {
     if (proposal->transform_count == 2 && proposal->transforms[0].type == IPSEC_TRANSFORM_AH)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/saTransforms/0/saTransformType",
-                      "of two SAs the first is the one of ESP");
+                      "of two SAs the first must be ESP");
     if (proposal->transform_count == 2 && proposal->transforms[1].type != IPSEC_TRANSFORM_AH)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/saTransforms/1/saTransformType",
-                      "of two SAs the second is the one of AH");
+                      "of two SAs the second must be AH");
     for (size_t i = 0; i < proposal->transform_count; i++) {
         if (sa_transform_check_meaning(&proposal->transforms[i], fault) != IPSEC_OK)
             return within(fault, "/saTransforms", i);

@@ -100,8 +100,9 @@ check_unused(struct ipsec_session *session, const struct policy_object *object)
 
     if (entry->context_count > 0)
         return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
-                               "%llu SA contexts refer to provider context %llu",
+                               "%llu SA context%s to provider context %llu",
                                (unsigned long long)entry->context_count,
+                               entry->context_count == 1 ? " refers" : "s refer",
                                (unsigned long long)entry->provider_context->id);
     while (user != NULL && (user->tunnel != NULL || !policy_is_visible(session, &user->object)))
         user = user->user_link.next;

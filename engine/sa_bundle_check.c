@@ -138,9 +138,10 @@ sa_bundle_check_values(const struct ipsec_sa_bundle_input *input,
     enum ipsec_status status;
 
     if (bundle->sa_count == 0)
-        return refuse(fault, IPSEC_ZERO_LENGTH_ARRAY, "/saList", "a bundle has one or two SAs");
+        return refuse(fault, IPSEC_ZERO_LENGTH_ARRAY, "/saList",
+                      "a bundle must have one or two SAs");
     if (bundle->sa_count > IPSEC_SA_MAX)
-        return refuse(fault, IPSEC_OUT_OF_BOUNDS, "/saList", "a bundle has one or two SAs");
+        return refuse(fault, IPSEC_OUT_OF_BOUNDS, "/saList", "a bundle must have one or two SAs");
     for (size_t i = 0; i < bundle->sa_count; i++) {
         status = check_sa_values(input, i, direction, fault);
         if (status != IPSEC_OK)
@@ -284,10 +285,10 @@ check_order(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
         return IPSEC_OK;
     if (bundle->sas[0].transform.type == IPSEC_TRANSFORM_AH)
         return refuse_sa(fault, IPSEC_INVALID_PARAMETER, 0, "saTransformType",
-                         "of two SAs the first is the one of ESP");
+                         "of two SAs the first must be ESP");
     if (bundle->sas[1].transform.type != IPSEC_TRANSFORM_AH)
         return refuse_sa(fault, IPSEC_INVALID_PARAMETER, 1, "saTransformType",
-                         "of two SAs the second is the one of AH");
+                         "of two SAs the second must be AH");
     return IPSEC_OK;
 }
 
@@ -307,17 +308,17 @@ check_strength(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
     for (size_t i = 0; i < bundle->sa_count; i++) {
         if (auth_rows[bundle->sas[i].transform.auth].weak)
             return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, i, "authTransform",
-                             "is weak, see allow-weak-transforms");
+                             "is weak, and the option allow-weak-transforms is off");
         if (cipher_rows[bundle->sas[i].transform.cipher].weak)
             return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, i, "cipherTransform",
-                             "is weak, see allow-weak-transforms");
+                             "is weak, and the option allow-weak-transforms is off");
     }
     if (!is_encrypted(bundle))
         return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, 0, "saTransformType",
-                         "nothing encrypts, see allow-weak-transforms");
+                         "nothing encrypts, and the option allow-weak-transforms is off");
     if (!is_authenticated(bundle))
         return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, 0, "saTransformType",
-                         "nothing authenticates, see allow-weak-transforms");
+                         "nothing authenticates, and the option allow-weak-transforms is off");
     return IPSEC_OK;
 }
 
@@ -330,10 +331,10 @@ check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec
 
     if (!needs_auth(sa) && keys->auth.size > 0)
         return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "authKey",
-                         "this transform type does not authenticate");
+                         "this saTransformType does not authenticate: leave it out");
     if (!needs_cipher(sa) && keys->cipher.size > 0)
         return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "cipherKey",
-                         "this transform type does not encrypt");
+                         "this saTransformType does not encrypt: leave it out");
     if (needs_cipher(sa))
         status = check_cipher_key(sa, &keys->cipher, index, fault);
     if (status == IPSEC_OK && needs_auth(sa))
@@ -436,15 +437,15 @@ check_pair(const struct ipsec_sa_bundle *bundle,
 {
     if (bundle->sa_count != other->sa_count)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/saList",
-                      "both directions have the same number of SAs");
+                      "must have as many SAs as the other direction");
     for (size_t i = 0; i < bundle->sa_count; i++) {
         if (bundle->sas[i].transform.type != other->sas[i].transform.type)
             return refuse_sa(fault, IPSEC_INVALID_PARAMETER, i, "saTransformType",
-                             "both directions have the same types of SAs");
+                             "must be that of the other direction");
     }
     if (bundle->qm_sa_id != 0 && other->qm_sa_id != 0 && bundle->qm_sa_id != other->qm_sa_id)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/qmSaId",
-                      "both directions have the same qmSaId");
+                      "must be that of the other direction");
     return IPSEC_OK;
 }
 
@@ -470,7 +471,7 @@ check_ports(const struct ipsec_udp_encapsulation *ports, struct ipsec_fault *fau
     return refuse(fault, IPSEC_OUT_OF_BOUNDS,
                   ports->local_port == 0 ? "/udpEncapsulation/localPort"
                                          : "/udpEncapsulation/remotePort",
-                  "a port is not 0");
+                  "must be from 1 to 65535");
 }
 
 static enum ipsec_status
@@ -484,7 +485,8 @@ check_encapsulation(const struct ipsec_sa_bundle *bundle,
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/udpEncapsulation",
                       "UDP encapsulation is for IPv4");
     if (has_ah(bundle))
-        return refuse(fault, IPSEC_INVALID_PARAMETER, "/udpEncapsulation", "AH can't cross a NAT");
+        return refuse(fault, IPSEC_INVALID_PARAMETER, "/udpEncapsulation",
+                      "AH can't be encapsulated in UDP");
     return IPSEC_OK;
 }
 
@@ -499,7 +501,7 @@ check_private_address(const struct ipsec_sa_bundle *bundle,
         return IPSEC_OK;
     if (traffic->ip_version != IPSEC_IP_VERSION_V4 || !is_zero(bytes + 4, 12))
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/peerV4PrivateAddress",
-                      "is an IPv4 address of an IPv4 peer");
+                      "must be an IPv4 address, of traffic of IPv4");
     return IPSEC_OK;
 }
 

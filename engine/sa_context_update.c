@@ -110,8 +110,10 @@ check_values(struct ipsec_session *session, const struct ipsec_sa_context_update
     enum ipsec_status status;
 
     if ((update->parts | bundle_parts) == 0)
-        return ipsec_fault_set(session->fault, IPSEC_INVALID_FLAGS, IPSEC_FAULT_BODY, NULL,
-                               "an update names at least one part");
+        return ipsec_fault_set(
+            session->fault, IPSEC_INVALID_FLAGS, IPSEC_FAULT_BODY, NULL,
+            "nothing to change: give labels, outboundTraffic, or a member of inbound "
+            "or outbound");
     if ((update->parts & ~CONTEXT_PARTS) != 0 || (bundle_parts & ~BUNDLE_PARTS) != 0)
         return ipsec_fault_set(session->fault, IPSEC_INVALID_FLAGS, IPSEC_FAULT_BODY, NULL,
                                "the update names a part that there is not");

@@ -23,10 +23,10 @@ sa_transform_check_values(const struct ipsec_sa_transform *transform, struct ips
                       "is no cipher transform");
     if (sa_transform_authenticates(transform) && transform->auth == IPSEC_AUTH_NONE)
         return refuse(fault, IPSEC_NULL_POINTER, "/authTransform",
-                      "this transform type authenticates");
+                      "this saTransformType needs an authTransform");
     if (sa_transform_encrypts(transform) && transform->cipher == IPSEC_CIPHER_NONE)
         return refuse(fault, IPSEC_NULL_POINTER, "/cipherTransform",
-                      "this transform type encrypts");
+                      "this saTransformType needs a cipherTransform");
     return IPSEC_OK;
 }
 
@@ -43,12 +43,12 @@ sa_transform_check_meaning(const struct ipsec_sa_transform *transform, struct ip
                       "protecting the first packet only is not possible here");
     if (!authenticates && transform->auth != IPSEC_AUTH_NONE)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/authTransform",
-                      "this transform type does not authenticate");
+                      "this saTransformType does not authenticate: leave it out");
     if (!encrypts && transform->cipher != IPSEC_CIPHER_NONE)
         return refuse(fault, IPSEC_INVALID_PARAMETER, "/cipherTransform",
-                      "this transform type does not encrypt");
+                      "this saTransformType does not encrypt: leave it out");
     if (transform->type == IPSEC_TRANSFORM_AH && auth != 0)
-        return refuse(fault, IPSEC_INVALID_AUTH_TRANSFORM, "/authTransform", "AH takes no GCM");
+        return refuse(fault, IPSEC_INVALID_AUTH_TRANSFORM, "/authTransform", "AH has no GCM");
     if (!authenticates && cipher != 0)
         return refuse(fault, IPSEC_INVALID_CIPHER_TRANSFORM, "/cipherTransform",
                       "GCM authenticates too: the type is espAuthAndCipher");

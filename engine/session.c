@@ -57,12 +57,11 @@ session_judge(enum ipsec_session_rule rule,
 
     if (outside && transaction != IPSEC_NO_TRANSACTION)
         return ipsec_fault_set(fault, IPSEC_TXN_IN_PROGRESS, IPSEC_FAULT_HEADER, session_header,
-                               "this is not possible in a transaction; end the session's first");
+                               "not possible in a transaction: commit or abort it first");
     if (rule == IPSEC_RULE_DIRECT && (flags & IPSEC_SESSION_DYNAMIC) != 0)
         return ipsec_fault_set(fault, IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_FAULT_HEADER,
                                session_header,
-                               "what this is about outlives sessions and can't belong to a "
-                               "dynamic one");
+                               "not possible in a dynamic session: leave Engine-Session out");
     if (rule == IPSEC_RULE_POLICY_WRITE && transaction == IPSEC_READ_TRANSACTION)
         return ipsec_fault_set(fault, IPSEC_INCOMPATIBLE_TXN, IPSEC_FAULT_HEADER, session_header,
                                "the session's transaction is read-only");

@@ -220,8 +220,10 @@ check_values(const struct ipsec_tunnel *tunnel, struct ipsec_fault *fault)
 
         (void)snprintf(pointer, sizeof pointer, "/conditions/%zu/field", i);
         if (!condition_is_on_address(&tunnel->conditions[i]))
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
-                                   "a tunnel that is not point to point goes by addresses alone");
+            return ipsec_fault_set(
+                fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
+                "without the flag pointToPoint a tunnel takes conditions on ipLocalAddress and "
+                "ipRemoteAddress only");
     }
     return IPSEC_OK;
 }

@@ -153,6 +153,8 @@ refuse_second(struct guard *guard, const char *name)
 {
     char detail[sizeof guard->detail];
 
+    if (guard->status == IPSEC_OK)
+        guard->header = name;
     (void)snprintf(detail, sizeof detail, "more than one %s", name);
     refuse(guard, IPSEC_HTTP_BAD_REQUEST, detail);
 }

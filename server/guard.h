@@ -26,6 +26,7 @@ struct guard {
     /* The first thing that was wrong; IPSEC_OK: nothing so far. */
     enum ipsec_status status;
     char detail[64];
+    const char *header; /* static: which it is about, if it is one that means something here */
 };
 
 /* Takes one header field.  A zeroed 'guard' begins. */

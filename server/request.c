@@ -29,6 +29,7 @@ static void conclude(struct request *request);
 static void refuse(struct request *request,
                    enum ipsec_status status,
                    enum ipsec_fault_place place,
+                   const char *pointer,
                    const char *detail);
 static bool caller_is_gone(const struct ipsec_call *call);
 static enum MHD_Result collect_header(void *context,
@@ -128,22 +129,22 @@ begin(struct request *request, const char *method)
     memcpy(call->headers, guard->headers, sizeof call->headers);
 
     if (guard_finish(guard) != IPSEC_OK) {
-        refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->detail);
+        refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->header, guard->detail);
         return queue_answer(request);
     }
     if (strlen(request->target) > GUARD_TARGET_MAX) {
-        refuse(request, IPSEC_HTTP_URI_TOO_LONG, IPSEC_FAULT_PATH,
+        refuse(request, IPSEC_HTTP_URI_TOO_LONG, IPSEC_FAULT_PATH, NULL,
                "the request target is above the limit");
         return queue_answer(request);
     }
     if (!guard_target(request->target, &call->path, &call->query)) {
-        refuse(request, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_PATH,
+        refuse(request, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_PATH, NULL,
                "the request target is malformed");
         return queue_answer(request);
     }
 
     if (!connection_is_good(connection)) {
-        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER, NULL,
                "the client certificate no longer holds");
         return queue_answer(request);
     }
@@ -157,7 +158,7 @@ begin(struct request *request, const char *method)
             char limit[API_LIMIT_TEXT_SIZE];
 
             api_call_describe_limit(call, limit);
-            refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, limit);
+            refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL, limit);
             return queue_answer(request);
         }
         request->body.maximum = call->body_maximum;
@@ -196,7 +197,7 @@ take_body(struct request *request, const char *upload, size_t *upload_size)
         return MHD_YES;
     /* A chunked body: the library cannot answer in its middle, so it is done by hand. */
     api_call_describe_limit(&request->call, limit);
-    refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, limit);
+    refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL, limit);
     worker_flush_audit(request->worker);
     connection_answer_and_cut(request->connection, request->call.answer.status, limit);
     return MHD_NO;
@@ -233,7 +234,7 @@ go_on(struct request *request, enum api_next next)
     }
     /* A reload, or the end of the certificate, may have come while the body did. */
     if (!connection_is_good(request->connection)) {
-        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER,
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER, NULL,
                "the client certificate no longer holds");
         return queue_answer(request);
     }
@@ -346,9 +347,10 @@ static void
 refuse(struct request *request,
        enum ipsec_status status,
        enum ipsec_fault_place place,
+       const char *pointer,
        const char *detail)
 {
-    api_call_fail(&request->call, status, place, NULL, detail);
+    api_call_fail(&request->call, status, place, pointer, detail);
     request->call.answer.close = true;
     request->connection->linger = true;
     conclude(request);
