@@ -200,6 +200,7 @@ static const struct api_route routes[] = {
       .out = &codec_tunnel,
       .out_size = sizeof(struct ipsec_tunnel_made),
       .secret = true,
+      .revision_offset = offsetof(struct ipsec_tunnel_made, revision),
       .success = 201,
       .location = "/tunnels/",
       .handler = handle_add_tunnel,

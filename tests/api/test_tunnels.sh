@@ -39,7 +39,11 @@ MAIN=$(member .mainModeId)
 FILTERS=$(member '.filterIds | join(" ")')
 MADE=$BODY
 is "Location" "$(header Location)" "/tunnels/$ID"
+TAG=$(header ETag)
+is "its revision is its entity tag" "$TAG" "\"$(member .revision)\""
 is "the key is the policy's" "$(member .key)" 6f1c2b3a-0000-4000-8000-000000000021
+call GET "/tunnels/$ID" '' -H "If-None-Match: $TAG"
+answered "who made it has it already" 304
 call GET "/tunnels/$ID"
 is "read says the same" "$STATUS $(jq -cS . <<<"$BODY")" "200 $(jq -cS . <<<"$MADE")"
 call GET "/provider-contexts/$ID"
