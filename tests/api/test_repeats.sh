@@ -81,6 +81,8 @@ answered "the key in another session" 422 HTTP_E_STATUS_UNPROCESSABLE_CONTENT
 
 # --- Transactions ---------------------------------------------------------------------------------
 
+keyed end POST /sessions
+is "another operation has keys of its own" "$STATUS $(header Idempotent-Replay)" "201 "
 keyed open POST /sessions '{}'
 answered "open" 201
 FIRST=$BODY
