@@ -542,7 +542,7 @@ a_look_reads_every_row_and_leaves_no_trace(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct store *store = open_store(fixture->path);
-        const struct store_change put = store_text_put_principal(2, "of the log");
+        const struct store_change put = store_record_put_principal(2, "of the log");
         const struct store_marks marks = { .last_luid = 8, .revision = 4, .last_replay_number = 1 };
         if (store_sqlite.commit(store, &put, 1, &marks, &fault) != IPSEC_OK)
             _exit(1);
