@@ -99,7 +99,7 @@ connection.putheader("Engine-Session", "a")
 connection.putheader("Engine-Session", "b")
 connection.endheaders()
 answer = connection.getresponse()
-says("a header twice", (answer.status, json.loads(answer.read())), "more than one",
+says("a header twice", (answer.status, json.loads(answer.read())), "more than one Engine-Session",
      "Engine-Session")
 connection.close()
 says("a header of another form", call("GET", "/whoami", Engine_Session="a"),
