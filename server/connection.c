@@ -560,7 +560,11 @@ format_peer(const struct sockaddr *address, char text[CONNECTION_PEER_SIZE])
         port = ntohs(v4->sin_port);
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        /* A caller over IPv4 is written as such, also on a socket that takes both. */
+        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+            (void)inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, host, sizeof host);
+        else
+            (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
         port = ntohs(v6->sin6_port);
     }
     (void)snprintf(text, CONNECTION_PEER_SIZE, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
