@@ -12,7 +12,6 @@
 
 #include "api/json_memory.h"
 #include "auth/audit.h"
-#include "auth/rights.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
@@ -29,6 +28,7 @@
 #include "server/principal_limits.h"
 #include "server/problem.h"
 #include "server/security.h"
+#include "server/stored_descriptors.h"
 #include "server/wiping.h"
 #include "server/worker.h"
 
@@ -44,18 +44,12 @@ struct daemon {
     int ops_fd;
     size_t worker_count;
     struct worker *workers[WORKERS_MAX];
-    bool resetting; /* the store's security descriptors are about to be forgotten */
+    struct stored_descriptors descriptors;
 };
 
 static int serve(struct daemon *daemon);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
-static enum ipsec_status descriptor_changed(void *context,
-                                            enum ipsec_container container,
-                                            const char *text,
-                                            struct ipsec_fault *fault);
-static enum ipsec_status reset_descriptors(struct daemon *daemon, struct ipsec_fault *fault);
-static enum ipsec_status forget_descriptors(struct ipsec_call *call, struct ipsec_session *session);
 static struct access_policy *current_policy(void *holder);
 static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
 static void wait_for_signals(struct daemon *daemon, const sigset_t *signals);
@@ -242,10 +236,11 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
     engine_setup_fill(&setup, options);
     setup.options.exempt_fds = fds;
     setup.options.exempt_fd_count = fd_count;
-    setup.options.security =
-        (struct ipsec_security_listener){ .changed = descriptor_changed, .context = daemon };
-
-    daemon->resetting = options->reset_security;
+    daemon->descriptors = (struct stored_descriptors){
+        .holder = daemon->common.holder,
+        .resetting = options->reset_security,
+    };
+    setup.options.security = stored_descriptors_listener(&daemon->descriptors);
     enum ipsec_status status = ipsec_engine_open(&setup.options, fault, &daemon->common.engine);
     daemon->common.service = (struct api_service){
         .engine = daemon->common.engine,
@@ -255,56 +250,12 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .policy = current_policy,
         .policy_context = daemon->common.holder,
     };
-    if (status == IPSEC_OK && daemon->resetting)
-        status = reset_descriptors(daemon, fault);
-    return status;
-}
-
-/* The engine's listener. */
-static enum ipsec_status
-descriptor_changed(void *context,
-                   enum ipsec_container container,
-                   const char *text,
-                   struct ipsec_fault *fault)
-{
-    struct daemon *daemon = context;
-
-    if (daemon->resetting)
-        return IPSEC_OK;
-    enum ipsec_status status =
-        security_holder_set_descriptor(daemon->common.holder, container, text, fault);
-    if (status == IPSEC_OK)
-        log_info(text == NULL ? "the access file's security descriptor is in force"
-                              : "a security descriptor set by a caller is in force",
-                 LOG_TEXT("container", container_name(container)));
-    return status;
-}
-
-static enum ipsec_status
-reset_descriptors(struct daemon *daemon, struct ipsec_fault *fault)
-{
-    struct ipsec_call call = { .run = forget_descriptors };
-    enum ipsec_status status = ipsec_engine_call(daemon->common.engine, &call);
-
-    *fault = call.fault;
-    daemon->resetting = false;
-    if (status == IPSEC_OK)
-        log_warning(
-            "security descriptors that callers had set are forgotten, the access file holds",
-            LOG_TEXT("access", daemon->options.access));
-    return status;
-}
-
-static enum ipsec_status
-forget_descriptors(struct ipsec_call *call, struct ipsec_session *session)
-{
-    enum ipsec_status status = IPSEC_OK;
-
-    (void)call;
-    for (size_t i = 0; i < IPSEC_CONTAINER_COUNT && status == IPSEC_OK; i++) {
-        const struct ipsec_security security = { (enum ipsec_container)i, "" };
-
-        status = ipsec_security_set(session, &security, NULL);
+    if (status == IPSEC_OK && options->reset_security) {
+        status = stored_descriptors_reset(&daemon->descriptors, daemon->common.engine, fault);
+        if (status == IPSEC_OK)
+            log_warning(
+                "security descriptors that callers had set are forgotten, the access file holds",
+                LOG_TEXT("access", options->access));
     }
     return status;
 }
