@@ -53,7 +53,7 @@ if [ "$(cat /proc/sys/net/ipv6/bindv6only)" = 0 ]; then
     URL=https://127.0.0.1:${LISTEN##*:}
     call GET /sa-contexts
     answered "one socket takes a caller over IPv4" 200
-    URL=https://[::1]:${LISTEN##*:}
+    URL="https://[::1]:${LISTEN##*:}"
     call GET /sa-contexts '' -g
     answered "and over IPv6" 200
     is "each peer as it is" "$(peers)" "127.0.0.1 [::1]"
