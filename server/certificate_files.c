@@ -104,7 +104,7 @@ explain(const struct options *options, int error, struct ipsec_fault *fault)
 static enum ipsec_status
 look_at(const char *option, const char *file, struct ipsec_fault *fault, gnutls_datum_t *contents)
 {
-    struct stat properties;
+    struct stat properties = { .st_mode = 0 };
     /* Without O_NONBLOCK a FIFO in place of the file would hold the start for ever. */
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const char *cause = fd < 0 || fstat(fd, &properties) != 0 ? strerror(errno) : NULL;

@@ -41,7 +41,7 @@ security_load(const struct options *options,
               struct security **security_out)
 {
     struct security *security = make_security(fault);
-    enum ipsec_status status = security != NULL ? IPSEC_OK : fault->status;
+    enum ipsec_status status = security != NULL ? IPSEC_OK : IPSEC_RPC_OUT_OF_RESOURCES;
 
     *security_out = NULL;
     for (size_t i = 0; i < sizeof parts / sizeof(load_part *) && status == IPSEC_OK; i++)

@@ -74,4 +74,33 @@ is "a reload tells the same" "$(jq -r 'select(.event | startswith("reload refuse
 call GET /whoami
 answered "and goes on" 200
 
+stop_daemon
+
+# --- Dates: the service runs, whoever may come in ----------------------------------------------------
+
+told() { jq -r 'select(.level == "warning") | .option + ": " + .reason' "$1"; }
+"$ROOT/deploy/pki.sh" "$WORK/old" init --expired >/dev/null
+cp "$PKI/ca.pem" "$F/ca.pem"
+cat "$WORK/old/ca.pem" >>"$PKI/ca.pem"
+"$ROOT/deploy/pki.sh" "$PKI" server old --expired >/dev/null
+"$ROOT/deploy/pki.sh" "$PKI" server early --not-yet-valid >/dev/null
+mv "$F/kept.key" "$PKI/server.key"
+cp "$PKI/server.pem" "$F/kept.pem"
+for case in old=expired early='is not valid yet'; do
+    cp "$PKI/${case%=*}.pem" "$PKI/server.pem"
+    cp "$PKI/${case%=*}.key" "$PKI/server.key"
+    start_daemon || exit 1
+    check "a certificate that ${case#*=}: a warning" \
+        grep -q "^tls-cert: tls-cert $PKI/server.pem: the certificate .*${case#*=}" <(told "$LOG")
+    check "an expired CA: a warning" \
+        grep -q "^client-ca: client-ca $PKI/ca.pem: a CA in it has expired" <(told "$LOG")
+    stop_daemon
+    "$SA_CONTEXTD" --check "${OPTIONS[@]:0:4}" --tls-cert "$PKI/server.pem" --tls-key "$PKI/server.key" \
+        "${OPTIONS[@]:8}" 2>"$WORK/out"
+    is "which --check refuses" "$? $(jq -r '.option' "$WORK/out")" "2 tls-cert"
+done
+"$SA_CONTEXTD" --check "${OPTIONS[@]:0:8}" --client-ca "$PKI/ca.pem" "${OPTIONS[@]:10}" 2>"$WORK/out"
+is "an expired CA alone passes with a warning" "$? $(told "$WORK/out")" \
+    "0 client-ca: client-ca $PKI/ca.pem: a CA in it has expired, and its clients are refused"
+
 finish
