@@ -16,6 +16,7 @@
 #include "server/options.h"
 #include "server/problem.h"
 #include "server/security.h"
+#include "server/stored_descriptors.h"
 
 struct check {
     const struct options *options;
@@ -32,10 +33,6 @@ static void check_process(struct check *check);
 static void check_files(struct check *check);
 static void check_store(struct check *check);
 static void check_plane(struct check *check);
-static enum ipsec_status take_descriptor(void *context,
-                                         enum ipsec_container container,
-                                         const char *text,
-                                         struct ipsec_fault *fault);
 
 bool
 check_run(const struct options *options)
@@ -140,9 +137,13 @@ check_store(struct check *check)
     /* Of their range the rules have told. */
     setup.options.spi_minimum = 0;
     setup.options.spi_maximum = 0;
-    if (check->holder != NULL && !check->options->reset_security)
-        setup.options.security =
-            (struct ipsec_security_listener){ .changed = take_descriptor, .context = check };
+    struct stored_descriptors descriptors = {
+        .holder = check->holder,
+        .resetting = check->options->reset_security,
+        .is_check = true,
+    };
+    if (check->holder != NULL)
+        setup.options.security = stored_descriptors_listener(&descriptors);
     enum ipsec_status status = ipsec_engine_check_store(&setup.options, &fault);
     if (status == IPSEC_RPC_CALL_REJECTED)
         note("store", fault.detail);
@@ -158,16 +159,4 @@ check_plane(struct check *check)
 
     engine_setup_fill(&setup, check->options);
     judge(check, "plane", ipsec_engine_check_plane(&setup.options, &fault), &fault);
-}
-
-/* One that callers have set and the store holds. */
-static enum ipsec_status
-take_descriptor(void *context,
-                enum ipsec_container container,
-                const char *text,
-                struct ipsec_fault *fault)
-{
-    const struct check *check = context;
-
-    return security_holder_set_descriptor(check->holder, container, text, fault);
 }

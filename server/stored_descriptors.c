@@ -11,6 +11,7 @@
 
 static enum ipsec_status
 changed(void *context, enum ipsec_container container, const char *text, struct ipsec_fault *fault);
+static enum ipsec_status explain(enum ipsec_container container, struct ipsec_fault *fault);
 static enum ipsec_status forget(struct ipsec_call *call, struct ipsec_session *session);
 
 struct ipsec_security_listener
@@ -41,11 +42,25 @@ changed(void *context, enum ipsec_container container, const char *text, struct 
         return IPSEC_OK;
     enum ipsec_status status =
         security_holder_set_descriptor(descriptors->holder, container, text, fault);
-    if (status == IPSEC_OK)
+    if (status != IPSEC_OK)
+        return explain(container, fault);
+    if (!descriptors->is_check)
         log_info(text == NULL ? "the access file's security descriptor is in force"
                               : "a security descriptor set by a caller is in force",
                  LOG_TEXT("container", container_name(container)));
     return status;
+}
+
+/* Else it would seem to be of the access file. */
+static enum ipsec_status
+explain(enum ipsec_container container, struct ipsec_fault *fault)
+{
+    const struct ipsec_fault cause = *fault;
+
+    return ipsec_fault_set(fault, cause.status, IPSEC_FAULT_SERVICE, "store",
+                           "store: the security descriptor of %s that a caller had set: %s "
+                           "(reset-security forgets it)",
+                           container_name(container), cause.detail);
 }
 
 static enum ipsec_status

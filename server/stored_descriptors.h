@@ -13,6 +13,7 @@ struct security_holder;
 struct stored_descriptors {
     struct security_holder *holder; /* where they come into force */
     bool resetting;                 /* they are about to be forgotten */
+    bool is_check;                  /* nothing is told of what comes into force */
 };
 
 /* For the engine's options; 'descriptors' is borrowed as long as it is open. */

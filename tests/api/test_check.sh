@@ -113,6 +113,11 @@ sqlite3 "$S/foreign.db" 'create table t (x)'
 sqlite "another program's" 'another application' "$S/foreign.db"
 cp "$S/state.db" "$S/row.db" && sqlite3 "$S/row.db" "update sa_context set state = 'sleeping'"
 sqlite "a row that can't be" 'table sa_context' "$S/row.db"
+cp "$S/state.db" "$S/descriptor.db"
+sqlite3 "$S/descriptor.db" "insert into descriptor values (2, 'saDatabase', '{\"dacl\": [{\"type\": \"allow\",
+    \"principal\": \"nobody\", \"rights\": []}]}')"
+sqlite "a security descriptor that can't be" 'descriptor of saDatabase that a caller had set' "$S/descriptor.db"
+passes "which the operator may forget" "${QUIET[@]}" --store "sqlite:$S/descriptor.db" --reset-security true
 cp "$S/state.db" "$S/broken.db"
 dd if=/dev/urandom of="$S/broken.db" bs=4096 seek=1 count=40 conv=notrunc 2>/dev/null
 sqlite "broken pages" 'store' "$S/broken.db"
