@@ -34,7 +34,7 @@ enum codec_kind {
     CODEC_SUBNET,       /* struct ipsec_subnet: address or prefix; decoded only */
     CODEC_GUID,         /* struct ipsec_guid */
     CODEC_TEXT,         /* char *: 'minimum' to 'maximum' bytes, on the heap once decoded */
-    CODEC_CHARS,        /* char[]: up to its size, "" is absent */
+    CODEC_CHARS,        /* char[]: up to its size, which 'maximum' may tell; "" is absent */
     CODEC_BLOB,         /* uint8_t *: base64, up to 'maximum' bytes, size at 'count_offset' */
     CODEC_SECRET,       /* struct secret: base64 or "hex:"; never encoded */
     CODEC_TIME,         /* int64_t milliseconds: RFC 3339; encoded only */
@@ -53,7 +53,7 @@ enum codec_flag {
 
 /* Where the elements of an array are. */
 enum codec_form {
-    CODEC_IN_PLACE = 0, /* the member is the array */
+    CODEC_IN_PLACE = 0, /* the member is the array; 'minimum' is for the engine to check */
     CODEC_POINTED,      /* the member points at it; read: 'minimum' to 'maximum' on the heap */
     CODEC_POINTERS,     /* the member points at pointers to the elements */
 };

@@ -64,6 +64,7 @@ static const struct codec_field proposal_fields[] = {
                 .stride = sizeof(struct ipsec_sa_transform),
                 .count_offset = offsetof(struct ipsec_proposal, transform_count),
                 .count_size = sizeof(uint8_t),
+                .minimum = 1,
                 .too_many = IPSEC_OUT_OF_BOUNDS,
                 .flags = CODEC_REQUIRED,
                 .summary = "One, or two: first ESP, then AH."),
@@ -111,7 +112,7 @@ static const struct codec_object codec_idle_timeout = {
         CODEC_FIELD(ipsec_provider_context, proposals, "ipsecProposals", .kind = CODEC_ARRAY,      \
                     .object = &codec_proposal, .stride = sizeof(struct ipsec_proposal),            \
                     .count_offset = offsetof(struct ipsec_provider_context, proposal_count),       \
-                    .count_size = sizeof(uint8_t), .too_many = IPSEC_OUT_OF_BOUNDS,                \
+                    .count_size = sizeof(uint8_t), .too_many = IPSEC_OUT_OF_BOUNDS, .minimum = 1,  \
                     .flags = CODEC_REQUIRED, .summary = "At least one, the most wanted first."),   \
         CODEC_GROUP("saIdleTimeout", .kind = CODEC_OBJECT, .object = &codec_idle_timeout,          \
                     .summary = "When SAs without traffic end.")

@@ -83,7 +83,7 @@ static const struct codec_field udp_fields[] = {
                 "localPort",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
-                .summary = "The UDP port here."),
+                .summary = "The UDP port here; 0 in both: none."),
     CODEC_FIELD(ipsec_udp_encapsulation,
                 remote_port,
                 "remotePort",

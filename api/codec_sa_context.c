@@ -110,8 +110,9 @@ static const struct codec_field sa_context_fields[] = {
                 "inboundFilterId",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
-                .summary = "Id of the inbound filter that covers the same flow, as answered when "
-                           "the context was created; 0: none."),
+                .summary =
+                    "Id of the inbound filter of the same flow: what the create answered, or the "
+                    "SPI was asked for with; 0: none, or it was deleted."),
     CODEC_FIELD(ipsec_sa_context,
                 spi,
                 "spi",

@@ -181,8 +181,9 @@ decode_right(struct codec_decoder *decoder, const json_t *value, uint32_t *right
         return codec_refuse_type(decoder, value, "a string");
     if (!rights_find(name, &mask)) {
         const char *cause = rights_why_ungrantable(name);
-        return codec_refuse(decoder, IPSEC_INVALID_ENUMERATOR, "%s",
-                            cause == NULL ? "is no access right of WFP" : cause);
+        return codec_refuse(
+            decoder, IPSEC_INVALID_ENUMERATOR, "%s",
+            cause == NULL ? "is no access right of WFP, like FWPM_ACTRL_ADD or DELETE" : cause);
     }
     *rights |= mask;
     return IPSEC_OK;

@@ -33,8 +33,12 @@ static const struct codec_names transactions = {
 static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
 
 static const struct codec_field display_data_fields[] = {
-    CODEC_FIELD(
-        ipsec_session_record, name, "name", .kind = CODEC_CHARS, .summary = "What people call it."),
+    CODEC_FIELD(ipsec_session_record,
+                name,
+                "name",
+                .kind = CODEC_CHARS,
+                .maximum = IPSEC_DISPLAY_NAME_MAX,
+                .summary = "What people call it."),
 };
 static const struct codec_object display_data = {
     .name = "SessionDisplayData",

@@ -272,7 +272,7 @@ describe_responses(const struct api_route *route, json_t *schemas)
         if (codes == NULL)
             continue;
         json_t *headers = json_pack("{s:o}", "X-Request-Id", refer("headers", "RequestId"));
-        if (i == 503)
+        if (i == 503 || i == 429)
             json_object_set_new(headers, "Retry-After", refer("headers", "RetryAfter"));
         json_object_set_new(responses, status,
                             json_pack("{s:O, s:o, s:{s:{s:o}}}", "description", codes, "headers",
@@ -368,8 +368,8 @@ describe_common_parameters(void)
     } rows[] = {
         { "IdempotencyKey", API_HEADER_IDEMPOTENCY_KEY,
           "Makes the request repeatable: for 24 hours the same key and request get the first "
-          "answer again, the same key with another request is refused. Within a write transaction "
-          "only its commit takes one.",
+          "answer again, the same key with another request is refused. Each operation has keys of "
+          "its own, and so has each caller. Within a write transaction only its commit takes one.",
           "^[!-~]{1,255}$" },
         { "EngineSession", API_HEADER_ENGINE_SESSION,
           "Key of a session of the caller. Left out: the request has a static session of its own, "
@@ -418,7 +418,8 @@ describe_headers(void)
     } rows[] = {
         { "RequestId", "Name of the request, the caller's if it gave one.", "string" },
         { "Location", "Path of what was made.", "string" },
-        { "ETag", "The object's revision in quotes, for If-Match and If-None-Match.", "string" },
+        { "ETag", "Stands for the object as the answer shows it, for If-Match and If-None-Match.",
+          "string" },
         { "DryRun", "true: nothing was changed; on problems, too.", "string" },
         { "IdempotentReplay", "true: the answer given to the first request with this key.",
           "string" },

@@ -68,6 +68,7 @@ codec_describe_field(const struct codec_field *field)
         schema = json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
         break;
     case CODEC_TEXT:
+    case CODEC_CHARS:
         schema = describe_text(field);
         break;
     case CODEC_BLOB:
@@ -77,7 +78,6 @@ codec_describe_field(const struct codec_field *field)
         schema = json_pack("{s:s, s:b}", "type", "string", "writeOnly", 1);
         break;
     case CODEC_SUBNET:
-    case CODEC_CHARS:
     case CODEC_PRINCIPAL:
         schema = json_pack("{s:s}", "type", "string");
         break;

@@ -35,7 +35,7 @@ check_name(const char *name, const char *pointer, struct ipsec_fault *fault)
     if (memchr(name, '\0', IPSEC_TARGET_NAME_MAX + 1) != NULL && text_is_printable(name))
         return IPSEC_OK;
     return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
-                           "is not UTF-8 text without control characters of at most %d bytes",
+                           "must be UTF-8 of at most %d bytes, without control characters",
                            IPSEC_TARGET_NAME_MAX);
 }
 

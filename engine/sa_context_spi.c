@@ -15,7 +15,7 @@ static enum ipsec_status prepare(struct ipsec_session *session,
 static enum ipsec_status check_same_traffic(struct ipsec_session *session,
                                             const struct ipsec_sa_context *context,
                                             const struct ipsec_traffic *inbound);
-static bool has_addresses(const struct ipsec_traffic *traffic);
+static bool is_none(const struct ipsec_address *address);
 static enum ipsec_status
 mismatch(struct ipsec_session *session, const char *pointer, const char *detail);
 static enum ipsec_status store(struct ipsec_session *session, struct ipsec_sa_context *context);
@@ -157,7 +157,11 @@ check_same_traffic(struct ipsec_session *session,
 {
     const struct ipsec_traffic *own = &context->outbound_traffic;
 
-    if (has_addresses(inbound)) {
+    if (is_none(&inbound->local_address) != is_none(&inbound->remote_address))
+        return mismatch(session,
+                        is_none(&inbound->local_address) ? "/localAddress" : "/remoteAddress",
+                        "both addresses are given, or none");
+    if (!is_none(&inbound->local_address)) {
         if (inbound->ip_version != own->ip_version ||
             memcmp(&inbound->local_address, &own->local_address, sizeof own->local_address) != 0)
             return mismatch(session, "/localAddress", "is not that of the context");
@@ -176,12 +180,11 @@ check_same_traffic(struct ipsec_session *session,
 }
 
 static bool
-has_addresses(const struct ipsec_traffic *traffic)
+is_none(const struct ipsec_address *address)
 {
     static const struct ipsec_address none;
 
-    return memcmp(&traffic->local_address, &none, sizeof none) != 0 ||
-           memcmp(&traffic->remote_address, &none, sizeof none) != 0;
+    return memcmp(address, &none, sizeof none) == 0;
 }
 
 static enum ipsec_status

@@ -123,7 +123,7 @@ check_pair(const struct ipsec_label *pair, struct ipsec_fault *fault)
                       "a label's value has at most 255 bytes");
     if (!is_value(pair->value))
         return refuse(fault, IPSEC_INVALID_PARAMETER, pair->name,
-                      "a label's value is UTF-8 without control characters");
+                      "a label's value must be UTF-8 without control characters");
     return IPSEC_OK;
 }
 

@@ -47,7 +47,7 @@ check_text(const char *text, size_t maximum, const char *pointer, struct ipsec_f
                                "is longer than %zu bytes", maximum);
     if (printable_length((const unsigned char *)text) != length)
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_BODY, pointer,
-                               "is not UTF-8 text without control characters");
+                               "must be UTF-8 without control characters");
     return IPSEC_OK;
 }
 

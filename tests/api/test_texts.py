@@ -145,6 +145,12 @@ for name, size in [*AUTH_KEYS.items(), *CIPHER_KEYS.items()]:
               re.search(r"\b%d with [^,]*\b%s\b" % (size, name), described[member]["description"]),
               described[member]["description"])
 
+# --- The traffic of an SPI request ----------------------------------------------------------------
+
+for given, missing in (("localAddress", "remoteAddress"), ("remoteAddress", "localAddress")):
+    says("no " + missing, call("POST", context + "/spi", {given: TRAFFIC[given]}),
+         "both addresses are given, or none", "/" + missing)
+
 # --- SPIs of inbound SAs: the context's ---------------------------------------------------------------
 
 GOOD = {"authTransform": "GCM_AES_128", "cipherTransform": "GCM_AES_128",
