@@ -49,7 +49,7 @@ static int make(struct mnl_socket *socket, bool has_requests, struct netlink **n
 static void seal(struct netlink *netlink, struct expectation *expectation);
 static void match(struct expectation *expectation, const struct xfrm_msg *answer);
 static void fail_all(struct expectation *expectation, int error);
-static ssize_t receive(struct netlink *netlink);
+static ssize_t receive(struct netlink *netlink, bool *is_short);
 static int read_answers(struct netlink *netlink,
                         uint32_t sequence,
                         ssize_t received,
@@ -147,6 +147,7 @@ netlink_send(struct netlink *netlink,
              void *context)
 {
     struct expectation expectation = { .results = results };
+    bool is_short = false;
     ssize_t sent = 0;
 
     if (netlink->batch_size == 0)
@@ -160,7 +161,7 @@ netlink_send(struct netlink *netlink,
     forget_batch(netlink);
 
     while (!expectation.is_complete) {
-        ssize_t received = receive(netlink);
+        ssize_t received = receive(netlink, &is_short);
         const struct nlmsghdr *message = (const void *)netlink->in;
         int left = (int)received;
 
@@ -181,6 +182,9 @@ netlink_send(struct netlink *netlink,
         if (received > 0)
             explicit_bzero(netlink->in, (size_t)received);
     }
+    /* No news is good news only when none got lost. */
+    if (is_short)
+        fail_all(&expectation, NETLINK_UNKNOWN);
 }
 
 int
@@ -189,6 +193,7 @@ netlink_ask(struct netlink *netlink, netlink_reader *reader, void *context)
     struct netlink_result result;
     struct expectation expectation = { .results = &result };
     bool is_complete = false;
+    bool is_short = false;
     ssize_t sent = 0;
     int error = 0;
 
@@ -202,34 +207,30 @@ netlink_ask(struct netlink *netlink, netlink_reader *reader, void *context)
     forget_batch(netlink);
 
     while (error == 0 && !is_complete) {
-        ssize_t received = receive(netlink);
+        ssize_t received = receive(netlink, &is_short);
 
         if (received < 0)
             return NETLINK_UNKNOWN;
         error = read_answers(netlink, expectation.first, received, reader, context, &is_complete);
         explicit_bzero(netlink->in, (size_t)received);
     }
-    return error;
+    return error == 0 && is_short ? NETLINK_UNKNOWN : error;
 }
 
 int
 netlink_receive(struct netlink *netlink, netlink_reader *reader, void *context)
 {
-    int result = 0;
+    bool is_short = false;
 
     for (;;) {
-        ssize_t received = receive(netlink);
+        ssize_t received = receive(netlink, &is_short);
         const struct nlmsghdr *message = (const void *)netlink->in;
         int left = (int)received;
 
-        if (received < 0 && errno == EAGAIN)
-            return result;
-        if (received < 0) {
-            if (errno != ENOBUFS && errno != ENOSPC)
-                return errno;
-            result = ENOBUFS;
-            continue;
-        }
+        if (received < 0 && errno != EAGAIN)
+            return errno;
+        if (received < 0)
+            return is_short ? ENOBUFS : 0;
         for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
             reader(context, message, (size_t)left);
         explicit_bzero(netlink->in, (size_t)received);
@@ -356,15 +357,26 @@ fail_all(struct expectation *expectation, int error)
     expectation->is_complete = true;
 }
 
+/* The next datagram; -1 and EAGAIN when none comes.  'is_short' is set when some got lost.  Then
+ * only what is there is waited for: all that was to come has come, and until the socket is empty
+ * the kernel drops the answers to whatever is asked next. */
 static ssize_t
-receive(struct netlink *netlink)
+receive(struct netlink *netlink, bool *is_short)
 {
-    ssize_t received = 0;
+    for (;;) {
+        /* With MSG_TRUNC the size is told as it was. */
+        ssize_t received = recv(netlink_fd(netlink), netlink->in, RECEIVE_SIZE,
+                                MSG_TRUNC | (*is_short ? MSG_DONTWAIT : 0));
 
-    do
-        received = mnl_socket_recvfrom(netlink->socket, netlink->in, RECEIVE_SIZE);
-    while (received < 0 && errno == EINTR);
-    return received;
+        if (received > (ssize_t)RECEIVE_SIZE) {
+            explicit_bzero(netlink->in, RECEIVE_SIZE);
+            *is_short = true;
+        } else if (received < 0 && errno == ENOBUFS) {
+            *is_short = true;
+        } else if (received >= 0 || errno != EINTR) {
+            return received;
+        }
+    }
 }
 
 static int

@@ -22,6 +22,7 @@
 
 #include "engine/plane/xfrm_msg.h"
 #include "engine/plane/xfrm_owner.h"
+#include "tests/unit/lost_answers.h"
 
 static const uint8_t key[20] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18 };
 
@@ -211,6 +212,91 @@ a_dump_shows_policies_with_their_owner(void **state)
     netlink_close(netlink);
 }
 
+/* 0, or ENOENT. */
+static int
+ask_policy(struct netlink *netlink, uint32_t number)
+{
+    const struct kernel_policy policy = policy_number(number);
+    struct tally tally = { .count = 0 };
+
+    xfrm_msg_get_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy.selector,
+                        KERNEL_POLICY_OUT);
+    netlink_add(netlink);
+    return netlink_ask(netlink, count_policies, &tally);
+}
+
+static void
+answers_that_found_no_room_leave_the_outcome_unknown(void **state)
+{
+    (void)state;
+    struct netlink *netlink = open_scratch();
+    struct netlink_result results[NETLINK_BATCH_MAX];
+    size_t unknown = 0;
+
+    for (uint32_t i = 0; i < 40; i++)
+        add_policy(netlink, i);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[39].error, 0);
+
+    /* 40 refusals, which are too many, and 24 that are done. */
+    shrink_receive_buffer(netlink);
+    for (uint32_t i = 0; i < NETLINK_BATCH_MAX; i++)
+        add_policy(netlink, i);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_not_equal(count_lost(netlink), 0);
+    for (uint32_t i = 0; i < NETLINK_BATCH_MAX; i++) {
+        /* Nobody is told of success who may have failed. */
+        assert_true(results[i].error == NETLINK_UNKNOWN || (i < 40 && results[i].error == EEXIST));
+        unknown += results[i].error == NETLINK_UNKNOWN;
+    }
+    assert_true(unknown > 24);
+
+    /* The kernel knows, and what it answered before does not answer this. */
+    for (uint32_t i = 0; i < NETLINK_BATCH_MAX; i++)
+        assert_int_equal(ask_policy(netlink, i), 0);
+    assert_int_equal(ask_policy(netlink, NETLINK_BATCH_MAX), ENOENT);
+    add_policy(netlink, NETLINK_BATCH_MAX);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, 0);
+    netlink_close(netlink);
+}
+
+static void
+an_answer_that_never_comes_leaves_the_outcome_unknown(void **state)
+{
+    (void)state;
+    struct netlink *netlink = open_scratch();
+    struct netlink_result results[NETLINK_BATCH_MAX];
+    struct tally tally = { .count = 0 };
+
+    add_policy(netlink, 1);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, 0);
+
+    /* A refusal comes; the acknowledgement behind it does not. */
+    lose_answer(netlink, next_sequence(netlink) + 2);
+    add_policy(netlink, 2);
+    add_policy(netlink, 1);
+    add_policy(netlink, 3);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, NETLINK_UNKNOWN);
+    assert_int_equal(results[1].error, EEXIST);
+    assert_int_equal(results[2].error, NETLINK_UNKNOWN);
+    assert_int_equal(netlink_batch_size(netlink), 0);
+    assert_int_equal(ask_policy(netlink, 2), 0);
+    assert_int_equal(ask_policy(netlink, 3), 0);
+
+    lose_all_answers(netlink);
+    assert_int_equal(ask_policy(netlink, 3), NETLINK_UNKNOWN);
+    xfrm_msg_dump_policies(netlink_room(netlink), XFRM_MSG_MAX_SIZE);
+    netlink_add(netlink);
+    assert_int_equal(netlink_ask(netlink, count_policies, &tally), NETLINK_UNKNOWN);
+    assert_int_equal(tally.count, 0);
+    lose_none(netlink);
+    assert_int_equal(ask_policy(netlink, 4), ENOENT);
+    netlink_close(netlink);
+}
+
 static void
 a_named_namespace_must_be_a_name(void **state)
 {
@@ -357,6 +443,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_outcome_of_each_request_is_its_own),
         cmocka_unit_test(a_dump_shows_policies_with_their_owner),
+        cmocka_unit_test(answers_that_found_no_room_leave_the_outcome_unknown),
+        cmocka_unit_test(an_answer_that_never_comes_leaves_the_outcome_unknown),
         cmocka_unit_test(a_named_namespace_must_be_a_name),
         cmocka_unit_test(states_are_added_asked_for_and_deleted),
         cmocka_unit_test(an_sa_is_made_anew_with_its_sequence_numbers),
