@@ -244,13 +244,13 @@ take_back(struct engine_state *state, size_t first_action, size_t end, struct pl
     log_failed_deletes(scratch, count);
 }
 
-/* The contexts are gone already; what the plane keeps of them it forgets at its next start. */
+/* The contexts are gone already; what the plane keeps of them is left over. */
 static void
 log_failed_deletes(const struct plane_action *actions, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (actions[i].status != IPSEC_OK)
-            log_warning("the data plane can't remove an SA, which stays until the next start",
+            log_warning("the data plane can't remove an SA, which stays until the next comparison",
                         LOG_NUMBER("saContextId", actions[i].what.context_id),
                         LOG_TEXT("code", ipsec_status_name(actions[i].status)));
     }

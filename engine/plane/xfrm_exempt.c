@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 
+#include "engine/base/log.h"
 #include "engine/plane/xfrm_filter.h"
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
@@ -166,6 +167,7 @@ permit(struct plane *plane,
             *exemption = (struct xfrm_exemption){
                 .selector = selectors[i],
                 .direction = directions[i],
+                .is_ours = true,
             };
         }
         int error = put(plane, exemption);
@@ -175,8 +177,8 @@ permit(struct plane *plane,
     return IPSEC_OK;
 }
 
-/* 0 or an errno.  One that is there already is of an earlier start, or somebody had the same
- * idea. */
+/* The permit is there afterwards, or another policy for the same packets: 0, an errno, or
+ * NETLINK_UNKNOWN. */
 static int
 put(struct plane *plane, struct xfrm_exemption *exemption)
 {
@@ -189,10 +191,25 @@ put(struct plane *plane, struct xfrm_exemption *exemption)
         .direction = exemption->direction,
         .priority = XFRM_PRIORITY_EXEMPT,
     };
+    struct kernel_policy there;
+    bool was_ours = exemption->is_ours;
     int error = 0;
 
     xfrm_owner_write(&owner, policy.owner);
     error = xfrm_policies_change(plane, &policy, XFRM_POLICY_ADD);
-    exemption->is_ours = error == 0 || (error == EEXIST && exemption->is_ours);
-    return error == EEXIST ? 0 : error;
+    if (error == EEXIST)
+        error = xfrm_policies_ask(plane, &policy, &there);
+    else
+        there = policy;
+    if (error != 0)
+        return error;
+    /* It may be of an earlier start. */
+    exemption->is_ours = memcmp(there.owner, policy.owner, sizeof there.owner) == 0;
+    if (was_ours && (there.is_block || there.template_count > 0))
+        log_warning("another policy decides on packets that the service needs",
+                    LOG_NUMBER("protocol", policy.selector.ip_protocol),
+                    LOG_NUMBER("port", policy.selector.source_port_mask != 0
+                                           ? policy.selector.source_port
+                                           : policy.selector.destination_port));
+    return 0;
 }

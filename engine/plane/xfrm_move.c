@@ -23,7 +23,6 @@ static void
 keep(void *context, const struct nlmsghdr *message, size_t size)
 {
     struct snapshot *snapshot = context;
-
     struct xfrm_msg read;
 
     /* Somebody else's may have the place of one that ended. */
@@ -33,6 +32,20 @@ keep(void *context, const struct nlmsghdr *message, size_t size)
         return;
     memcpy(snapshot->bytes, message, message->nlmsg_len);
     snapshot->size = message->nlmsg_len;
+}
+
+/* Whether the kernel has the state as 'like' says: when an answer got lost. */
+static bool
+is_there(struct plane *plane, const struct kernel_sa *like)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(like);
+    struct kernel_sa there;
+
+    return xfrm_states_ask(plane, &id, &there) == IPSEC_OK &&
+           memcmp(there.owner, like->owner, sizeof there.owner) == 0 &&
+           memcmp(&there.source, &like->source, sizeof there.source) == 0 &&
+           there.encapsulation_source_port == like->encapsulation_source_port &&
+           there.encapsulation_destination_port == like->encapsulation_destination_port;
 }
 
 /* Replaces the state 'from' by 'to' with the keys and the progress of the snapshot. */
@@ -53,7 +66,23 @@ replace(struct plane *plane,
     else
         results[1] = (struct netlink_result){ .error = EINVAL };
     netlink_send(plane->requests, results, NULL, NULL);
+    if (results[1].error == NETLINK_UNKNOWN && is_there(plane, to))
+        return 0;
     return results[0].error != 0 && results[0].error != ESRCH ? results[0].error : results[1].error;
+}
+
+/* As it was, with what it had, if it is not there any more.  What is in the place that it was to
+ * have is somebody else's and stays. */
+static void
+put_back(struct plane *plane, const struct snapshot *snapshot, const struct kernel_sa *from)
+{
+    struct netlink_result result;
+
+    if (xfrm_msg_readdress_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE,
+                              (const void *)snapshot->bytes, snapshot->size, from, false) == 0)
+        return;
+    netlink_add(plane->requests);
+    netlink_send(plane->requests, &result, NULL, NULL);
 }
 
 /* New ports of an SA that has some: the only change that the kernel makes in place, without a
@@ -76,7 +105,7 @@ set_ports(struct plane *plane, const struct snapshot *snapshot, const struct ker
         return EINVAL;
     netlink_add(plane->requests);
     netlink_send(plane->requests, &result, NULL, NULL);
-    return result.error;
+    return result.error == NETLINK_UNKNOWN && is_there(plane, to) ? 0 : result.error;
 }
 
 static int
@@ -95,9 +124,8 @@ move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_
         error = set_ports(plane, &snapshot, to);
     } else if (error == 0) {
         error = replace(plane, &snapshot, from, to);
-        /* As it was, with what it had. */
         if (error != 0)
-            (void)replace(plane, &snapshot, to, from);
+            put_back(plane, &snapshot, from);
     }
     explicit_bzero(&snapshot, sizeof snapshot);
     return error;

@@ -34,7 +34,7 @@ struct xfrm_found {
 struct xfrm_exemption {
     struct kernel_selector selector;
     uint8_t direction; /* enum kernel_policy_direction */
-    bool is_ours;      /* false: somebody else has the same policy there */
+    bool is_ours;      /* false: another policy is in its place */
     bool is_seen;      /* by the latest look at the kernel */
 };
 
@@ -109,7 +109,12 @@ void xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what);
  * it deleted.  0 also when the kernel does not list them. */
 size_t xfrm_policies_sweep(struct plane *plane);
 enum xfrm_policy_change { XFRM_POLICY_ADD, XFRM_POLICY_SET, XFRM_POLICY_REMOVE };
-/* One policy.  0, also when there is none to remove, or an errno. */
+/* What the kernel has for exactly the packets of 'like', in its direction.  0 or an errno. */
+int xfrm_policies_ask(struct plane *plane,
+                      const struct kernel_policy *like,
+                      struct kernel_policy *policy_out);
+/* One policy.  0, also when there is none to remove, an errno, or NETLINK_UNKNOWN: the kernel did
+ * not say, not even when it was asked again. */
 int xfrm_policies_change(struct plane *plane,
                          const struct kernel_policy *policy,
                          enum xfrm_policy_change kind);

@@ -12,6 +12,50 @@
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
+static void
+keep_policy(void *context, const struct nlmsghdr *message, size_t size)
+{
+    struct xfrm_msg read;
+
+    if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_POLICY)
+        *(struct kernel_policy *)context = read.policy;
+}
+
+int
+xfrm_policies_ask(struct plane *plane,
+                  const struct kernel_policy *like,
+                  struct kernel_policy *policy_out)
+{
+    *policy_out = (struct kernel_policy){ .priority = 0 };
+    (void)xfrm_msg_get_policy(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &like->selector,
+                              (enum kernel_policy_direction)like->direction);
+    netlink_add(plane->requests);
+    return netlink_ask(plane->requests, keep_policy, policy_out);
+}
+
+static bool
+is_same(const struct kernel_policy *a, const struct kernel_policy *b)
+{
+    return a->priority == b->priority && a->is_block == b->is_block &&
+           a->template_count == b->template_count &&
+           memcmp(a->owner, b->owner, sizeof a->owner) == 0 &&
+           memcmp(a->templates, b->templates, sizeof a->templates) == 0;
+}
+
+/* An answer that got lost: the kernel knows whether it did it. */
+static int
+find_out(struct plane *plane, const struct kernel_policy *policy, enum xfrm_policy_change kind)
+{
+    struct kernel_policy there;
+    int error = xfrm_policies_ask(plane, policy, &there);
+
+    if (kind == XFRM_POLICY_REMOVE)
+        return error == ENOENT ? 0 : NETLINK_UNKNOWN;
+    if (error == 0 && is_same(policy, &there))
+        return 0;
+    return error == 0 && kind == XFRM_POLICY_ADD ? EEXIST : NETLINK_UNKNOWN;
+}
+
 int
 xfrm_policies_change(struct plane *plane,
                      const struct kernel_policy *policy,
@@ -34,6 +78,8 @@ xfrm_policies_change(struct plane *plane,
     }
     netlink_add(plane->requests);
     netlink_send(plane->requests, &result, NULL, NULL);
+    if (result.error == NETLINK_UNKNOWN)
+        result.error = find_out(plane, policy, kind);
     return kind == XFRM_POLICY_REMOVE && result.error == ENOENT ? 0 : result.error;
 }
 
@@ -47,26 +93,6 @@ status_of(int error, const char **reason_out)
     if (error == EINVAL)
         *reason_out = "the kernel refuses the policy as it is";
     return status;
-}
-
-static void
-keep_policy(void *context, const struct nlmsghdr *message, size_t size)
-{
-    struct xfrm_msg read;
-
-    if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_POLICY)
-        *(struct kernel_policy *)context = read.policy;
-}
-
-/* What the kernel has for the packets of 'like'.  0 or an errno. */
-static int
-ask(struct plane *plane, const struct kernel_policy *like, struct kernel_policy *policy_out)
-{
-    *policy_out = (struct kernel_policy){ .priority = 0 };
-    (void)xfrm_msg_get_policy(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &like->selector,
-                              (enum kernel_policy_direction)like->direction);
-    netlink_add(plane->requests);
-    return netlink_ask(plane->requests, keep_policy, policy_out);
 }
 
 /* Whose it is: the filter's id; false: not of this service. */
@@ -91,15 +117,6 @@ struct put {
     struct kernel_policy before;
     uint64_t released_id; /* of whom 'before' was; 0: of the filter itself, or left over */
 };
-
-static bool
-is_same(const struct kernel_policy *a, const struct kernel_policy *b)
-{
-    return a->priority == b->priority && a->is_block == b->is_block &&
-           a->template_count == b->template_count &&
-           memcmp(a->owner, b->owner, sizeof a->owner) == 0 &&
-           memcmp(a->templates, b->templates, sizeof a->templates) == 0;
-}
 
 #define BOTH_PROTOCOLS (XFRM_FILTER_ESP | XFRM_FILTER_AH)
 
@@ -132,8 +149,8 @@ put(struct plane *plane,
     *put_out = (struct put){ .has_added = error == 0 };
     if (error != EEXIST)
         return error;
-    if (ask(plane, policy, &put_out->before) != 0 || !is_ours(plane, &put_out->before, &owner) ||
-        owner == 0)
+    if (xfrm_policies_ask(plane, policy, &put_out->before) != 0 ||
+        !is_ours(plane, &put_out->before, &owner) || owner == 0)
         return EEXIST;
     known = number_map_find(&plane->filters, owner);
     if (owner != id && known != 0 && (known & XFRM_FILTER_RELEASED) == 0)
@@ -224,7 +241,7 @@ unmake(struct plane *plane,
     for (size_t i = 0; i < count; i++) {
         struct kernel_policy there;
         uint64_t owner = 0;
-        int error = ask(plane, &policies[i], &there);
+        int error = xfrm_policies_ask(plane, &policies[i], &there);
 
         if (error == 0 && is_ours(plane, &there, &owner) && owner == id)
             error = xfrm_policies_change(plane, &policies[i], XFRM_POLICY_REMOVE);

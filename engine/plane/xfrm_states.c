@@ -138,17 +138,24 @@ keep_state(void *context, const struct nlmsghdr *message, size_t size)
     answer->is_there = true;
 }
 
+/* Whosever it is.  0 or an errno. */
+static int
+ask(struct plane *plane, const struct kernel_sa_id *id, struct answer *answer_out)
+{
+    *answer_out = (struct answer){ .is_there = false };
+    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, id);
+    netlink_add(plane->requests);
+    return netlink_ask(plane->requests, keep_state, answer_out);
+}
+
 enum ipsec_status
 xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out)
 {
-    struct answer answer = { .is_there = false };
+    struct answer answer;
     struct xfrm_owner owner;
     const char *reason = NULL;
-    int error = 0;
+    int error = ask(plane, id, &answer);
 
-    (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, id);
-    netlink_add(plane->requests);
-    error = netlink_ask(plane->requests, keep_state, &answer);
     if (error != 0)
         return xfrm_status_of(error, NULL, NULL, &reason);
     if (!answer.is_there || !xfrm_owner_read(answer.state.owner, &owner) ||
@@ -292,14 +299,18 @@ static int
 find_out(struct plane *plane, const struct step *step)
 {
     const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
-    struct kernel_sa there;
-    enum ipsec_status status = xfrm_states_ask(plane, &id, &there);
+    struct answer answer;
+    int error = ask(plane, &id, &answer);
+    bool is_ours = answer.is_there &&
+                   memcmp(answer.state.owner, step->state.owner, sizeof step->state.owner) == 0;
 
-    if (status == IPSEC_OK && step->kind == STEP_ADD)
-        return memcmp(there.owner, step->state.owner, sizeof there.owner) == 0 ? 0 : EEXIST;
-    if (status == IPSEC_NOT_FOUND && step->kind != STEP_ADD)
+    if (error != 0 && error != ESRCH)
+        return NETLINK_UNKNOWN;
+    if (step->kind != STEP_ADD)
+        return is_ours ? NETLINK_UNKNOWN : 0;
+    if (is_ours)
         return 0;
-    return NETLINK_UNKNOWN;
+    return answer.is_there ? EEXIST : NETLINK_UNKNOWN;
 }
 
 static void
@@ -323,7 +334,9 @@ conclude(struct plane *plane, struct step *step, const struct netlink_result *re
         number_map_add(&plane->installed, key, value);
         xfrm_states_hear(plane, key, &step->state);
     }
-    if (status == IPSEC_OK && step->kind != STEP_ADD) {
+    /* Also one that could not be deleted: it is left over, and the next comparison takes it away.
+     */
+    if (step->kind != STEP_ADD) {
         xfrm_state_forget(plane, key);
         xfrm_udp_leave(&plane->udp, key);
     }
