@@ -68,6 +68,7 @@ figures_publish(struct figures *figures, const struct engine_state *state)
     set(&figures->plane_checks, state->plane_check.checks);
     set(&figures->plane_check_failures, state->plane_check.failures);
     set(&figures->plane_repairs, state->plane_check.repairs);
+    set(&figures->plane_overruns, state->plane_check.overruns);
     set(&figures->drift[0], state->plane_check.drift.bundles_missing);
     set(&figures->drift[1], state->plane_check.drift.bundles_left_over);
     set(&figures->drift[2], state->plane_check.drift.filters_missing);
@@ -105,6 +106,7 @@ figures_read(const struct figures *figures, struct ipsec_engine_figures *figures
         .plane_checks = get(&figures->plane_checks),
         .plane_check_failures = get(&figures->plane_check_failures),
         .plane_repairs = get(&figures->plane_repairs),
+        .plane_overruns = get(&figures->plane_overruns),
         .drift = { .sas_missing = get(&figures->drift[0]),
                    .sas_left_over = get(&figures->drift[1]),
                    .policies_missing = get(&figures->drift[2]),

@@ -37,6 +37,7 @@ struct figures {
     _Atomic uint64_t plane_checks;
     _Atomic uint64_t plane_check_failures;
     _Atomic uint64_t plane_repairs;
+    _Atomic uint64_t plane_overruns;
     _Atomic uint64_t drift[5]; /* in the order of struct ipsec_drift */
     _Atomic uint64_t last_luid;
     _Atomic uint64_t revision;

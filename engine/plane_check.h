@@ -19,6 +19,7 @@ struct plane_check {
     uint64_t checks;
     uint64_t failures; /* checks that the plane did not answer */
     uint64_t repairs;  /* checks that found a difference, and calls that asked */
+    uint64_t overruns; /* times that ends of SAs came too fast, and all were asked for */
     /* The last one. */
     struct plane_drift drift; /* of the last that did not fail */
     enum ipsec_status status;

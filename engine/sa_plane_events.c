@@ -42,6 +42,7 @@ look(struct engine_state *state)
     if (!database->plane_ops->read_events(database->plane, end_sa, state)) {
         log_warning("the data plane told too fast what has ended, comparing",
                     LOG_NUMBER("contexts", state->contexts.count));
+        state->plane_check.overruns++;
         sa_plane_ask_for_all(state);
     }
 }

@@ -296,6 +296,9 @@ render_plane(const struct ipsec_engine_figures *figures, struct buffer *text)
                   "Comparisons that the data plane did not answer.", figures->plane_check_failures);
     render_simple(text, "sa_contextd_plane_repairs_total", "counter",
                   "Comparisons after which the data plane was mended.", figures->plane_repairs);
+    render_simple(text, "sa_contextd_plane_overruns_total", "counter",
+                  "Times that ends of SAs were told too fast, after which all were asked for.",
+                  figures->plane_overruns);
     render_head(text, "sa_contextd_plane_drift", "gauge",
                 "What the last comparison with the data plane found.");
     buffer_append_format(text,

@@ -160,7 +160,7 @@ is_watched() { "$1" curl -s http://127.0.0.1:9180/metrics | grep -q '^sa_context
 
 # told HOST ID REASON: an event says so.
 told() {
-    jq -e --argjson id "$2" --arg reason "$3" 'select(.id == $id and .reason == $reason)' \
+    jq -en --argjson id "$2" --arg reason "$3" 'any(inputs; .id == $id and .reason == $reason)' \
         "$work/$1.events" >/dev/null
 }
 
