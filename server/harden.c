@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -134,6 +136,23 @@ static const int allowed_calls[] = {
 static enum ipsec_status switch_user(const char *user, struct ipsec_fault *fault);
 static enum ipsec_status drop_capabilities(bool keeps_net_admin, struct ipsec_fault *fault);
 static enum ipsec_status refuse(struct ipsec_fault *fault, const char *what, int error);
+
+void
+harden_binding(char **arguments)
+{
+    static const char variable[] = "LD_BIND_NOW";
+    char program[PATH_MAX] = "";
+    const char *value = getenv(variable);
+
+    if (value != NULL && value[0] != '\0')
+        return;
+    /* By its name: it is what ps(1) shows. */
+    if (setenv(variable, "1", 1) == 0 &&
+        readlink("/proc/self/exe", program, sizeof program - 1) > 0)
+        (void)execv(program, arguments);
+    log_warning("the program can't be executed again: the stack may keep pieces of the first keys",
+                LOG_TEXT("program", program), LOG_NUMBER("errno", errno));
+}
 
 enum ipsec_status
 harden_process(struct ipsec_fault *fault)

@@ -9,8 +9,14 @@
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
 
+/* Has the libraries' calls of each other resolved before anything runs.  When that is done at their
+ * first call, the resolver saves the vector registers on the stack, and with them pieces of keys
+ * that were just copied: nobody could wipe them there.  Executes the program again, once, with the
+ * same arguments.  First of all. */
+void harden_binding(char **arguments);
+
 /* No core dumps, not traceable (their memory could hold keys), no-new-privileges, file modes 0077,
- * SIGPIPE and SIGXFSZ ignored.  First thing in the process. */
+ * SIGPIPE and SIGXFSZ ignored.  First thing in the process that serves. */
 NODISCARD enum ipsec_status harden_process(struct ipsec_fault *fault);
 
 /* Raises the descriptor limit to what 'connections' and the rest of the process need.  Returns how

@@ -90,6 +90,7 @@ main(int argc, char **argv)
             log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
     } else {
         configure_log(&daemon->options);
+        harden_binding(argv);
         exit_code = serve(daemon);
     }
     options_clear(&daemon->options);

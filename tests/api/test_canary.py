@@ -5,8 +5,7 @@
 afterwards: not in answers, log, audit log, metrics and the store's files, and not in any readable
 memory of the process -- with the connections still open, and after they are gone.
 
-Looked for are all stretches of 12 bytes of a key, raw, as hexadecimal digits and as base64.  Nothing
-is exempt.  All keys of a kind differ in their last byte only, so that a few patterns find them all."""
+All keys of a kind differ in their last byte only, so that a few patterns find them all."""
 
 import base64
 import json
@@ -17,14 +16,13 @@ import ssl
 import sys
 import time
 
+import memory
 from daemon import Daemon, Tap
 
-WINDOW = 12
 GCM = bytes.fromhex("c4a1") + os.urandom(17)      # AES-GCM-128 with its salt, but for the last byte
 HMAC = bytes.fromhex("4ac1") + os.urandom(29)     # HMAC-SHA-256
 CBC = bytes.fromhex("cbc1") + os.urandom(13)      # AES-CBC-128
 SHADOW = (0x7fff8000, 0x10007fff8000)             # AddressSanitizer's own: a bit for each byte of ours
-READ_AT_ONCE = 1 << 20
 
 tap = Tap()
 answers = []
@@ -52,61 +50,11 @@ def in_base64(kind):
     return base64.b64encode(key(kind)).decode()
 
 
-def patterns():
-    found = set()
-    for kind in (GCM, HMAC, CBC):
-        for i in range(len(kind) - WINDOW + 1):
-            part = kind[i:i + WINDOW]
-            found |= {part, part.hex().encode(), part.hex().upper().encode()}
-        text = base64.b64encode(kind)[:len(kind) * 8 // 6]
-        found |= {text[i:i + WINDOW * 4 // 3] for i in range(len(text) - WINDOW * 4 // 3 + 1)}
-    return sorted(found)
+PATTERNS = memory.patterns((GCM, HMAC, CBC))
 
 
-PATTERNS = patterns()
-
-
-def look(where, data, before=b""):
-    """What is found, with what stands around it in a form that shows no more than needed."""
-    for pattern in PATTERNS:
-        place = data.find(pattern)
-        if place >= 0:
-            around = data[max(place - 48, 0):place]
-            return "%s: %r after %r" % (where, pattern, around)
-    return None
-
-
-def mappings(pid):
-    with open("/proc/%d/maps" % pid, encoding="ascii", errors="replace") as maps:
-        for line in maps:
-            match = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+\s*(.*)", line)
-            start, end = int(match.group(1), 16), int(match.group(2), 16)
-            if match.group(3)[0] == "r" and match.group(4) not in ("[vvar]", "[vsyscall]") and \
-                    not (start >= SHADOW[0] and end <= SHADOW[1]):
-                yield start, end, match.group(4)
-
-
-def look_through_memory(pid):
-    found = []
-    size = 0
-    with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
-        for start, end, name in mappings(pid):
-            carry = b""
-            for place in range(start, end, READ_AT_ONCE):
-                try:
-                    memory.seek(place)
-                    data = memory.read(min(READ_AT_ONCE, end - place))
-                except OSError:
-                    break      # a page of a file that has no bytes there
-                size += len(data)
-                if data.count(0) == len(data):
-                    carry = b""
-                    continue
-                hit = look("%x-%x %s" % (start, end, name or "anonymous"), carry + data)
-                if hit:
-                    found.append(hit)
-                carry = data[-64:]
-    return found, size
+def look(where, data):
+    return memory.look(PATTERNS, where, data)
 
 
 # --- The daemon and its callers -------------------------------------------------------------------
@@ -295,7 +243,7 @@ answers.append(pieces.recv(65536))
 # --- Nothing of it is anywhere --------------------------------------------------------------------
 
 try:
-    found, size = look_through_memory(daemon.process.pid)
+    found, size = memory.look_through(daemon.process.pid, PATTERNS, SHADOW)
     readable = True
 except PermissionError as error:
     readable = False
@@ -311,7 +259,7 @@ while int(re.search(rb"\nsa_contextd_connections (\d+)", daemon.metrics()).group
     time.sleep(0.05)
 call("GET", "/whoami", expect=200)
 if readable:
-    found, size = look_through_memory(daemon.process.pid)
+    found, size = memory.look_through(daemon.process.pid, PATTERNS, SHADOW)
     tap.check("no key in memory after they were closed", not found, "\n".join(found[:8]))
 
 tap.equal("nor in the metrics", look("metrics", daemon.metrics()), None)
@@ -350,5 +298,5 @@ look_through_files("after it")
 # The test itself finds what is there.
 tap.check("a key would be found", all(
     look("", b"x" * 100 + text + b"y") for text in
-    (key(GCM)[:WINDOW], key(HMAC)[3:], key(CBC).hex().encode(), base64.b64encode(key(GCM))[4:])))
+    (key(GCM)[:memory.WINDOW], key(HMAC)[3:], key(CBC).hex().encode(), base64.b64encode(key(GCM))[4:])))
 sys.exit(tap.finish(daemon))
