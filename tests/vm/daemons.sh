@@ -297,6 +297,53 @@ keyed_context() {
     context_id=$id
 }
 
+# tunnel HOST LOCAL REMOTE LOCAL-NETWORK REMOTE-NETWORK: its id is in tunnel_id
+tunnel() {
+    must "$1" POST /tunnels 201 "{\"tunnelPolicy\":{\"displayData\":{\"name\":\"to $3\"},
+        \"type\":\"ipsecIkeQmTunnelContext\",\"tunnelPolicy\":{
+            \"tunnelEndpoints\":{\"localAddress\":\"$2\",\"remoteAddress\":\"$3\"},
+            \"ipsecProposals\":[{\"lifetime\":{\"seconds\":3600},\"saTransforms\":[{
+                \"saTransformType\":\"espAuthAndCipher\",\"authTransform\":\"GCM_AES_128\",
+                \"cipherTransform\":\"GCM_AES_128\"}]}]}},
+        \"conditions\":[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":\"$4\"},
+            {\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":\"$5\"}]}"
+    take_id
+    tunnel_id=$id
+}
+
+# sas HOST LOCAL REMOTE SPI-IN SPI-OUT: a context of the tunnel tunnel_id; its id is in context_id
+sas() {
+    local inbound
+    bundle gcm128 "$4" "to $2 $4"
+    inbound=$bundle
+    bundle gcm128 "$5" "to $3 $5"
+    must "$1" POST /sa-contexts 201 "{\"ipVersion\":\"v4\",\"localAddress\":\"$2\",
+        \"remoteAddress\":\"$3\",\"trafficType\":\"tunnel\",\"tunnelPolicyId\":$tunnel_id,\"spi\":$4,
+        \"inbound\":$inbound,\"outbound\":$bundle}"
+    take_id
+    context_id=$id
+}
+
+# rotate_both: left_id and right_id get new SAs, the receivers' first, with SPIs that are 2 more than
+# spi_left and spi_right; all four say so afterwards.
+rotate_both() {
+    local to_left to_right new_left
+
+    spi_left=$((spi_left + 2)) spi_right=$((spi_right + 2))
+    bundle gcm128 $spi_left "left $spi_left"
+    to_left=$bundle
+    bundle gcm128 $spi_right "right $spi_right"
+    to_right=$bundle
+    must left POST "/sa-contexts/$left_id/rotate" 201 "{\"spi\":$spi_left,\"inbound\":$to_left}"
+    take_id
+    new_left=$id
+    must right POST "/sa-contexts/$right_id/rotate" 201 "{\"spi\":$spi_right,\"inbound\":$to_right}"
+    take_id
+    must left POST "/sa-contexts/$new_left/outbound" 201 "$to_right"
+    must right POST "/sa-contexts/$id/outbound" 201 "$to_left"
+    left_id=$new_left right_id=$id
+}
+
 # wipe HOST: all contexts and filters go.
 wipe() {
     local kind

@@ -109,23 +109,10 @@ wire_look
 left ping -c 800 -i 0.01 -W 60 -q 192.0.2.2 >/tmp/ping &
 ping_pid=$!
 spi_left=4111 spi_right=4112
-for round in 1 2 3; do
-    # The receiver's SAs first.
-    spi_left=$((spi_left + 2)) spi_right=$((spi_right + 2))
-    bundle gcm128 $spi_left "left $round"
-    to_left=$bundle
-    bundle gcm128 $spi_right "right $round"
-    to_right=$bundle
-    must left POST "/sa-contexts/$left_id/rotate" 201 "{\"spi\":$spi_left,\"inbound\":$to_left}"
-    take_id
-    new_left=$id
-    must right POST "/sa-contexts/$right_id/rotate" 201 "{\"spi\":$spi_right,\"inbound\":$to_right}"
-    take_id
-    new_right=$id
-    must left POST "/sa-contexts/$new_left/outbound" 201 "$to_right"
-    must right POST "/sa-contexts/$new_right/outbound" 201 "$to_left"
-    state_is left "$left_id" expiring || fail "the old one is $(member .state)"
-    left_id=$new_left right_id=$new_right
+for _ in 1 2 3; do
+    old_left=$left_id
+    rotate_both
+    state_is left "$old_left" expiring || fail "the old one is $(member .state)"
 done
 wait "$ping_pid" || fail "ping failed: $(cat /tmp/ping)"
 grep -q ' 0% packet loss' /tmp/ping || fail "packets were lost: $(cat /tmp/ping)"

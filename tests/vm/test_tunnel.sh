@@ -11,33 +11,6 @@ source ./lib.sh
 source ./daemons.sh
 trap 'stop_daemons; kill "${wire_pid:-}" 2>/dev/null || true' EXIT
 
-# tunnel HOST LOCAL REMOTE LOCAL-NETWORK REMOTE-NETWORK: its id is in tunnel_id
-tunnel() {
-    must "$1" POST /tunnels 201 "{\"tunnelPolicy\":{\"displayData\":{\"name\":\"to $3\"},
-        \"type\":\"ipsecIkeQmTunnelContext\",\"tunnelPolicy\":{
-            \"tunnelEndpoints\":{\"localAddress\":\"$2\",\"remoteAddress\":\"$3\"},
-            \"ipsecProposals\":[{\"lifetime\":{\"seconds\":3600},\"saTransforms\":[{
-                \"saTransformType\":\"espAuthAndCipher\",\"authTransform\":\"GCM_AES_128\",
-                \"cipherTransform\":\"GCM_AES_128\"}]}]}},
-        \"conditions\":[{\"field\":\"ipLocalAddress\",\"match\":\"equal\",\"value\":\"$4\"},
-            {\"field\":\"ipRemoteAddress\",\"match\":\"equal\",\"value\":\"$5\"}]}"
-    take_id
-    tunnel_id=$id
-}
-
-# sas HOST LOCAL REMOTE SPI-IN SPI-OUT: of the tunnel tunnel_id
-sas() {
-    local inbound
-    bundle gcm128 "$4" "to $2 $4"
-    inbound=$bundle
-    bundle gcm128 "$5" "to $3 $5"
-    must "$1" POST /sa-contexts 201 "{\"ipVersion\":\"v4\",\"localAddress\":\"$2\",
-        \"remoteAddress\":\"$3\",\"trafficType\":\"tunnel\",\"tunnelPolicyId\":$tunnel_id,\"spi\":$4,
-        \"inbound\":$inbound,\"outbound\":$bundle}"
-    take_id
-    context_id=$id
-}
-
 # try WHAT LEFT-NETWORK RIGHT-NETWORK LEFT-ADDRESS RIGHT-ADDRESS
 try() {
     begin "$1: without SAs nothing crosses"
