@@ -141,7 +141,7 @@ struct ipsec_engine_figures {
     uint64_t plane_checks;
     uint64_t plane_check_failures;
     uint64_t plane_repairs;
-    uint64_t plane_overruns; /* ends of SAs came too fast to be heard */
+    uint64_t plane_overruns;  /* ends of SAs came too fast to be heard */
     struct ipsec_drift drift; /* as the last check found it */
     char store_name[16];      /* "memory", "sqlite" */
     char plane_name[16];      /* "none", "xfrm" */

@@ -288,6 +288,12 @@ look_through_files("while it runs")
 
 with open("/proc/%d/limits" % daemon.process.pid, encoding="ascii") as limits:
     tap.check("core files are off", re.search(r"Max core file size +0 +0 ", limits.read()))
+try:
+    with open("/proc/%d/environ" % daemon.process.pid, "rb") as environment:
+        tap.check("no call of a library is left to be resolved",
+                  b"LD_BIND_NOW=1" in environment.read().split(b"\0"))
+except PermissionError as error:
+    print("# the environment is not looked at: %s" % error)
 pid = daemon.process.pid
 os.kill(pid, signal.SIGABRT)
 _, status = os.waitpid(pid, 0)
