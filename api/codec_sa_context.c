@@ -110,9 +110,8 @@ static const struct codec_field sa_context_fields[] = {
                 "inboundFilterId",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
-                .summary =
-                    "Id of the inbound filter of the same flow: what the create answered, or the "
-                    "SPI was asked for with; 0: none, or it was deleted."),
+                .summary = "Id of the inbound filter that covers the same flow, or was named; it "
+                           "stays as long as the context; 0: none."),
     CODEC_FIELD(ipsec_sa_context,
                 spi,
                 "spi",

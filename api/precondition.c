@@ -56,10 +56,7 @@ precondition_tag(const struct api_call *call, char tag[ENTITY_TAG_SIZE])
     if (route->revision_offset == 0)
         return;
     const uint64_t *revision = (const void *)(out + route->revision_offset);
-    const uint64_t *derived = (const void *)(out + route->derived_offset);
-    int size = snprintf(tag, ENTITY_TAG_SIZE, "%" PRIu64, *revision);
-    if (route->derived_offset != 0)
-        (void)snprintf(tag + size, ENTITY_TAG_SIZE - (size_t)size, ".%" PRIu64, *derived);
+    (void)snprintf(tag, ENTITY_TAG_SIZE, "%" PRIu64, *revision);
 }
 
 /* Weak comparison: a weak tag of ours, which a cache on the way may have made of it, will do. */
@@ -159,11 +156,9 @@ next_tag(const char **next, struct entity_tag *tag_out)
 static uint64_t
 revision_of(const struct entity_tag *tag)
 {
-    const char *dot = memchr(tag->text, '.', tag->size);
-    size_t size = dot == NULL ? tag->size : (size_t)(dot - tag->text);
     uint64_t revision;
 
-    return text_parse_unsigned(tag->text, size, &revision) ? revision : NO_REVISION;
+    return text_parse_unsigned(tag->text, tag->size, &revision) ? revision : NO_REVISION;
 }
 
 static bool

@@ -2,8 +2,7 @@
  *
  * precondition.h: If-Match and If-None-Match (RFC 9110 section 13).
  *
- * The entity tag of an object is its revision in quotes, "42"; where an answer also shows what can
- * change without one, that follows behind a dot, "42.7".  If-Match looks at the revision alone. */
+ * The entity tag of an object is its revision in quotes, "42". */
 #pragma once
 
 #include <stdbool.h>

@@ -45,7 +45,6 @@ struct api_route {
      * it shows the object, has its uint64_t revision at 'revision_offset' (0: not there). */
     bool versioned;
     size_t revision_offset;
-    size_t derived_offset; /* of a uint64_t in 'out' that may change without a revision; 0: none */
 
     bool secret;     /* the body may hold keys: nothing stored is a bare digest of it */
     bool large_body; /* up to the service's larger limit */

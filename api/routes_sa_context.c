@@ -13,8 +13,13 @@ static const enum ipsec_status create_sa_context_codes[] = {
     IPSEC_INVALID_AUTH_TRANSFORM, IPSEC_INVALID_CIPHER_TRANSFORM,   IPSEC_OK,
 };
 static const enum ipsec_status set_spi_codes[] = {
-    IPSEC_FILTER_NOT_FOUND,      IPSEC_INCOMPATIBLE_LAYER, IPSEC_TRAFFIC_MISMATCH,
-    IPSEC_INCOMPATIBLE_SA_STATE, IPSEC_ALREADY_EXISTS,     IPSEC_OK,
+    IPSEC_FILTER_NOT_FOUND,
+    IPSEC_INCOMPATIBLE_LAYER,
+    IPSEC_LIFETIME_MISMATCH,
+    IPSEC_TRAFFIC_MISMATCH,
+    IPSEC_INCOMPATIBLE_SA_STATE,
+    IPSEC_ALREADY_EXISTS,
+    IPSEC_OK,
 };
 static const enum ipsec_status add_bundle_codes[] = {
     IPSEC_INCOMPATIBLE_SA_STATE,  IPSEC_ZERO_LENGTH_ARRAY,        IPSEC_INVALID_FLAGS,
@@ -23,6 +28,7 @@ static const enum ipsec_status add_bundle_codes[] = {
 static const enum ipsec_status rotate_codes[] = {
     IPSEC_FILTER_NOT_FOUND,
     IPSEC_INCOMPATIBLE_LAYER,
+    IPSEC_LIFETIME_MISMATCH,
     IPSEC_TRAFFIC_MISMATCH,
     IPSEC_INCOMPATIBLE_SA_STATE,
     IPSEC_ALREADY_EXISTS,
@@ -131,7 +137,6 @@ static const struct api_route routes[] = {
       .clear_out = handle_clear_sa_context,
       .versioned = true,
       .revision_offset = offsetof(struct ipsec_sa_context, revision),
-      .derived_offset = offsetof(struct ipsec_sa_context, inbound_filter_id),
       .success = 200,
       .handler = handle_get_sa_context,
       .not_found = IPSEC_NOT_FOUND },
@@ -215,7 +220,6 @@ static const struct api_route routes[] = {
       .secret = true,
       .versioned = true,
       .revision_offset = offsetof(struct ipsec_sa_context, revision),
-      .derived_offset = offsetof(struct ipsec_sa_context, inbound_filter_id),
       .success = 201,
       .handler = handle_add_inbound,
       .not_found = IPSEC_NOT_FOUND,
@@ -236,7 +240,6 @@ static const struct api_route routes[] = {
       .secret = true,
       .versioned = true,
       .revision_offset = offsetof(struct ipsec_sa_context, revision),
-      .derived_offset = offsetof(struct ipsec_sa_context, inbound_filter_id),
       .success = 201,
       .handler = handle_add_outbound,
       .not_found = IPSEC_NOT_FOUND,
@@ -256,7 +259,6 @@ static const struct api_route routes[] = {
       .clear_out = handle_clear_sa_context,
       .versioned = true,
       .revision_offset = offsetof(struct ipsec_sa_context, revision),
-      .derived_offset = offsetof(struct ipsec_sa_context, inbound_filter_id),
       .success = 200,
       .handler = handle_update_sa_context,
       .not_found = IPSEC_NOT_FOUND,
@@ -289,7 +291,6 @@ static const struct api_route routes[] = {
       .location = "/sa-contexts/",
       .versioned = true,
       .revision_offset = offsetof(struct ipsec_sa_context, revision),
-      .derived_offset = offsetof(struct ipsec_sa_context, inbound_filter_id),
       .success = 201,
       .handler = handle_rotate_sa_context,
       .not_found = IPSEC_NOT_FOUND,

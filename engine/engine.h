@@ -367,8 +367,7 @@ NODISCARD enum ipsec_status ipsec_sa_context_rotate(struct ipsec_session *sessio
 /* Ends the references of a copy: 'inbound', 'outbound', 'labels'.  Any thread. */
 void ipsec_sa_context_unref(struct ipsec_sa_context *context);
 
-/* Copies the context.  'inbound_filter_id' is 0, here and in enumerations, once that filter was
- * deleted.  FWPM_ACTRL_READ.  IPSEC_NOT_FOUND.  (IPsecSaContextGetById1) */
+/* Copies the context.  FWPM_ACTRL_READ.  IPSEC_NOT_FOUND.  (IPsecSaContextGetById1) */
 NODISCARD enum ipsec_status ipsec_sa_context_get_by_id(struct ipsec_session *session,
                                                        uint64_t id,
                                                        struct ipsec_sa_context *context_out);
@@ -555,10 +554,10 @@ NODISCARD enum ipsec_status ipsec_filter_get_by_key(struct ipsec_session *sessio
                                                     const struct ipsec_filter **filter_out);
 void ipsec_filter_unref(const struct ipsec_filter *filter);
 
-/* DELETE on filters.  IPSEC_FILTER_NOT_FOUND; IPSEC_IN_USE while an SA context refers to it, asked
- * again when a transaction commits, and for the filters of a tunnel, which go with it.  A dynamic
- * session deletes only what it added: IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_WRONG_SESSION.
- * (FwpmFilterDeleteById0) */
+/* DELETE on filters.  IPSEC_FILTER_NOT_FOUND; IPSEC_IN_USE while an SA context refers to it as its
+ * outbound or its inbound filter, asked again when a transaction commits, and for the filters of a
+ * tunnel, which go with it.  A dynamic session deletes only what it added:
+ * IPSEC_DYNAMIC_SESSION_IN_PROGRESS, IPSEC_WRONG_SESSION. (FwpmFilterDeleteById0) */
 NODISCARD enum ipsec_status ipsec_filter_delete_by_id(struct ipsec_session *session, uint64_t id);
 
 struct ipsec_filter_page {

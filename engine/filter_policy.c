@@ -19,7 +19,7 @@ static void discard(struct engine_state *state, struct policy_object *object, bo
 static struct filter_entry *entry_of(struct policy_object *object);
 static bool put_in_force(struct engine_state *state, struct filter_entry *entry);
 static void take_out_of_force(struct engine_state *state, struct filter_entry *entry);
-static bool is_inbound_ipsec(const struct ipsec_filter *filter);
+static bool may_be_mirrored(const struct ipsec_filter *filter);
 static enum ipsec_status check_stored(const struct ipsec_filter *filter,
                                       const struct provider_context_entry *context,
                                       const struct provider_context_entry *tunnel,
@@ -105,7 +105,7 @@ commit_add(struct ipsec_session *session, struct policy_object *object)
 
     bool is_explicit = session->transaction == IPSEC_WRITE_TRANSACTION;
 
-    if (is_inbound_ipsec(entry->filter) && !classify_has_room(&state->classify, entry->filter))
+    if (may_be_mirrored(entry->filter) && !classify_has_room(&state->classify, entry->filter))
         return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES,
                                is_explicit ? IPSEC_FAULT_SERVICE : IPSEC_FAULT_BODY,
                                is_explicit ? NULL : "/conditions",
@@ -156,12 +156,7 @@ check_unused(struct ipsec_session *session, const struct policy_object *object)
 {
     const struct filter_entry *entry = (const struct filter_entry *)object;
 
-    if (entry->context_count == 0)
-        return IPSEC_OK;
-    return ipsec_fault_set(
-        session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL, "%llu SA context%s to filter %llu",
-        (unsigned long long)entry->context_count, entry->context_count == 1 ? " refers" : "s refer",
-        (unsigned long long)entry->filter->id);
+    return context_users_check_none(session, &entry->users, "filter", entry->filter->id);
 }
 
 static void
@@ -185,7 +180,7 @@ entry_of(struct policy_object *object)
 static bool
 put_in_force(struct engine_state *state, struct filter_entry *entry)
 {
-    if (is_inbound_ipsec(entry->filter) &&
+    if (may_be_mirrored(entry->filter) &&
         !classify_add(&state->classify, &entry->node, entry->filter))
         return false;
     state->filters.committed_count++;
@@ -236,11 +231,13 @@ settle_commit_delete(struct engine_state *state, void *object, uint64_t number)
     filter_entry_free(entry);
 }
 
+/* An SA context outlives every session, so it refers to nothing dynamic. */
 static bool
-is_inbound_ipsec(const struct ipsec_filter *filter)
+may_be_mirrored(const struct ipsec_filter *filter)
 {
-    return filter->callout == IPSEC_CALLOUT_INBOUND_TRANSPORT_V4 ||
-           filter->callout == IPSEC_CALLOUT_INBOUND_TRANSPORT_V6;
+    return filter->lifetime != IPSEC_LIFETIME_DYNAMIC &&
+           (filter->callout == IPSEC_CALLOUT_INBOUND_TRANSPORT_V4 ||
+            filter->callout == IPSEC_CALLOUT_INBOUND_TRANSPORT_V6);
 }
 
 static enum ipsec_status

@@ -12,6 +12,7 @@
 
 #include "engine/base/attributes.h"
 #include "engine/classify.h"
+#include "engine/context_users.h"
 #include "engine/hash_index.h"
 #include "engine/id_table.h"
 #include "engine/policy.h"
@@ -32,7 +33,7 @@ struct filter_entry {
     struct provider_context_entry *tunnel;           /* that it is part of; null: none */
     struct filter_link user_link;                    /* of those that name the same */
     struct filter_link part_link;                    /* of the parts of the tunnel */
-    uint64_t context_count;                          /* SA contexts whose outbound filter it is */
+    struct context_users users; /* SA contexts whose filter it is, of either direction */
     struct hash_link key_link;
     struct classify_node node; /* in the classifier only while it is committed */
 };

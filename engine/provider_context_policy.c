@@ -98,12 +98,11 @@ check_unused(struct ipsec_session *session, const struct policy_object *object)
     const struct provider_context_entry *entry = (const struct provider_context_entry *)object;
     const struct filter_entry *user = entry->first_user;
 
-    if (entry->context_count > 0)
-        return ipsec_fault_set(session->fault, IPSEC_IN_USE, IPSEC_FAULT_PATH, NULL,
-                               "%llu SA context%s to provider context %llu",
-                               (unsigned long long)entry->context_count,
-                               entry->context_count == 1 ? " refers" : "s refer",
-                               (unsigned long long)entry->provider_context->id);
+    enum ipsec_status status = context_users_check_none(session, &entry->users, "provider context",
+                                                        entry->provider_context->id);
+
+    if (status != IPSEC_OK)
+        return status;
     while (user != NULL && (user->tunnel != NULL || !policy_is_visible(session, &user->object)))
         user = user->user_link.next;
     if (user == NULL)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/base/attributes.h"
+#include "engine/context_users.h"
 #include "engine/hash_index.h"
 #include "engine/id_table.h"
 #include "engine/policy.h"
@@ -17,7 +18,7 @@ struct filter_entry;
 struct provider_context_entry {
     struct policy_object object;
     const struct ipsec_provider_context *provider_context; /* a reference */
-    uint64_t context_count;          /* SA contexts whose tunnel policy it is */
+    struct context_users users;      /* SA contexts whose tunnel policy it is */
     struct filter_entry *first_user; /* of the filters that name it, the newest first */
     struct filter_entry *first_part; /* of the filters of the tunnel whose policy it is */
     struct hash_link key_link;

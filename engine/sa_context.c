@@ -118,7 +118,7 @@ ipsec_sa_context_rotate(struct ipsec_session *session,
     if (predecessor->state != IPSEC_SA_CONTEXT_ACTIVE)
         return sa_context_wrong_state(session, predecessor, "active, to have a successor");
 
-    uint64_t inbound = sa_policy_filter_now(session->state, predecessor->inbound_filter_id);
+    uint64_t inbound = predecessor->inbound_filter_id;
     struct ipsec_sa_context context = {
         .outbound_traffic = predecessor->outbound_traffic,
         .inbound_filter_id = inbound != 0

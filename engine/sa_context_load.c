@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "engine/engine.h"
+#include "engine/filter.h"
 #include "engine/sa_bundle.h"
 #include "engine/sa_context.h"
 #include "engine/sa_labels.h"
@@ -41,6 +42,9 @@ sa_context_load(struct engine_state *state,
                                "the store's table sa_context, row %llu: created_by %u names no "
                                "principal",
                                (unsigned long long)context->id, context->created_by);
+    /* The filter could go, once, although a context named it as its inbound one. */
+    if (filter_find_committed(state, context->inbound_filter_id) == NULL)
+        loaded.inbound_filter_id = 0;
     if (load_parts(state, context, &loaded)) {
         loaded.due_at_ms = due_of(state, &loaded);
         if (sa_load(state, &loaded))

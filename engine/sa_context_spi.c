@@ -106,8 +106,7 @@ sa_context_set_inbound_filter(struct ipsec_session *session,
         return mismatch(session, pointer, "a tunnel's SPI goes by its policy, not by a filter");
     }
     if (filter_id == 0) {
-        if (context->spi != 0 ||
-            sa_policy_filter_now(session->state, context->inbound_filter_id) != 0)
+        if (context->spi != 0 || context->inbound_filter_id != 0)
             return IPSEC_OK;
         return ipsec_fault_set(session->fault, IPSEC_NULL_POINTER, IPSEC_FAULT_BODY, pointer,
                                "no inbound filter mirrors the traffic: name one");

@@ -337,7 +337,6 @@ sa_copy(const struct engine_state *state, const struct ipsec_sa_context *context
 {
     struct ipsec_sa_context copy = *context;
 
-    copy.inbound_filter_id = sa_policy_filter_now(state, context->inbound_filter_id);
     copy.due_at_ms = sa_wall_ms(state, context->due_at_ms);
     (void)sa_bundle_ref(copy.inbound);
     (void)sa_bundle_ref(copy.outbound);
@@ -408,7 +407,7 @@ index_context(struct engine_state *state, const struct ipsec_sa_context *context
     struct sa_database *database = &state->sa;
 
     state->contexts_by_state[context->state]++;
-    sa_policy_ref(state, &context->outbound_traffic);
+    sa_policy_ref(state, context);
     if (context->spi != 0)
         spi_table_take(&database->spis, context->spi, context->id);
     if (context->outbound != NULL)
@@ -425,7 +424,7 @@ unindex_context(struct engine_state *state, const struct ipsec_sa_context *conte
     struct sa_database *database = &state->sa;
 
     state->contexts_by_state[context->state]--;
-    sa_policy_unref(state, &context->outbound_traffic);
+    sa_policy_unref(state, context);
     if (context->spi != 0)
         spi_table_release(&database->spis, context->spi, context->id);
     if (context->outbound != NULL)
@@ -442,6 +441,7 @@ same_indexes(const struct ipsec_sa_context *from, const struct ipsec_sa_context 
 {
     return from->spi == to->spi && (from->outbound == NULL) == (to->outbound == NULL) &&
            (from->state == IPSEC_SA_CONTEXT_ACTIVE) == (to->state == IPSEC_SA_CONTEXT_ACTIVE) &&
+           from->inbound_filter_id == to->inbound_filter_id &&
            sa_traffic_equal(&from->outbound_traffic, &to->outbound_traffic);
 }
 

@@ -15,7 +15,9 @@ static enum ipsec_status check_transport(struct ipsec_session *session,
                                          const struct ipsec_traffic *traffic);
 static enum ipsec_status check_tunnel(struct ipsec_session *session,
                                       const struct ipsec_traffic *traffic);
-static uint64_t *user_count(const struct engine_state *state, const struct ipsec_traffic *traffic);
+static struct context_users *users_of(const struct engine_state *state,
+                                      const struct ipsec_traffic *traffic);
+static struct context_users *users_of_filter(const struct engine_state *state, uint64_t id);
 static const struct filter_entry *find_filter(struct ipsec_session *session, uint64_t id);
 static enum ipsec_status
 filter_not_found(struct ipsec_session *session, uint64_t id, const char *pointer);
@@ -103,6 +105,10 @@ sa_policy_check_inbound(struct ipsec_session *session,
 
     if (entry == NULL)
         return filter_not_found(session, filter_id, pointer);
+    enum ipsec_status status = policy_check_reference(
+        session, IPSEC_LIFETIME_STATIC, &entry->object, entry->filter->lifetime, pointer);
+    if (status != IPSEC_OK)
+        return status;
     return validate_inbound_filter(outbound_traffic, entry->filter, pointer, session->fault);
 }
 
@@ -128,24 +134,20 @@ sa_policy_mirror(struct engine_state *state, const struct ipsec_traffic *traffic
     return classify_flow(&state->classify, &flow);
 }
 
-uint64_t
-sa_policy_filter_now(const struct engine_state *state, uint64_t filter_id)
+void
+sa_policy_ref(struct engine_state *state, const struct ipsec_sa_context *context)
 {
-    if (filter_id == 0)
-        return 0;
-    return filter_find_committed(state, filter_id) == NULL ? 0 : filter_id;
+    context_users_add(users_of(state, &context->outbound_traffic), context->id);
+    if (context->inbound_filter_id != 0)
+        context_users_add(users_of_filter(state, context->inbound_filter_id), context->id);
 }
 
 void
-sa_policy_ref(struct engine_state *state, const struct ipsec_traffic *traffic)
+sa_policy_unref(struct engine_state *state, const struct ipsec_sa_context *context)
 {
-    ++*user_count(state, traffic);
-}
-
-void
-sa_policy_unref(struct engine_state *state, const struct ipsec_traffic *traffic)
-{
-    --*user_count(state, traffic);
+    context_users_remove(users_of(state, &context->outbound_traffic), context->id);
+    if (context->inbound_filter_id != 0)
+        context_users_remove(users_of_filter(state, context->inbound_filter_id), context->id);
 }
 
 bool
@@ -159,13 +161,19 @@ sa_policy_exists(const struct engine_state *state, const struct ipsec_traffic *t
 }
 
 /* Where the contexts of the filter or policy, which is there, are counted. */
-static uint64_t *
-user_count(const struct engine_state *state, const struct ipsec_traffic *traffic)
+static struct context_users *
+users_of(const struct engine_state *state, const struct ipsec_traffic *traffic)
 {
     if (traffic->type == IPSEC_TRAFFIC_TYPE_TRANSPORT)
-        return &filter_table_find(&state->filters, traffic->ipsec_filter_id)->context_count;
+        return users_of_filter(state, traffic->ipsec_filter_id);
     return &provider_context_table_find(&state->provider_contexts, traffic->tunnel_policy_id)
-                ->context_count;
+                ->users;
+}
+
+static struct context_users *
+users_of_filter(const struct engine_state *state, uint64_t id)
+{
+    return &filter_table_find(&state->filters, id)->users;
 }
 
 bool

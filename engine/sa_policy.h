@@ -29,15 +29,14 @@ NODISCARD enum ipsec_status sa_policy_check_inbound(struct ipsec_session *sessio
                                                     const struct ipsec_traffic *outbound_traffic,
                                                     uint64_t filter_id,
                                                     const char *pointer);
-/* The inbound filter that mirrors checked traffic, 0 when there is none. */
+/* The inbound filter that mirrors checked traffic, and will not end before the context; 0 when
+ * there is none. */
 uint64_t sa_policy_mirror(struct engine_state *state, const struct ipsec_traffic *traffic);
 
-/* The id if that filter still is committed policy, else 0. */
-uint64_t sa_policy_filter_now(const struct engine_state *state, uint64_t filter_id);
-
-/* A context refers to the filter or tunnel policy of its traffic, so that these stay. */
-void sa_policy_ref(struct engine_state *state, const struct ipsec_traffic *traffic);
-void sa_policy_unref(struct engine_state *state, const struct ipsec_traffic *traffic);
+/* A context refers to the filter or tunnel policy of its traffic and to its inbound filter, so that
+ * these stay. */
+void sa_policy_ref(struct engine_state *state, const struct ipsec_sa_context *context);
+void sa_policy_unref(struct engine_state *state, const struct ipsec_sa_context *context);
 /* Whether a context of the store may refer to it. */
 bool sa_policy_exists(const struct engine_state *state, const struct ipsec_traffic *traffic);
 

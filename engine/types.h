@@ -217,8 +217,7 @@ struct ipsec_labels {
 struct ipsec_sa_context {
     uint64_t id;
     struct ipsec_traffic outbound_traffic;
-    uint64_t inbound_filter_id; /* as answered at create, or as GetSpi named it; shown as 0 once
-                                   that filter was deleted; 0: none */
+    uint64_t inbound_filter_id; /* as answered at create, or as GetSpi named it; 0: none */
     uint64_t predecessor_id;    /* the context that this one replaces; 0: none */
     int64_t created_at_ms;      /* wall clock */
     int64_t due_at_ms; /* wall clock in the store, CLOCK_BOOTTIME in memory: when the engine

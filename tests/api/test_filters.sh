@@ -274,6 +274,14 @@ is "a heavier one does" "$(create_inbound)" "$HEAVY"
 call POST /filters "$(with '.layer = "inboundTransportV4" | .action = {"type": "permit"} | .weight = {"range": 15}')"
 is "a permit has no callout" "$(create_inbound)" "$HEAVY"
 call DELETE "/filters/$HEAVY"
+answered "it is in use" 409 FWP_E_IN_USE
+is "by two" "$(member .detail | cut -d, -f1)" "2 SA contexts refer to filter $HEAVY"
+call GET '/sa-contexts?limit=1000'
+for id in $(member ".items[] | select(.inboundFilterId == $HEAVY) | .id"); do
+    call DELETE "/sa-contexts/$id"
+done
+call DELETE "/filters/$HEAVY"
+answered "and can go when they have" 204
 is "the cache forgets a deleted one" "$(create_inbound)" "$EXACT"
 
 # --- Lists ----------------------------------------------------------------------------------------

@@ -189,10 +189,8 @@ policy "{\"filters\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LI
 call POST /filters "$LINKED"
 answered "with it" 201
 LINKED_ID=$(member .id)
-policy "{\"filters\": {\"dacl\": [$(entry allow DELETE)]}}"
-call DELETE "/filters/$LINKED_ID"
+operation "delete filter" filters DELETE "/filters/$LINKED_ID" '' 204 DELETE
 operation "delete provider context" providerContexts DELETE "/provider-contexts/$POLICY_ID" '' 204 DELETE
-operation "delete filter" filters DELETE "/filters/$IN4" '' 204 DELETE
 
 # A repeat needs the right as the first time did.
 policy "{\"saDatabase\": {\"dacl\": [$(entry allow FWPM_ACTRL_ADD)]}, \"filters\": {\"dacl\": [$FILTERS_READ]}}"

@@ -178,14 +178,15 @@ call GET "/sa-contexts/$ID6"
 answered "gone" 404 FWP_E_NOT_FOUND
 call DELETE "/filters/$OUT6"
 answered "the filter can go now" 204
+call DELETE "/filters/$IN6"
+answered "and the inbound one" 204
 call DELETE "/filters/$IN4"
-answered "the inbound filter is only a hint" 204
+answered "an inbound filter in use stays" 409 FWP_E_IN_USE
+is "the answer names a user" "$(member .detail | grep -c "filter $IN4.* SA context [0-9]")" 1
 call GET "/sa-contexts/$ID"
-is "a deleted inbound filter is not named" "$(member .inboundFilterId)" 0
-call GET "/sa-contexts?limit=1"
-is "nor in a list" "$(member '.items[0].inboundFilterId')" 0
+is "and is named" "$(member .inboundFilterId)" "$IN4"
 call POST /sa-contexts "$(traffic)"
-is "without it there is none" "$STATUS $(member .inboundFilterId)" "201 0"
+is "also by the next" "$STATUS $(member .inboundFilterId)" "201 $IN4"
 NEXT=$(member .id)
 check "identifiers go up" test "$NEXT" -gt "$ID6"
 

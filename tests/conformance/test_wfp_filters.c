@@ -282,17 +282,19 @@ static void
 what_is_deleted_is_missed_by_its_session_alone(void **state)
 {
     struct wfp *wfp = *state;
+    const struct ipsec_filter filter = wfp_filter(OUT4);
+    uint64_t id = wfp_add_filter(wfp, &filter);
 
     (void)wfp_enter(wfp, WFP_STATIC);
     WFP_ASSERT(wfp_begin(wfp, false), IPSEC_OK);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, wfp->inbound_filter), IPSEC_OK);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, wfp->inbound_filter), IPSEC_FILTER_NOT_FOUND);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, id), IPSEC_OK);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, id), IPSEC_FILTER_NOT_FOUND);
     wfp_leave(wfp);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, wfp->inbound_filter), IPSEC_OK);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, id), IPSEC_OK);
     wfp->in_session = true;
     WFP_ASSERT(wfp_commit(wfp), IPSEC_OK);
     wfp_leave(wfp);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, wfp->inbound_filter), IPSEC_FILTER_NOT_FOUND);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, id), IPSEC_FILTER_NOT_FOUND);
 }
 
 static void
@@ -300,14 +302,15 @@ abort_leaves_no_trace(void **state)
 {
     struct wfp *wfp = *state;
     const struct ipsec_filter filter = wfp_filter(OUT4);
+    uint64_t before = wfp_add_filter(wfp, &filter);
 
     (void)wfp_enter(wfp, WFP_STATIC);
     WFP_ASSERT(wfp_begin(wfp, false), IPSEC_OK);
     uint64_t id = wfp_add_filter(wfp, &filter);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, wfp->inbound_filter), IPSEC_OK);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, before), IPSEC_OK);
     WFP_ASSERT(wfp_abort(wfp), IPSEC_OK);
     WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, id), IPSEC_FILTER_NOT_FOUND);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, wfp->inbound_filter), IPSEC_OK);
+    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, before), IPSEC_OK);
 }
 
 static void
@@ -346,17 +349,25 @@ commit_of_a_delete_that_is_in_use_now(void **state)
 {
     struct wfp *wfp = *state;
     const struct ipsec_filter filter = wfp_filter(OUT4);
-    uint64_t id = wfp_add_filter(wfp, &filter);
+    struct ipsec_filter heaviest = wfp_filter(IN4);
+    heaviest.weight_type = IPSEC_WEIGHT_RANGE;
+    heaviest.weight = 15;
+    const uint64_t outbound[] = { wfp_add_filter(wfp, &filter), wfp_add_filter(wfp, &filter) };
+    for (size_t i = 0; i < sizeof outbound / sizeof *outbound; i++) {
+        uint64_t deleted = i == 0 ? outbound[0] : wfp_add_filter(wfp, &heaviest);
 
-    (void)wfp_enter(wfp, WFP_STATIC);
-    WFP_ASSERT(wfp_begin(wfp, false), IPSEC_OK);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, id), IPSEC_OK);
-    wfp_leave(wfp);
-    WFP_ASSERT(create_under(wfp, id), IPSEC_OK);
-    wfp->in_session = true;
-    WFP_ASSERT(wfp_commit(wfp), IPSEC_IN_USE);
-    WFP_ASSERT(wfp_abort(wfp), IPSEC_OK);
-    WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, id), IPSEC_OK);
+        (void)wfp_enter(wfp, WFP_STATIC);
+        WFP_ASSERT(wfp_begin(wfp, false), IPSEC_OK);
+        WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, deleted), IPSEC_OK);
+        wfp_leave(wfp);
+        WFP_ASSERT(create_under(wfp, outbound[i]), IPSEC_OK);
+        wfp->in_session = true;
+        WFP_ASSERT(wfp_commit(wfp), IPSEC_IN_USE);
+        WFP_ASSERT(wfp_abort(wfp), IPSEC_OK);
+        wfp_leave(wfp);
+        WFP_ASSERT(wfp_call(wfp, WFP_FILTER_GET, deleted), IPSEC_OK);
+        WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, deleted), IPSEC_IN_USE);
+    }
 }
 
 static void
@@ -368,14 +379,15 @@ implicit_transactions_wait_too(void **state)
     } kinds[] = { { true, IPSEC_TIMEOUT }, { false, IPSEC_TIMEOUT } };
     struct wfp *wfp = *state;
     const struct ipsec_filter filter = wfp_filter(OUT4);
+    uint64_t unused = wfp_add_filter(wfp, &filter);
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         (void)wfp_enter(wfp, WFP_STATIC);
         WFP_ASSERT(wfp_begin(wfp, kinds[i].read_only), IPSEC_OK);
         wfp_leave(wfp);
         WFP_ASSERT(try_filter(wfp, &filter, NULL), kinds[i].expected);
-        WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, wfp->inbound_filter), kinds[i].expected);
-        assert_int_equal(filter_count(wfp), 2);
+        WFP_ASSERT(wfp_call(wfp, WFP_FILTER_DELETE, unused), kinds[i].expected);
+        assert_int_equal(filter_count(wfp), 3);
         wfp->in_session = true;
         WFP_ASSERT(wfp_abort(wfp), IPSEC_OK);
         wfp_leave(wfp);
@@ -427,6 +439,32 @@ a_context_on_a_dynamic_filter(void **state)
 }
 
 static void
+a_dynamic_inbound_filter(void **state)
+{
+    struct wfp *wfp = *state;
+    struct ipsec_filter filter = wfp_filter(IN4);
+    const struct ipsec_traffic outbound = wfp_traffic(wfp);
+    struct wfp_call create = { .operation = WFP_CREATE, .traffic = &outbound };
+
+    filter.weight_type = IPSEC_WEIGHT_RANGE;
+    filter.weight = 15;
+    (void)wfp_enter(wfp, WFP_DYNAMIC);
+    const struct ipsec_traffic inbound = { .ipsec_filter_id = wfp_add_filter(wfp, &filter) };
+    wfp_leave(wfp);
+    WFP_ASSERT(wfp_run(wfp, &create), IPSEC_OK);
+    assert_int_equal(create.inbound_filter_id, wfp->inbound_filter);
+    for (int i = 0; i < 2; i++) {
+        struct wfp_call call = {
+            .operation = i == 0 ? WFP_GET_SPI : WFP_SET_SPI,
+            .id = create.id_out,
+            .spi = 4096,
+            .traffic = &inbound,
+        };
+        WFP_ASSERT(wfp_run(wfp, &call), IPSEC_LIFETIME_MISMATCH);
+    }
+}
+
+static void
 a_persistent_filter_in_a_dynamic_session(void **state)
 {
     struct wfp *wfp = *state;
@@ -474,6 +512,9 @@ main(void)
                  "FWP_E_DYNAMIC_SESSION_IN_PROGRESS for what is not dynamic");
     wfp_sentence(&suite, a_context_on_a_dynamic_filter,
                  "15.3: IPsecSaContextCreate0 on a dynamic filter: FWP_E_LIFETIME_MISMATCH");
+    wfp_sentence(&suite, a_dynamic_inbound_filter,
+                 "15.3: IPsecSaContextGetSpi1, SetSpi0 with a dynamic filter: "
+                 "FWP_E_LIFETIME_MISMATCH; and Create0 hands over none");
     wfp_sentence(&suite, a_persistent_filter_in_a_dynamic_session,
                  "FwpmFilterAdd0 of a persistent filter in a dynamic session: FWP_E_INVALID_FLAGS");
     return wfp_run_suite(&suite, "WFP filters");

@@ -110,8 +110,7 @@ class Contexts:
     def check_filter_of(self, policy, traffic, direction):
         version = version_of(traffic["localAddress"])
         spec = policy.spec
-        # The inbound filter is named for the SPI only and may be deleted at any time.
-        need(direction == "inbound" or policy.owner is None, "FWP_E_LIFETIME_MISMATCH")
+        need(policy.owner is None, "FWP_E_LIFETIME_MISMATCH")
         need(spec["layer"] == "%sTransport%s" % (direction, version.upper()),
              "FWP_E_INCOMPATIBLE_LAYER")
         self.check_addresses(traffic)
@@ -131,7 +130,8 @@ class Contexts:
         return True
 
     def mirror(self, traffic):
-        """The inbound filter that would classify the flow: an unknown number meets no condition."""
+        """The inbound filter that would classify the flow: an unknown number meets no condition.
+        A context outlives every session, so none that is dynamic."""
         if traffic["trafficType"] == "tunnel":
             return 0
         flow = dict(traffic)
@@ -141,7 +141,7 @@ class Contexts:
                 flow[member] = condition["value"]
         layer = "inboundTransport" + version_of(traffic["localAddress"]).upper()
         found = [name for name, p in self.filters.items()
-                 if p.phase != "added" and p.spec["layer"] == layer and
+                 if p.phase != "added" and p.owner is None and p.spec["layer"] == layer and
                  "InboundTransport" in p.spec["action"].get("callout", "") and
                  all(holds(c, flow.get(MEMBERS[c["field"]], 0))
                      for c in p.spec.get("conditions", []))]
@@ -258,10 +258,8 @@ class Contexts:
 
     def show_context(self, name):
         context = self.contexts[name]
-        inbound_filter = self.filters.get(context.inbound_filter)
-        committed = inbound_filter is not None and inbound_filter.phase != "added"
         return {"id": name, "state": context.state, "outboundTraffic": context.traffic,
-                "inboundFilterId": context.inbound_filter if committed else 0,
+                "inboundFilterId": context.inbound_filter,
                 "spi": context.spi, "inbound": show_bundle(context.inbound, context.spi),
                 "outbound": show_bundle(context.outbound), "labels": context.labels,
                 "predecessorId": context.predecessor, "createdBy": context.creator,
@@ -312,9 +310,7 @@ class Contexts:
             need(name is None, "FWP_E_TRAFFIC_MISMATCH")
             return
         if name is None:
-            known = context.inbound_filter in self.filters and \
-                self.filters[context.inbound_filter].phase != "added"
-            need(context.spi is not None or known, "FWP_E_NULL_POINTER")
+            need(context.spi is not None or context.inbound_filter, "FWP_E_NULL_POINTER")
             return
         policy = self.find_filter(op, name)
         self.check_filter_of(policy, context.traffic, "inbound")
@@ -404,9 +400,7 @@ class Contexts:
         old = self.find(op)
         need(old.state == "active", "FWP_E_INCOMPATIBLE_SA_STATE")
         context = Context(dict(old.traffic), op["who"])
-        kept = self.filters.get(old.inbound_filter)
-        committed = kept is not None and kept.phase != "added"
-        context.inbound_filter = old.inbound_filter if committed else self.mirror(old.traffic)
+        context.inbound_filter = old.inbound_filter or self.mirror(old.traffic)
         context.labels = old.labels
         context.predecessor = op["id"]
         wanted = dict(body, getSpi=True) if "spi" not in body else body

@@ -140,16 +140,11 @@ class Generator:
             return
         tables = (self.model.contexts, self.model.filters, self.model.provider_contexts)
         thing = next((t[op["id"]] for t in tables if op["id"] in t), None)
-        beside = None
-        if op["id"] in self.model.contexts:
-            beside = self.model.show_context(op["id"])["inboundFilterId"]
         version = thing.version if thing else 1
-        tags = [[op["id"], version, beside, self.chance(0.1)]] if self.chance(0.75) else []
+        tags = [[op["id"], version, self.chance(0.1)]] if self.chance(0.75) else []
         if self.chance(0.4):
-            tags.append([op["id"], version - 1, beside, False])
-        if beside is not None and self.chance(0.1):
-            tags.append([op["id"], version, self.pick([0, *self.model.filters]), False])
-        op[header] = tags or [[op["id"], version + 1, beside, False]]
+            tags.append([op["id"], version - 1, False])
+        op[header] = tags or [[op["id"], version + 1, False]]
 
     def who(self, name):
         if self.chance(0.78):

@@ -112,20 +112,19 @@ class Model(Sessions, Lock, Policies, Contexts, Bundles, Lifetimes, Security):
         key, request = self.identity(op)
         return key in self.replays and self.replays[key][0] == request
 
-    # --- Entity tags: an object's name, its version, and what an answer shows beside it ----------
+    # --- Entity tags: an object's name and its version -----------------------------------------
 
     def check_if_match(self, op, thing):
         """If-Match goes by the version, and a weak tag never equals."""
         tags = op.get("ifMatch", "*")
         need(tags == "*" or any(name == op["id"] and version == thing.version and not weak
-                                for name, version, _, weak in tags),
+                                for name, version, weak in tags),
              "HTTP_E_STATUS_PRECOND_FAILED")
 
     def read(self, op, thing, shown):
-        """If-None-Match goes by the whole tag; here a weak one is as good."""
+        """For If-None-Match a weak tag is as good."""
         tags = op.get("ifNoneMatch", [])
-        beside = shown.get("inboundFilterId")
-        if tags == "*" or any(tuple(tag[:3]) == (op["id"], thing.version, beside) for tag in tags):
+        if tags == "*" or any(tuple(tag[:2]) == (op["id"], thing.version) for tag in tags):
             return Answer(304)
         return Answer(200, None, shown)
 

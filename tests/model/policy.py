@@ -126,8 +126,8 @@ class Policies:
 
     def check_unused(self, name, session):
         """By SA contexts, and by filters other than those of the tunnel that goes with it."""
-        need(all(name not in (c.traffic.get("ipsecFilterId"), c.traffic.get("tunnelPolicyId"))
-                 for c in self.contexts.values()), "FWP_E_IN_USE")
+        need(all(name not in (c.traffic.get("ipsecFilterId"), c.traffic.get("tunnelPolicyId"),
+                              c.inbound_filter) for c in self.contexts.values()), "FWP_E_IN_USE")
         tunnel = self.provider_contexts[name].tunnel if name in self.provider_contexts else None
         need(all(p.context != name or (p.tunnel is not None and p.tunnel == tunnel)
                  for p in self.visible(self.filters, session).values()), "FWP_E_IN_USE")

@@ -211,11 +211,9 @@ class Names:
             body["sessionKey"] = self.guid_of(op["as"])
         return method, path, body, headers
 
-    def tag_text(self, name, version, beside, weak=False):
+    def tag_text(self, name, version, weak=False):
         """An entity tag; what nobody has read yet is sent as one that no object has."""
         tag = str(self.revisions.get((name, version), 1))
-        if beside is not None:
-            tag += ".%d" % self.id_of(beside)
         return 'W/"%s"' % tag if weak else '"%s"' % tag
 
     def outward(self, value):

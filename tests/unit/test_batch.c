@@ -85,7 +85,7 @@ describe(struct engine_state *state, struct buffer *text)
 
         buffer_append_format(text, "filter %llu users %llu phase %u owner %llu tunnel %llu\n",
                              (unsigned long long)entry->filter->id,
-                             (unsigned long long)entry->context_count, entry->object.phase,
+                             (unsigned long long)entry->users.count, entry->object.phase,
                              (unsigned long long)entry->object.owner,
                              (unsigned long long)entry->filter->tunnel_id);
     }

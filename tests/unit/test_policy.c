@@ -226,30 +226,6 @@ an_sa_context_goes_by_committed_policy(void **state)
 }
 
 static void
-the_mirrored_filter_stays_until_its_deletion_is_committed(void **state)
-{
-    struct fixture *fixture = *state;
-    uint64_t out = add_transport_filter(fixture, outbound);
-    uint64_t in = add_transport_filter(fixture, inbound);
-    struct ipsec_session writer = open_session(fixture, 0);
-    const struct ipsec_traffic traffic = transport_traffic(out);
-    struct ipsec_sa_context context;
-    uint64_t mirrored;
-    uint64_t id;
-
-    end_batch(fixture);
-    begin(&writer, false);
-    assert_int_equal(ipsec_filter_delete_by_id(&writer, in), IPSEC_OK);
-    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &mirrored, &id),
-                     IPSEC_OK);
-    assert_int_equal(mirrored, in);
-    commit(fixture, &writer);
-    assert_int_equal(ipsec_sa_context_get_by_id(&fixture->session, id, &context), IPSEC_OK);
-    assert_int_equal(context.inbound_filter_id, 0);
-    ipsec_sa_context_unref(&context);
-}
-
-static void
 the_room_for_shapes_is_looked_at_again_when_the_transaction_commits(void **state)
 {
     struct fixture *fixture = *state;
@@ -425,7 +401,6 @@ main(void)
         FIXTURE_TEST(others_wait_for_the_writer_and_find_what_they_came_for),
         FIXTURE_TEST(a_deletion_fails_the_commit_when_its_object_came_into_use),
         FIXTURE_TEST(an_sa_context_goes_by_committed_policy),
-        FIXTURE_TEST(the_mirrored_filter_stays_until_its_deletion_is_committed),
         FIXTURE_TEST(the_room_for_shapes_is_looked_at_again_when_the_transaction_commits),
         FIXTURE_TEST(a_dynamic_filter_ends_with_its_session_and_is_never_stored),
         FIXTURE_TEST(a_close_that_is_undone_brings_the_dynamic_filters_back),

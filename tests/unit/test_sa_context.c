@@ -168,33 +168,6 @@ the_inbound_filter_mirrors_the_effective_traffic(void **state)
     uint64_t id;
     assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &inbound, &id), IPSEC_OK);
     assert_int_equal(inbound, tcp_in);
-    assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, tcp_in), IPSEC_OK);
-    assert_int_equal(ipsec_sa_context_create(&fixture->session, &traffic, &inbound, &id), IPSEC_OK);
-    assert_int_equal(inbound, 0);
-}
-
-static void
-an_inbound_filter_that_was_deleted_is_not_named(void **state)
-{
-    struct fixture *fixture = *state;
-    uint64_t inbound = add_transport_filter(fixture, IPSEC_LAYER_INBOUND_TRANSPORT_V4);
-    uint64_t id =
-        add_context(fixture, add_transport_filter(fixture, IPSEC_LAYER_OUTBOUND_TRANSPORT_V4));
-    const struct ipsec_sa_context_template all = { .state_given = false };
-    struct ipsec_sa_context_page page;
-    struct ipsec_sa_context context;
-
-    for (int deleted = 0; deleted < 2; deleted++) {
-        uint64_t expected = deleted == 0 ? inbound : 0;
-
-        assert_int_equal(ipsec_sa_context_get_by_id(&fixture->session, id, &context), IPSEC_OK);
-        assert_int_equal(context.inbound_filter_id, expected);
-        assert_int_equal(ipsec_sa_context_enum(&fixture->session, &all, 0, 10, &page), IPSEC_OK);
-        assert_int_equal(page.contexts[0].inbound_filter_id, expected);
-        ipsec_sa_context_page_clear(&page);
-        if (deleted == 0)
-            assert_int_equal(ipsec_filter_delete_by_id(&fixture->session, inbound), IPSEC_OK);
-    }
 }
 
 static void
@@ -383,7 +356,6 @@ main(void)
         FIXTURE_TEST(a_tunnel_policy_is_not_found),
         FIXTURE_TEST(a_context_is_what_was_asked_for),
         FIXTURE_TEST(the_inbound_filter_mirrors_the_effective_traffic),
-        FIXTURE_TEST(an_inbound_filter_that_was_deleted_is_not_named),
         FIXTURE_TEST(reading_and_deleting_need_their_rights),
         FIXTURE_TEST(a_deleted_context_is_not_found),
         FIXTURE_TEST(a_template_that_can_t_be_is_refused),
