@@ -3,6 +3,7 @@
  * answer.c: see answer.h. */
 #include "api/answer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ static const char type_problem[] = "application/problem+json";
 static void begin_stream(struct api_call *call);
 static void mark_dry_run(struct api_call *call);
 static void add_header(struct api_call *call, const char *name, const char *value);
+static void add_retry_after(struct api_call *call);
 static void add_entity_tag(struct api_call *call, const char *tag);
 static void format_location(const struct api_call *call, char *location, size_t size);
 
@@ -129,7 +131,7 @@ answer_fault(struct api_call *call)
         add_header(call, "Allow", methods);
     if (problem_rows[fault->status].retryable &&
         (call->answer.status == 503 || call->answer.status == 429))
-        add_header(call, "Retry-After", "1");
+        add_retry_after(call);
     problem_encode(fault, call->answer.status, call->request_id, &call->answer.body);
     if (call->answer.body.failed) { /* without memory the code is told all the same */
         problem_print(fault, call->answer.status, call->request_id, call->answer.short_problem,
@@ -186,6 +188,20 @@ add_header(struct api_call *call, const char *name, const char *value)
     header->name = name;
     memcpy(header->value, value, size);
     header->value[size] = '\0';
+}
+
+/* Load passes within a second.  The place of a watcher becomes free when one leaves, and those who
+ * went without a word are found by their heartbeats. */
+static void
+add_retry_after(struct api_call *call)
+{
+    bool waits_for_place = call->route != NULL && call->route->stream &&
+                           call->base.fault.status == IPSEC_RPC_OUT_OF_RESOURCES;
+    uint32_t seconds = waits_for_place ? call->service->event_heartbeat_seconds : 1;
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%" PRIu32, seconds);
+    add_header(call, "Retry-After", text);
 }
 
 static void

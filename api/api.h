@@ -49,6 +49,7 @@ struct api_service {
     struct ipsec_engine *engine;
     size_t max_body_bytes;
     size_t max_batch_body_bytes;
+    uint32_t event_heartbeat_seconds; /* how often a watcher who has gone unnoticed is looked for */
     const char *version;
     /* The access policy in force, a new reference, on any thread; null: no access file. */
     struct access_policy *(*policy)(void *context);

@@ -247,6 +247,7 @@ open_engine(struct daemon *daemon, struct ipsec_fault *fault)
         .engine = daemon->common.engine,
         .max_body_bytes = options->max_body_bytes,
         .max_batch_body_bytes = options->max_batch_body_bytes,
+        .event_heartbeat_seconds = options->event_heartbeat_seconds,
         .version = SAC_VERSION,
         .policy = current_policy,
         .policy_context = daemon->common.holder,

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -24,12 +27,14 @@ enum {
     SEND_BUFFER = 256 * 1024, /* what the kernel holds for a slow reader at most */
     BLOCK_SIZE = 4096,
     RESUMED_AT_ONCE = 32,
+    ENDED_AT_ONCE = 64,
     DRAIN_STALL_MS = 1000, /* while draining, a reader that takes nothing is cut after that */
 };
 
 static ssize_t read_stream(void *closure, uint64_t position, char *data, size_t size);
 static void fill(struct stream *stream);
 static void wait_for_more(struct stream *stream);
+static void go_on(struct stream *stream);
 static struct stream *next_to_look_at(struct stream_pool *pool);
 static bool has_to_go_on(const struct stream *stream, int64_t now_ms);
 static bool is_draining(const struct stream *stream);
@@ -39,7 +44,9 @@ stream_open(struct request *request)
 {
     struct stream_pool *pool = &request->worker->streams;
     struct stream *stream = calloc(1, sizeof *stream);
+    struct epoll_event end = { .events = EPOLLRDHUP | EPOLLET, .data.ptr = stream };
     const int send_buffer = SEND_BUFFER;
+    const unsigned int unanswered_ms = (unsigned int)request->connection->pool->body_timeout_ms;
 
     if (stream == NULL)
         return NULL;
@@ -52,6 +59,11 @@ stream_open(struct request *request)
     /* Without it the kernel would give a reader that does not read megabytes. */
     (void)setsockopt(request->connection->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer,
                      sizeof send_buffer);
+    /* A host that vanished without a word does not acknowledge its next heartbeat. */
+    (void)setsockopt(request->connection->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+                     sizeof unanswered_ms);
+    /* If that fails, the end is noticed at the next heartbeat. */
+    (void)epoll_ctl(pool->end_fd, EPOLL_CTL_ADD, request->connection->fd, &end);
     buffer_init(&stream->text, TEXT_MAX);
     stream->request = request; /* its first heartbeat is due at once and says where it begins */
     stream->next = pool->first;
@@ -70,6 +82,8 @@ stream_close(struct stream *stream)
         return;
     struct stream_pool *pool = &stream->request->worker->streams;
 
+    /* The connection may go on without it. */
+    (void)epoll_ctl(pool->end_fd, EPOLL_CTL_DEL, stream->request->connection->fd, NULL);
     if (stream->previous != NULL)
         stream->previous->next = stream->next;
     else
@@ -83,6 +97,21 @@ stream_close(struct stream *stream)
     pool->count--;
     buffer_clear(&stream->text);
     free(stream);
+}
+
+void
+stream_pool_end_gone(struct worker *worker)
+{
+    struct epoll_event ends[ENDED_AT_ONCE];
+    int count = epoll_wait(worker->streams.end_fd, ends, ENDED_AT_ONCE, 0);
+
+    for (int i = 0; i < count; i++) {
+        struct stream *stream = ends[i].data.ptr;
+
+        connection_cut(stream->request->connection);
+        if (stream->suspended)
+            go_on(stream);
+    }
 }
 
 bool
@@ -107,11 +136,8 @@ stream_pool_run(struct worker *worker, bool look)
             connection_hurry(stream->request->connection, now_ms + DRAIN_STALL_MS);
         if (!stream->suspended || !has_to_go_on(stream, now_ms))
             continue;
-        stream->suspended = false;
-        pool->suspended--;
+        go_on(stream);
         resumed++;
-        connection_enter(stream->request->connection, CONNECTION_ANSWER);
-        MHD_resume_connection(stream->request->native);
     }
     return resumed > 0;
 }
@@ -182,6 +208,15 @@ wait_for_more(struct stream *stream)
     stream->request->worker->streams.suspended++;
     connection_enter(stream->request->connection, CONNECTION_WATCH);
     MHD_suspend_connection(stream->request->native);
+}
+
+static void
+go_on(struct stream *stream)
+{
+    stream->suspended = false;
+    stream->request->worker->streams.suspended--;
+    connection_enter(stream->request->connection, CONNECTION_ANSWER);
+    MHD_resume_connection(stream->request->native);
 }
 
 /* In turn; there is one at least. */

@@ -120,9 +120,10 @@ worker_start(struct worker *worker,
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->ended_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->pool.handshake_fd = epoll_create1(EPOLL_CLOEXEC);
+    worker->streams.end_fd = epoll_create1(EPOLL_CLOEXEC);
     enum ipsec_status status = ipsec_completion_open(&worker->completion);
     if (worker->wake_fd < 0 || worker->ended_fd < 0 || worker->pool.handshake_fd < 0 ||
-        status != IPSEC_OK)
+        worker->streams.end_fd < 0 || status != IPSEC_OK)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
                                "cannot make a worker's descriptors: %s", strerror(errno));
 
@@ -189,6 +190,8 @@ worker_join(struct worker *worker)
         close(worker->ended_fd);
     if (worker->pool.handshake_fd >= 0)
         close(worker->pool.handshake_fd);
+    if (worker->streams.end_fd >= 0)
+        close(worker->streams.end_fd);
     return true;
 }
 
@@ -258,9 +261,11 @@ serve(void *argument)
     struct pollfd descriptors[] = {
         { .fd = info->epoll_fd, .events = POLLIN },
         { .fd = worker->pool.handshake_fd, .events = POLLIN },
+        { .fd = worker->streams.end_fd, .events = POLLIN },
         { .fd = ipsec_completion_fd(worker->completion), .events = POLLIN },
         { .fd = worker->wake_fd, .events = POLLIN },
     };
+    const struct pollfd *stream_end = &descriptors[2];
     int64_t next_reap_ms = clock_monotonic_ms() + REAP_INTERVAL_MS;
     unsigned int idle_rounds = 0;
     bool look_at_streams = false;
@@ -273,6 +278,8 @@ serve(void *argument)
         finish_calls(worker);
         worker->pool.progress = false;
         connection_pool_look(&worker->pool);
+        if ((stream_end->revents & POLLIN) != 0 || look_at_streams)
+            stream_pool_end_gone(worker);
         (void)MHD_run(worker->daemon);
         submit_round(worker);
         release_turns(worker); /* of those that did not get as far as the engine */
