@@ -42,6 +42,20 @@ create 9
 check "identifiers are not reused, not even deleted ones" test "$(member .id)" -gt "$LAST"
 call DELETE "/filters/$OUT4"
 answered "a filter is still in use" 409 FWP_E_IN_USE
+call DELETE "/filters/$IN4"
+answered "and the inbound one" 409 FWP_E_IN_USE
+
+# --- A store of before: the inbound filter of a context could go ----------------------------------
+
+kill -9 "$DAEMON_PID"
+wait "$DAEMON_PID" 2>/dev/null
+sqlite3 "$DB" "update sa_context set inbound_filter_id = 999 where id = $ID"
+start_daemon || exit 1
+call GET "/sa-contexts/$ID"
+is "a context without its inbound filter is as it was but for that" "$BODY" \
+    "$(jq -c '.inboundFilterId = 0' <<<"$SHOWN")"
+call DELETE "/filters/$IN4"
+is "and refers to no other" "$(member .detail | cut -d: -f1)" "1 SA context refers to filter $IN4"
 
 # --- A second daemon on the same file -------------------------------------------------------------
 
