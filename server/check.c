@@ -72,10 +72,9 @@ judge(struct check *check, const char *option, enum ipsec_status status, struct 
     *fault = (struct ipsec_fault){ 0 };
     if (status == IPSEC_OK)
         return;
+    problem.status = status;
     if (problem.pointer[0] == '\0' && option != NULL)
-        (void)!ipsec_fault_set(&problem, status, IPSEC_FAULT_SERVICE, option, "%s: %s", option,
-                               problem.detail[0] != '\0' ? problem.detail
-                                                         : ipsec_status_text(status));
+        (void)!problem_name_option(&problem, option);
     refuse(check, &problem);
 }
 

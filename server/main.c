@@ -49,6 +49,7 @@ struct daemon {
 
 static int serve(struct daemon *daemon);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status open_audit(struct worker_common *common, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
 static struct access_policy *current_policy(void *holder);
 static enum ipsec_status start_workers(struct daemon *daemon, struct ipsec_fault *fault);
@@ -135,7 +136,7 @@ serve(struct daemon *daemon)
     if (status == IPSEC_OK)
         warn_of_dates(security, options);
     if (status == IPSEC_OK)
-        status = audit_open(options->audit_log, &fault, &common->audit);
+        status = open_audit(common, &fault);
     if (status != IPSEC_OK) {
         security_unref(security);
         exit_code = complain(&fault, EXIT_USAGE);
@@ -217,6 +218,14 @@ open_sockets(struct daemon *daemon, struct ipsec_fault *fault)
     if (strcmp(options->ops_listen, "off") != 0)
         status = listen_open("ops-listen", options->ops_listen, 1, false, &daemon->ops_fd, fault);
     return status;
+}
+
+static enum ipsec_status
+open_audit(struct worker_common *common, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = audit_open(common->options->audit_log, fault, &common->audit);
+
+    return status == IPSEC_OK ? IPSEC_OK : problem_name_option(fault, "audit-log");
 }
 
 static enum ipsec_status

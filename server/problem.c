@@ -5,6 +5,16 @@
 
 #include <stddef.h>
 
+enum ipsec_status
+problem_name_option(struct ipsec_fault *problem, const char *option)
+{
+    const struct ipsec_fault unnamed = *problem;
+
+    return ipsec_fault_set(problem, unnamed.status, unnamed.place, option, "%s %s", option,
+                           unnamed.detail[0] != '\0' ? unnamed.detail
+                                                     : ipsec_status_text(unnamed.status));
+}
+
 void
 problem_log(enum log_level level, const char *event, const struct ipsec_fault *problem)
 {

@@ -26,7 +26,6 @@ static load_part load_certificate, load_trust, load_policy;
 static load_part *const parts[] = { load_certificate, load_trust, load_policy };
 
 static struct security *make_security(struct ipsec_fault *fault);
-static enum ipsec_status name_option(struct ipsec_fault *fault, const char *option);
 static struct security *exchange(struct security_holder *holder, struct security *next_take)
     REQUIRES(holder->mutex);
 static void derive(struct security *from, struct security *next);
@@ -328,7 +327,7 @@ load_trust(const struct options *options, struct security *security, struct ipse
     struct auth_trust *trust = NULL;
     bool is_crl = auth_trust_load(options->client_ca, NULL, NULL, &trust) == IPSEC_OK;
     auth_trust_unref(trust);
-    return name_option(fault, is_crl ? "client-crl" : "client-ca");
+    return problem_name_option(fault, is_crl ? "client-crl" : "client-ca");
 }
 
 static enum ipsec_status
@@ -336,15 +335,5 @@ load_policy(const struct options *options, struct security *security, struct ips
 {
     enum ipsec_status status = access_policy_load(options->access, fault, &security->policy);
 
-    return status == IPSEC_OK ? IPSEC_OK : name_option(fault, "access");
-}
-
-/* Puts the option before the sentence on its file. */
-static enum ipsec_status
-name_option(struct ipsec_fault *fault, const char *option)
-{
-    const struct ipsec_fault unnamed = *fault;
-
-    return ipsec_fault_set(fault, unnamed.status, unnamed.place, option, "%s %s", option,
-                           unnamed.detail);
+    return status == IPSEC_OK ? IPSEC_OK : problem_name_option(fault, "access");
 }
