@@ -3,7 +3,8 @@
  * certificate_files.c: see certificate_files.h.
  *
  * The library takes both files in one step and tells one error for both, often of its inner parts
- * ("ASN1 parser: Error in TAG").  So after a failure each is looked at by itself. */
+ * ("ASN1 parser: Error in TAG").  So after a failure each is looked at by itself.  Nor does it ask
+ * what kind of file it reads, and how much. */
 #include "server/certificate_files.h"
 
 #include <errno.h>
@@ -17,12 +18,19 @@
 
 #include "server/options.h"
 
+enum { FILE_MAXIMUM = 1 << 20 };
+
 static enum ipsec_status read_dates(gnutls_certificate_credentials_t credentials,
                                     struct certificate_dates *dates_out);
-static enum ipsec_status
-explain(const struct options *options, int error, struct ipsec_fault *fault);
-static enum ipsec_status
-look_at(const char *option, const char *file, struct ipsec_fault *fault, gnutls_datum_t *contents);
+static enum ipsec_status explain(const struct options *options,
+                                 const gnutls_datum_t *certificate,
+                                 const gnutls_datum_t *key,
+                                 int error,
+                                 struct ipsec_fault *fault);
+static enum ipsec_status read_file(const char *option,
+                                   const char *file,
+                                   struct ipsec_fault *fault,
+                                   gnutls_datum_t *contents);
 static const char *certificate_fault(const gnutls_datum_t *contents, int *error_out);
 static const char *key_fault(const gnutls_datum_t *contents, int *error_out);
 static void forget(gnutls_datum_t *contents);
@@ -35,15 +43,24 @@ certificate_files_load(const struct options *options,
                        struct certificate_dates *dates_out,
                        struct ipsec_fault *fault)
 {
-    int error = gnutls_certificate_set_x509_key_file(credentials, options->tls_cert,
-                                                     options->tls_key, GNUTLS_X509_FMT_PEM);
+    gnutls_datum_t certificate = { NULL, 0 };
+    gnutls_datum_t key = { NULL, 0 };
+    enum ipsec_status status = read_file("tls-cert", options->tls_cert, fault, &certificate);
 
-    if (error < 0)
-        return explain(options, error, fault);
-    if (read_dates(credentials, dates_out) != IPSEC_OK)
+    if (status == IPSEC_OK)
+        status = read_file("tls-key", options->tls_key, fault, &key);
+    if (status == IPSEC_OK) {
+        int error = gnutls_certificate_set_x509_key_mem(credentials, &certificate, &key,
+                                                        GNUTLS_X509_FMT_PEM);
+        if (error < 0)
+            status = explain(options, &certificate, &key, error, fault);
+    }
+    forget(&certificate);
+    forget(&key);
+    if (status == IPSEC_OK && read_dates(credentials, dates_out) != IPSEC_OK)
         return refuse(fault, "tls-cert", options->tls_cert, "cannot be read",
                       GNUTLS_E_MEMORY_ERROR);
-    return IPSEC_OK;
+    return status;
 }
 
 enum ipsec_status
@@ -76,33 +93,29 @@ read_dates(gnutls_certificate_credentials_t credentials, struct certificate_date
 }
 
 static enum ipsec_status
-explain(const struct options *options, int error, struct ipsec_fault *fault)
+explain(const struct options *options,
+        const gnutls_datum_t *certificate,
+        const gnutls_datum_t *key,
+        int error,
+        struct ipsec_fault *fault)
 {
-    gnutls_datum_t certificate = { NULL, 0 };
-    gnutls_datum_t key = { NULL, 0 };
-    const char *cause = NULL;
-    int own_error = 0;
-    enum ipsec_status status = look_at("tls-cert", options->tls_cert, fault, &certificate);
+    int own_error;
+    const char *cause = certificate_fault(certificate, &own_error);
 
-    if (status == IPSEC_OK && (cause = certificate_fault(&certificate, &own_error)) != NULL)
-        status = refuse(fault, "tls-cert", options->tls_cert, cause, own_error);
-    if (status == IPSEC_OK)
-        status = look_at("tls-key", options->tls_key, fault, &key);
-    if (status == IPSEC_OK && (cause = key_fault(&key, &own_error)) != NULL)
-        status = refuse(fault, "tls-key", options->tls_key, cause, own_error);
-    if (status == IPSEC_OK)
-        status = refuse(fault, "tls-key", options->tls_key,
-                        error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
-                            ? "is not the key of the certificate in tls-cert"
-                            : "and the certificate in tls-cert are not taken by the TLS library",
-                        error);
-    forget(&certificate);
-    forget(&key);
-    return status;
+    if (cause != NULL)
+        return refuse(fault, "tls-cert", options->tls_cert, cause, own_error);
+    cause = key_fault(key, &own_error);
+    if (cause != NULL)
+        return refuse(fault, "tls-key", options->tls_key, cause, own_error);
+    return refuse(fault, "tls-key", options->tls_key,
+                  error == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
+                      ? "is not the key of the certificate in tls-cert"
+                      : "and the certificate in tls-cert are not taken by the TLS library",
+                  error);
 }
 
 static enum ipsec_status
-look_at(const char *option, const char *file, struct ipsec_fault *fault, gnutls_datum_t *contents)
+read_file(const char *option, const char *file, struct ipsec_fault *fault, gnutls_datum_t *contents)
 {
     struct stat properties = { .st_mode = 0 };
     /* Without O_NONBLOCK a FIFO in place of the file would hold the start for ever. */
@@ -111,6 +124,8 @@ look_at(const char *option, const char *file, struct ipsec_fault *fault, gnutls_
 
     if (cause == NULL && !S_ISREG(properties.st_mode))
         cause = "not a regular file";
+    else if (cause == NULL && properties.st_size > FILE_MAXIMUM)
+        cause = "larger than 1048576 bytes";
     if (fd >= 0)
         (void)close(fd);
     if (cause != NULL)

@@ -26,6 +26,7 @@ refused() {
         quietly jq -e --arg start "$3 $path: $4" 'select(.event == "cannot start") | .reason | startswith($start)' "$WORK/out"
     rm -rf "$path"
     case $2 in
+    audit) ;;
     access.json) cp "$WORK/$2" "$path" ;;
     *) cp "$PKI/$2" "$path" ;;
     esac
@@ -39,7 +40,17 @@ for pair in server.pem=tls-cert server.key=tls-key ca.pem=client-ca crl.pem=clie
     refused "a folder $file" "$file" "$option" 'not a regular file'
     chmod 0 "$F/$file"
     refused "an unreadable $file" "$file" "$option" 'Permission denied'
+    rm -f "$F/$file" && mkfifo "$F/$file"
+    refused "a FIFO for $file" "$file" "$option" 'not a regular file'
+    rm "$F/$file" && ln -s /dev/zero "$F/$file"
+    refused "an endless $file" "$file" "$option" 'not a regular file'
+    rm "$F/$file" && truncate -s 300M "$F/$file"
+    refused "a huge $file" "$file" "$option" 'larger than '
 done
+mkfifo "$F/audit"
+OPTIONS[${#OPTIONS[@]}-1]=$F/audit
+refused "a FIFO for the audit log" audit audit-log 'not a regular file'
+OPTIONS[${#OPTIONS[@]}-1]=off
 echo nonsense >"$F/server.pem"
 refused "a certificate that is no PEM" server.pem tls-cert 'holds no certificate in PEM ('
 cp "$PKI/server.key" "$F/server.pem"
