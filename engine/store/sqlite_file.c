@@ -26,7 +26,8 @@ look_at(const struct sqlite_file *file, struct ipsec_fault *fault, bool *is_ther
 static bool may_write_beside(const struct sqlite_file *file);
 static bool may_write(const char *path);
 static enum ipsec_status refuse_link(const struct sqlite_file *file, struct ipsec_fault *fault);
-static enum ipsec_status refuse_kind(const struct sqlite_file *file, struct ipsec_fault *fault);
+static enum ipsec_status
+refuse_kind(const struct sqlite_file *file, const char *what, struct ipsec_fault *fault);
 static enum ipsec_status refuse_second(const struct sqlite_file *file, struct ipsec_fault *fault);
 static enum ipsec_status create(struct sqlite_file *file, struct ipsec_fault *fault);
 static enum ipsec_status open_failed(struct ipsec_fault *fault, const char *what, const char *path);
@@ -239,13 +240,15 @@ look_at(const struct sqlite_file *file, struct ipsec_fault *fault, bool *is_ther
         return open_failed(fault, "the file", file->label);
     }
     if (*is_there_out && !S_ISREG(properties.st_mode))
-        return refuse_kind(file, fault);
+        return refuse_kind(file, "the path", fault);
     if (*is_there_out && !may_write(file->path))
         return open_failed(fault, "the file", file->label);
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
-        bool is_missing = access(beside[i].path, F_OK) != 0;
+        bool is_missing = stat(beside[i].path, &properties) != 0;
 
         is_whole = is_whole && !is_missing;
+        if (!is_missing && !S_ISREG(properties.st_mode))
+            return refuse_kind(file, beside[i].what, fault);
         if (!is_missing && !may_write(beside[i].path))
             return open_failed(fault, beside[i].what, file->label);
     }
@@ -281,10 +284,10 @@ refuse_link(const struct sqlite_file *file, struct ipsec_fault *fault)
 }
 
 static enum ipsec_status
-refuse_kind(const struct sqlite_file *file, struct ipsec_fault *fault)
+refuse_kind(const struct sqlite_file *file, const char *what, struct ipsec_fault *fault)
 {
     return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, NULL,
-                           "store %s: the path is not a regular file", file->label);
+                           "store %s: %s is not a regular file", file->label, what);
 }
 
 static enum ipsec_status
@@ -319,7 +322,7 @@ create(struct sqlite_file *file, struct ipsec_fault *fault)
         errno = error;
         return open_failed(fault, "the file", file->label);
     }
-    return S_ISREG(file->identity.st_mode) ? IPSEC_OK : refuse_kind(file, fault);
+    return S_ISREG(file->identity.st_mode) ? IPSEC_OK : refuse_kind(file, "the path", fault);
 }
 
 /* 'errno' tells the cause. */

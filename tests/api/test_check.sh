@@ -64,6 +64,9 @@ LISTEN=(--audit-log off "${MEMORY[@]}" --listen)
 finds "one address for both" ops-listen "taken by listen" "${LISTEN[@]}" 127.0.0.1:18443 --ops-listen 127.0.0.1:18443
 finds "any address covers it" ops-listen "taken by listen" "${LISTEN[@]}" 0.0.0.0:18443 --ops-listen 127.0.0.1:18443
 finds "and the other way" ops-listen "taken by listen" "${LISTEN[@]}" 127.0.0.1:18443 --ops-listen 0.0.0.0:18443
+mkfifo "$WORK/fifo"
+finds "a FIFO for the audit log" audit-log "audit-log $WORK/fifo: not a regular file" --listen 127.0.0.1:0 \
+    --ops-listen off "${MEMORY[@]}" --audit-log "$WORK/fifo"
 passes "two ports of the kernel's choice" "${LISTEN[@]}" 127.0.0.1:0 --ops-listen 127.0.0.1:0
 passes "one port of two addresses" "${LISTEN[@]}" 127.0.0.1:18443 --ops-listen 127.0.0.2:18443
 finds "somebody else's address" listen 'no interface of this host' "${LISTEN[@]}" 192.0.2.1:18443 --ops-listen off
@@ -122,6 +125,13 @@ cp "$S/state.db" "$S/broken.db"
 dd if=/dev/urandom of="$S/broken.db" bs=4096 seek=1 count=40 conv=notrunc 2>/dev/null
 sqlite "broken pages" 'store' "$S/broken.db"
 ln -s state.db "$S/link.db"
+for file in wal shm; do
+    cp "$S/state.db" "$S/$file.db" && echo x >"$S/$file.db-wal" && echo x >"$S/$file.db-shm"
+    rm "$S/$file.db-$file" && mkdir "$S/$file.db-$file"
+    sqlite "a folder for its -$file" "(-$file)" "$S/$file.db"
+    rmdir "$S/$file.db-$file" && mkfifo "$S/$file.db-$file"
+    sqlite "a FIFO for its -$file" "(-$file)" "$S/$file.db"
+done
 sqlite "a symbolic link" 'symbolic link' "$S/link.db"
 mkdir "$S/folder"
 sqlite "a folder" 'folder' "$S/folder"
