@@ -16,6 +16,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size);
 static ssize_t read_ahead(struct connection *connection);
 static ssize_t note_read(struct connection *connection, ssize_t count);
 static ssize_t take_ahead(struct connection *connection, void *data, size_t size);
+static void note_bytes(struct connection *connection);
 static ssize_t push(gnutls_transport_ptr_t pointer, const giovec_t *vector, int count);
 static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned int milliseconds);
 
@@ -37,7 +38,7 @@ library_has_input(gnutls_session_t session)
         gnutls_record_check_pending(session) > 0)
         return true;
     /* The end of the stream and errors are for GnuTLS to find again. */
-    return read_ahead(connection) >= 0 || (errno != EAGAIN && errno != EINTR);
+    return read_ahead(connection) >= 0 || errno != EAGAIN;
 }
 
 static ssize_t
@@ -77,10 +78,10 @@ static ssize_t
 note_read(struct connection *connection, ssize_t count)
 {
     connection->socket_empty = count < 0;
-    if (count >= 0)
+    if (count == 0)
         connection->pool->progress = true;
-    if (count > 0 && connection->phase == CONNECTION_IDLE)
-        connection_enter(connection, CONNECTION_HEADER);
+    else if (count > 0)
+        note_bytes(connection);
     return count;
 }
 
@@ -93,7 +94,18 @@ take_ahead(struct connection *connection, void *data, size_t size)
 
     memcpy(data, connection->ahead + connection->ahead_start, taken);
     connection->ahead_start = (uint16_t)(connection->ahead_start + taken);
+    /* They may have come with the request before this one. */
+    if (taken > 0)
+        note_bytes(connection);
     return (ssize_t)taken;
+}
+
+static void
+note_bytes(struct connection *connection)
+{
+    connection->pool->progress = true;
+    if (connection->phase == CONNECTION_IDLE)
+        connection_enter(connection, CONNECTION_HEADER);
 }
 
 static ssize_t
