@@ -101,7 +101,7 @@ const struct codec_custom codec_bundle_id = {
     .clear = clear_id,
 };
 
-/* A bundle stands at the begin of the object. */
+/* A bundle stands at the beginning of the object. */
 static enum ipsec_status
 decode_id(struct codec_decoder *decoder,
           const struct codec_field *field,

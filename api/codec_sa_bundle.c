@@ -221,7 +221,7 @@ static void encode_key_module_state(struct codec_encoder *encoder,
 static json_t *describe_key_module_state(const struct codec_field *field);
 static void clear_key_module_state(void *object);
 
-/* Both stand in a bundle at the begin of the object. */
+/* Both stand in a bundle at the beginning of the object. */
 const struct codec_custom codec_private_address = {
     .decode = decode_private_address,
     .encode = encode_private_address,

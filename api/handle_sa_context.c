@@ -156,7 +156,6 @@ create(struct ipsec_session *session,
     return IPSEC_OK;
 }
 
-/* The first failure is the answer. */
 static void
 forget_results(struct sa_context_results *reply)
 {
@@ -166,6 +165,7 @@ forget_results(struct sa_context_results *reply)
     }
 }
 
+/* The first failure is the answer. */
 static enum ipsec_status
 create_all(struct api_call *call, struct ipsec_session *session)
 {

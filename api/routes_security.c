@@ -43,7 +43,7 @@
     { .method = "DELETE",                                                                          \
       .path = folder "/security",                                                                  \
       .operation = "reset" noun "Security",                                                        \
-      .summary = "Put in force again what the access file says of " text,           \
+      .summary = "Put in force again what the access file says of " text,                          \
       .container = object_container,                                                               \
       .right = RIGHT_WRITE_DAC,                                                                    \
       .rule = IPSEC_RULE_DIRECT,                                                                   \

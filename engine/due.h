@@ -3,9 +3,9 @@
  * due.h: what the engine does by itself when its time has come.
  *
  * The loop sleeps no longer than to the earliest time that a source names, and then runs what is
- * due at the begin of a batch, before its calls: what sources change is committed, or taken back,
- * with the batch.  Times are milliseconds of CLOCK_BOOTTIME, as 'state->clock_ms' holds them for
- * the batch. */
+ * due at the beginning of a batch, before its calls: what sources change is committed, or taken
+ * back, with the batch.  Times are milliseconds of CLOCK_BOOTTIME, as 'state->clock_ms' holds them
+ * for the batch. */
 #pragma once
 
 #include <stdbool.h>
