@@ -48,6 +48,8 @@ struct daemon {
 };
 
 static int serve(struct daemon *daemon);
+static enum ipsec_status become_service(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status open_limits(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_audit(struct worker_common *common, struct ipsec_fault *fault);
 static enum ipsec_status open_engine(struct daemon *daemon, struct ipsec_fault *fault);
@@ -120,13 +122,7 @@ serve(struct daemon *daemon)
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
 
     common->options = options;
-    enum ipsec_status status = harden_process(&fault);
-    if (status == IPSEC_OK)
-        status = open_sockets(daemon, &fault);
-    if (status == IPSEC_OK && options->netns[0] != '\0')
-        status = netns_enter(options->netns, &fault);
-    if (status == IPSEC_OK)
-        status = harden_privileges(options->user, engine_setup_needs_net_admin(options), &fault);
+    enum ipsec_status status = become_service(daemon, &fault);
     if (status != IPSEC_OK) {
         /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
         exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
@@ -151,17 +147,10 @@ serve(struct daemon *daemon)
         status = harden_thread(&fault);
     if (status == IPSEC_OK)
         status = harden_system_calls(engine_setup_needs_net_admin(options), &fault);
-    unsigned int connections =
-        harden_descriptor_limit(options->max_connections, daemon->worker_count);
-    common->limits = address_limits_open(connections, options->max_connections_per_address,
-                                         HANDSHAKES_PER_ADDRESS_MAX);
-    common->principal_limits = principal_limits_open(options->max_connections_per_principal);
-    uint64_t seed;
-    random_bytes(&seed, sizeof seed);
-    line_budget_init(&common->stranger_lines, seed);
-    if (status == IPSEC_OK && (common->limits == NULL || common->principal_limits == NULL))
-        status = ipsec_fault_set(&fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
-                                 "no memory");
+    /* In any case: the end clears them.  The first failure is the one told. */
+    enum ipsec_status limited = open_limits(daemon, status == IPSEC_OK ? &fault : NULL);
+    if (status == IPSEC_OK)
+        status = limited;
     if (status == IPSEC_OK)
         status = start_workers(daemon, &fault);
     if (status != IPSEC_OK) {
@@ -198,6 +187,42 @@ close_sockets:
     if (daemon->ops_fd >= 0)
         close(daemon->ops_fd);
     return exit_code;
+}
+
+/* What takes rights, and then without them. */
+static enum ipsec_status
+become_service(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    const struct options *options = &daemon->options;
+    enum ipsec_status status = harden_process(fault);
+
+    if (status == IPSEC_OK)
+        status = open_sockets(daemon, fault);
+    if (status == IPSEC_OK && options->netns[0] != '\0')
+        status = netns_enter(options->netns, fault);
+    if (status == IPSEC_OK)
+        status = harden_privileges(options->user, engine_setup_needs_net_admin(options), fault);
+    return status;
+}
+
+static enum ipsec_status
+open_limits(struct daemon *daemon, struct ipsec_fault *fault)
+{
+    struct worker_common *common = &daemon->common;
+    const struct options *options = &daemon->options;
+    unsigned int connections =
+        harden_descriptor_limit(options->max_connections, daemon->worker_count);
+    uint64_t seed;
+
+    random_bytes(&seed, sizeof seed);
+    line_budget_init(&common->stranger_lines, seed);
+    common->limits = address_limits_open(connections, options->max_connections_per_address,
+                                         HANDSHAKES_PER_ADDRESS_MAX);
+    common->principal_limits = principal_limits_open(options->max_connections_per_principal);
+    if (common->limits != NULL && common->principal_limits != NULL)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                           "no memory");
 }
 
 static enum ipsec_status
