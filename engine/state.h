@@ -94,7 +94,7 @@ NODISCARD bool state_put_replay(struct engine_state *state, const struct store_r
 /* So do the oldest records.  False: no memory, they stay for longer. */
 NODISCARD bool state_delete_replays_below(struct engine_state *state, uint64_t number);
 
-/* Takes back all that was done since the mark; a zeroed mark is the begin of the batch. */
+/* Takes back all that was done since the mark; a zeroed mark is the beginning of the batch. */
 void state_undo(struct engine_state *state, struct batch_mark mark);
 /* The batch is committed, or has nothing for the store: publishes its events, frees what undoing
  * would have needed and begins the next batch. */

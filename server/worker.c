@@ -335,7 +335,7 @@ is_draining(const struct worker *worker)
     return atomic_load_explicit(&worker->common->draining, memory_order_acquire);
 }
 
-/* At the begin of a drain no more is accepted.  True when the thread shall end: nothing is half
+/* When a drain begins no more is accepted.  True when the thread shall end: nothing is half
  * done any more; close before the deadline whoever is still busy sending or reading is cut, and
  * only calls that the engine has are waited for. */
 static bool

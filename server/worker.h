@@ -71,7 +71,7 @@ NODISCARD enum ipsec_status worker_start(struct worker *worker,
                                          int listen_fd_take,
                                          struct ipsec_fault *fault);
 
-/* Makes the worker look up: at a reload, at the begin of a drain. */
+/* Makes the worker look up: at a reload, when a drain begins. */
 void worker_wake(struct worker *worker);
 
 /* After 'common->draining' was set: lets the thread end when nothing is half done, or shortly
