@@ -367,7 +367,8 @@ check_headers(struct api_call *call, bool has_body)
     about = API_HEADER_CONTENT_TYPE;
     if (has_body && !headers_is_json(headers[about]))
         return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,
-                               api_header_names[about], "the body must be application/json");
+                               api_header_names[about],
+                               "the body must be application/json, in UTF-8");
     about = API_HEADER_CONTENT_ENCODING;
     if (has_body && !headers_is_plain(headers[about]))
         return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,

@@ -15,7 +15,6 @@ static const enum ipsec_status begin_transaction_codes[] = {
     IPSEC_INVALID_FLAGS,
     IPSEC_ACCESS_DENIED,
     IPSEC_TIMEOUT,
-    IPSEC_RPC_SERVERCALL_RETRYLATER,
     IPSEC_OK,
 };
 static const enum ipsec_status commit_transaction_codes[] = {

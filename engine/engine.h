@@ -88,7 +88,7 @@ NODISCARD enum ipsec_status ipsec_engine_open(const struct ipsec_engine_options 
                                               struct ipsec_engine **engine_out);
 
 /* From now on no call waits for the lock on policy: those that do, and others that would have to,
- * fail with IPSEC_RPC_SERVERCALL_RETRYLATER.  For a service that stops and answers what it has
+ * fail with IPSEC_RPC_CANTTRANSMIT_CALL.  For a service that stops and answers what it has
  * begun.  Any thread; accepts null. */
 void ipsec_engine_drain(struct ipsec_engine *engine);
 

@@ -177,7 +177,7 @@ park(struct ipsec_engine *engine, struct ipsec_call *call)
     struct engine_state *state = &engine->state;
 
     if (state->policy.stopped) {
-        (void)call_fail(call, IPSEC_RPC_SERVERCALL_RETRYLATER,
+        (void)call_fail(call, IPSEC_RPC_CANTTRANSMIT_CALL,
                         "the service is stopping and waits for no transaction");
         return false;
     }

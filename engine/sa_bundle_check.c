@@ -395,6 +395,9 @@ refuse_key(struct ipsec_fault *fault,
 {
     char detail[sizeof fault->detail];
     char parts[48] = "";
+    /* Hexadecimal digits are base64, too, and then half as many bytes again. */
+    const char *hint =
+        2 * size == 3 * (size_t)row->key_size ? "; if it is hexadecimal, put hex: before it" : "";
 
     if (row->gcm)
         (void)snprintf(parts, sizeof parts, ": %d of key, then %d of salt",
@@ -403,8 +406,8 @@ refuse_key(struct ipsec_fault *fault,
         (void)snprintf(detail, sizeof detail, "the transform needs a key of %u bytes%s",
                        row->key_size, parts);
     else
-        (void)snprintf(detail, sizeof detail, "is %zu byte%s long; the transform needs %u%s", size,
-                       size == 1 ? "" : "s", row->key_size, parts);
+        (void)snprintf(detail, sizeof detail, "is %zu byte%s long; the transform needs %u%s%s",
+                       size, size == 1 ? "" : "s", row->key_size, parts, hint);
     return refuse_sa(fault, status, index, member, detail);
 }
 

@@ -171,8 +171,10 @@ check_share(struct ipsec_session *session, uint32_t principal)
 
     if (maximum == 0 || principal_sessions(&state->principals, principal) < maximum)
         return IPSEC_OK;
-    return ipsec_fault_set(session->fault, IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_FAULT_SERVICE,
-                           NULL, "the caller has %u sessions, and may have no more", maximum);
+    return ipsec_fault_set(
+        session->fault, IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_FAULT_SERVICE, NULL,
+        "the caller has %u sessions, as many as max-sessions-per-principal allows: close one",
+        maximum);
 }
 
 /* A session of another principal does not exist. */

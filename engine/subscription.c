@@ -167,7 +167,10 @@ ipsec_sa_context_subscribe(struct ipsec_session *session,
         status = session_no_memory(session);
     else if (!event_log_find(&table->log, subscription->since, state->revision,
                              &subscription->position))
-        status = refuse_dropped(table, session->fault, "not all changes since then are kept");
+        status = refuse_dropped(table, session->fault,
+                                subscription->since > state->revision
+                                    ? "nothing has happened since then: it is above the newest"
+                                    : "not all changes since then are kept");
     else
         status = add(session, subscription, completion);
     if (status != IPSEC_OK) {
@@ -305,8 +308,9 @@ add(struct ipsec_session *session,
     struct subscription_table *table = subscription->table;
 
     if (table->maximum != 0 && atomic_load(&table->live) >= table->maximum)
-        return ipsec_fault_set(session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
-                               NULL, "%" PRIu32 " watchers at once are the limit", table->maximum);
+        return ipsec_fault_set(
+            session->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+            "%" PRIu32 " watchers at once are the limit that max-watchers sets", table->maximum);
     mutex_lock(&table->lock);
     subscription->group = join_group(table, completion);
     if (subscription->group != NULL) {

@@ -97,8 +97,9 @@ def refusals(tap, daemon, filter_id):
     watcher.next()
     tap.check("from there it can be followed", watcher.last_id >= problem["oldestSequence"])
     watcher.close()
-    refused("a sequence not given out yet", tap, daemon, 410, "FWP_E_NOTIFICATION_DROPPED",
-            query="?since=9007199254740991")
+    problem = refused("a sequence not given out yet", tap, daemon, 410,
+                      "FWP_E_NOTIFICATION_DROPPED", query="?since=9007199254740991")
+    tap.check("and that is said", "above the newest" in problem["detail"], problem)
     watcher = Watcher(daemon, headers={"Last-Event-ID": ""})
     tap.equal("an empty Last-Event-ID is none", watcher.next()[0], "heartbeat")
     watcher.close()

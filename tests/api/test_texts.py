@@ -118,6 +118,11 @@ def inbound(kind, **members):
     return call("POST", context + "/inbound", {"saList": [sa]})
 
 
+def hint(size, wanted):
+    """What looks like hexadecimal that was read as base64."""
+    return "; if it is hexadecimal, put hex: before it" if 2 * size == 3 * wanted else ""
+
+
 for name, size in GCM_KEYS.items():
     parts = ": %d of key, then 4 of salt" % (size - 4)
     for wrong in (size - 4, size - 1, size + 1):
@@ -128,10 +133,15 @@ for name, size in GCM_KEYS.items():
          "the transform needs a key of %d bytes%s" % (size, parts), "/saList/0/cipherKey")
     says("GMAC of " + name, inbound("espAuth", authTransform=name, authKey="hex:11"),
          "is 1 byte long; the transform needs %d%s" % (size, parts), "/saList/0/authKey")
+    says(name + " in hexadecimal", inbound("espAuthAndCipher", authTransform=name,
+                                           cipherTransform=name, cipherKey="11" * size),
+         "is %d bytes long; the transform needs %d%s%s" % (
+             size * 3 // 2, size, parts, hint(size * 3 // 2, size)), "/saList/0/cipherKey")
 for name, size in CIPHER_KEYS.items():
     says(name, inbound("espAuthAndCipher", authTransform="HMAC_SHA_1_96", cipherTransform=name,
                        authKey="hex:" + "11" * 20, cipherKey="hex:" + "11" * (size + 4)),
-         "is %d bytes long; the transform needs %d" % (size + 4, size), "/saList/0/cipherKey")
+         "is %d bytes long; the transform needs %d%s" % (size + 4, size, hint(size + 4, size)),
+         "/saList/0/cipherKey")
 for name, size in AUTH_KEYS.items():
     says(name, inbound("ah", authTransform=name, authKey="hex:" + "11" * 12),
          "is 12 bytes long; the transform needs %d" % size, "/saList/0/authKey")
