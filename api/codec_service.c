@@ -227,7 +227,8 @@ static const struct codec_field write_options_fields[] = {
         "dryRun",
         .kind = CODEC_BOOLEAN,
         .summary = "true: all checks and the answer, but no effect.  Identifiers, keys and SPIs in "
-                   "the answer are what the call would get at this moment; they are not reserved."),
+                   "the answer are what the call would get at this moment; they are not reserved.  "
+                   "An Idempotency-Key has no effect then."),
 };
 
 const struct codec_object codec_write_options = {

@@ -139,6 +139,8 @@ describe_operation(const struct api_route *route, json_t *schemas)
     json_t *operation =
         json_pack("{s:s, s:s}", "operationId", route->operation, "summary", route->summary);
 
+    if (route->description != NULL)
+        json_object_set_new(operation, "description", json_string(route->description));
     if (route->wfp != NULL)
         json_object_set_new(operation, "x-wfp", json_string(route->wfp));
     if (route->right != 0)

@@ -22,7 +22,8 @@ struct api_route {
                          "{key}" for a GUID */
     const char *operation;
     const char *summary;
-    const char *wfp; /* the WFP call it is; null: none */
+    const char *description; /* sentences: rules that the summary does not tell; null: none */
+    const char *wfp;         /* the WFP call it is; null: none */
 
     /* What the caller must be granted; 0: any authenticated caller. */
     enum ipsec_container container;

@@ -69,6 +69,11 @@ static const struct api_route routes[] = {
       .path = "/filters",
       .operation = "addFilter",
       .summary = "Add a filter",
+      .description = "Takes effect at once, or in the session's transaction when that commits; "
+                     "until then only that session sees it. While another session has a "
+                     "transaction the call waits, for txn-wait-ms or the txnWaitTimeoutMs of its "
+                     "session at most, and then fails with FWP_E_TIMEOUT. A filter of a dynamic "
+                     "session ends with it, and no SA context may refer to it.",
       .wfp = "FwpmFilterAdd0",
       .container = IPSEC_CONTAINER_FILTERS,
       .right = FWPM_ACTRL_ADD | FWPM_ACTRL_ADD_LINK,
@@ -116,6 +121,10 @@ static const struct api_route routes[] = {
       .path = "/filters/{id}",
       .operation = "deleteFilter",
       .summary = "Delete a filter",
+      .description = "FWP_E_IN_USE as long as an SA context refers to it as its outbound or its "
+                     "inbound filter, with the id of one in the detail; in a transaction this "
+                     "is asked again at the commit. The filters of a tunnel are FWP_E_IN_USE, "
+                     "too: delete the tunnel. A dynamic session deletes only what it added.",
       .wfp = "FwpmFilterDeleteById0",
       .container = IPSEC_CONTAINER_FILTERS,
       .right = RIGHT_DELETE,
@@ -129,6 +138,10 @@ static const struct api_route routes[] = {
       .path = "/provider-contexts",
       .operation = "addProviderContext",
       .summary = "Add a provider context",
+      .description = "Quick-mode transport and tunnel policies take effect through the filters "
+                     "that refer to them; keying, main-mode and general contexts are kept and "
+                     "not executed. The context is there at once, or when the session's "
+                     "transaction commits.",
       .wfp = "FwpmProviderContextAdd0",
       .container = IPSEC_CONTAINER_PROVIDER_CONTEXTS,
       .right = FWPM_ACTRL_ADD,
@@ -176,6 +189,9 @@ static const struct api_route routes[] = {
       .path = "/provider-contexts/{id}",
       .operation = "deleteProviderContext",
       .summary = "Delete a provider context",
+      .description = "FWP_E_IN_USE as long as a filter or an SA context refers to it, and for "
+                     "those of a tunnel, which go with it: delete the tunnel. A dynamic session "
+                     "deletes only what it added.",
       .wfp = "FwpmProviderContextDeleteById0",
       .container = IPSEC_CONTAINER_PROVIDER_CONTEXTS,
       .right = RIGHT_DELETE,
@@ -189,6 +205,10 @@ static const struct api_route routes[] = {
       .path = "/tunnels",
       .operation = "addTunnel",
       .summary = "Add a tunnel policy and the filters that use it, all or none",
+      .description = "One request makes the tunnel policy and its filters; the id answered is "
+                     "the tunnelPolicyId of traffic in SA contexts. With manual keys the "
+                     "proposals are only kept. Takes effect at once, or when the session's "
+                     "transaction commits.",
       .wfp = "FwpmIPsecTunnelAdd0",
       .container = IPSEC_CONTAINER_PROVIDER_CONTEXTS,
       .right = FWPM_ACTRL_ADD | FWPM_ACTRL_ADD_LINK,
@@ -224,6 +244,9 @@ static const struct api_route routes[] = {
       .path = "/tunnels/{id}",
       .operation = "deleteTunnel",
       .summary = "Delete a tunnel: its policies and filters",
+      .description = "FWP_E_IN_USE as long as an SA context, or a filter that is no part of the "
+                     "tunnel, refers to its policies. A dynamic session deletes only what it "
+                     "added.",
       .wfp = "FwpmIPsecTunnelDeleteByKey0",
       .container = IPSEC_CONTAINER_PROVIDER_CONTEXTS,
       .right = RIGHT_DELETE,

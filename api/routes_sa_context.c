@@ -67,6 +67,13 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts",
       .operation = "createSaContext",
       .summary = "Create an SA context",
+      .description = "The context is created and waits for its SPI, then its inbound and its "
+                     "outbound SAs, in this order; spi or getSpi, inbound and outbound take "
+                     "these steps in the same request, and then all is done or nothing. Refused "
+                     "in a transaction (FWP_E_TXN_IN_PROGRESS) and in a dynamic session "
+                     "(FWP_E_DYNAMIC_SESSION_IN_PROGRESS). A context that gets no inbound SAs "
+                     "within larval-timeout-seconds (120 unless the operator says otherwise) is "
+                     "removed.",
       .wfp = "IPsecSaContextCreate0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -84,6 +91,9 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts",
       .operation = "listSaContexts",
       .summary = "List SA contexts",
+      .description = "In the order of their ids. A page may be short although more follow: go "
+                     "on with nextCursor as long as there is one. sequence is the number from "
+                     "which to watch so as to miss nothing that the page does not show.",
       .wfp = "IPsecSaContextEnum0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ENUM | FWPM_ACTRL_READ,
@@ -100,6 +110,11 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/events",
       .operation = "watchSaContexts",
       .summary = "Watch the changes of SA contexts",
+      .description = "List first, then watch with since, the sequence of the list; whoever was "
+                     "cut off goes on with the Last-Event-ID, or since, that was seen last; "
+                     "without either, only what happens from now on is told. "
+                     "FWP_E_NOTIFICATION_DROPPED (410) means that changes in between are no "
+                     "longer kept: list again. Refused in a transaction.",
       .wfp = "IPsecSaContextSubscribe0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_SUBSCRIBE | FWPM_ACTRL_READ,
@@ -117,6 +132,7 @@ static const struct api_route routes[] = {
       .path = "/subscriptions",
       .operation = "listSubscriptions",
       .summary = "List who watches SA contexts",
+      .description = "Those of all callers, the oldest first.",
       .wfp = "IPsecSaContextSubscriptionsGet0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ,
@@ -129,6 +145,8 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}",
       .operation = "getSaContext",
       .summary = "Read an SA context",
+      .description = "With what its SAs have carried. After expire a context with SAs is still "
+                     "found, as expiring, until its inbound SAs end.",
       .wfp = "IPsecSaContextGetById0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ,
@@ -144,6 +162,8 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}",
       .operation = "deleteSaContext",
       .summary = "Delete an SA context and its SAs",
+      .description = "At once and in any state, without the minute that expire leaves the "
+                     "inbound SAs. Refused in a transaction and in a dynamic session.",
       .wfp = "IPsecSaContextDeleteById0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = RIGHT_DELETE,
@@ -156,6 +176,10 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/batch",
       .operation = "createSaContexts",
       .summary = "Create many SA contexts",
+      .description = "All or none, unless atomic is false: then each by itself, with a result "
+                     "for each in the same order, and the answer is 200 whatever became of "
+                     "them. A body that is malformed is refused as a whole either way. Refused "
+                     "in a transaction and in a dynamic session, like a single create.",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
       .rule = IPSEC_RULE_DIRECT,
@@ -174,6 +198,10 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/spi",
       .operation = "getSpi",
       .summary = "Have an inbound SPI handed out",
+      .description = "The context has to be in the state created; it is spiSet afterwards. May "
+                     "be repeated: until the inbound SAs are added the same traffic gets the "
+                     "same SPI again. Other traffic is FWP_E_TRAFFIC_MISMATCH, a later state "
+                     "FWP_E_INCOMPATIBLE_SA_STATE.",
       .wfp = "IPsecSaContextGetSpi1",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -191,6 +219,10 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/spi",
       .operation = "setSpi",
       .summary = "Set the inbound SPI",
+      .description = "The context has to be in the state created; it is spiSet afterwards. The "
+                     "same SPI again is no change, another one then is "
+                     "FWP_E_INCOMPATIBLE_SA_STATE. The SPI of another context is "
+                     "FWP_E_ALREADY_EXISTS.",
       .wfp = "IPsecSaContextSetSpi0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -208,6 +240,9 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/inbound",
       .operation = "addInbound",
       .summary = "Add the inbound SAs",
+      .description = "The context has to be in the state spiSet, else "
+                     "FWP_E_INCOMPATIBLE_SA_STATE; it is inbound afterwards. Do this on both "
+                     "hosts before either adds its outbound SAs.",
       .wfp = "IPsecSaContextAddInbound1",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -228,6 +263,12 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/outbound",
       .operation = "addOutbound",
       .summary = "Add the outbound SAs",
+      .description = "The context has to be in the state inbound, else "
+                     "FWP_E_INCOMPATIBLE_SA_STATE; it is active afterwards. This ends the "
+                     "predecessor, where rotate made the context, and every other active "
+                     "context of exactly the same traffic: their outbound SAs at once, their "
+                     "inbound ones in a minute, with the reason duplicate in events. The flag "
+                     "suppressDuplicateDeletion spares the others, not the predecessor.",
       .wfp = "IPsecSaContextAddOutbound1",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -248,6 +289,10 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}",
       .operation = "updateSaContext",
       .summary = "Change addresses, parts of the SAs, or labels",
+      .description = "Labels may change in any state, parts of the inbound SAs when the context "
+                     "is inbound or active, addresses and parts of the outbound SAs when it is "
+                     "active; else FWP_E_INCOMPATIBLE_SA_STATE. What is left out stays as it "
+                     "is.",
       .wfp = "IPsecSaContextUpdate0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
@@ -267,6 +312,11 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/expire",
       .operation = "expireSaContext",
       .summary = "End the outbound SAs now and the inbound ones in a minute",
+      .description = "With SAs the context is expiring until its inbound SAs end, and then "
+                     "gone; again, meanwhile, is no change. A context without SAs, for nobody "
+                     "keyed it (created, spiSet) or they are lost (expired), is removed at "
+                     "once: the answer is 204, and then it is not found (404). Refused in a "
+                     "transaction.",
       .wfp = "IPsecSaContextExpire0",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = RIGHT_DELETE,
@@ -279,6 +329,12 @@ static const struct api_route routes[] = {
       .path = "/sa-contexts/{id}/rotate",
       .operation = "rotateSaContext",
       .summary = "Make the successor of an SA context",
+      .description = "The context has to be active, else FWP_E_INCOMPATIBLE_SA_STATE; refused "
+                     "in a transaction and in a dynamic session. The successor has its traffic "
+                     "and labels, a new SPI and the inbound SAs given; the predecessor goes on "
+                     "until the successor's outbound SAs are added, here or later. Two rotates "
+                     "of one context make two successors; with an Idempotency-Key a request can "
+                     "be repeated.",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_ADD,
       .rule = IPSEC_RULE_DIRECT,
@@ -299,6 +355,7 @@ static const struct api_route routes[] = {
       .path = "/statistics",
       .operation = "getStatistics",
       .summary = "Read the statistics",
+      .description = "Refused in a transaction.",
       .wfp = "IPsecGetStatistics1",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ_STATS,
@@ -312,6 +369,9 @@ static const struct api_route routes[] = {
       .operation = "getDrift",
       .summary = "Compare with what the data plane has, or tell the last comparison for a hundred "
                  "times what it took",
+      .description = "SAs and policies that are missing or left over, and how many are foreign; "
+                     "those are never touched. Changes nothing. RPC_E_SERVERCALL_RETRYLATER "
+                     "while the data plane is asked for all contexts, as after a start.",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ_STATS,
       .out = &codec_drift,
@@ -323,6 +383,10 @@ static const struct api_route routes[] = {
       .path = "/reconcile",
       .operation = "reconcile",
       .summary = "Compare, and mend what differs",
+      .description = "The answer is how it was found. Policies of filters are installed again; "
+                     "right after the call what is left over goes, and contexts whose SAs are "
+                     "gone become expired. With dryRun it only compares. Refused in a "
+                     "transaction.",
       .container = IPSEC_CONTAINER_ENGINE,
       .right = FWPM_ACTRL_WRITE,
       .rule = IPSEC_RULE_NO_TRANSACTION,

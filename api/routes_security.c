@@ -13,6 +13,7 @@
       .path = folder "/security",                                                                  \
       .operation = "get" noun "Security",                                                          \
       .summary = "Read the security descriptor of " text,                                          \
+      .description = "What is in force: what a caller has set, or else the access file's.",        \
       .wfp = get_call,                                                                             \
       .container = object_container,                                                               \
       .right = RIGHT_READ_CONTROL,                                                                 \
@@ -27,6 +28,9 @@
       .path = folder "/security",                                                                  \
       .operation = "set" noun "Security",                                                          \
       .summary = "Set the security descriptor of " text,                                           \
+      .description = "It is kept, and holds instead of the access file's from the answer on, for " \
+                     "open connections too, until it is reset. Nothing keeps a caller from "       \
+                     "locking everybody out. Refused in a transaction and in a dynamic session.",  \
       .wfp = set_call,                                                                             \
       .container = object_container,                                                               \
       .right = RIGHT_WRITE_DAC,                                                                    \
@@ -44,6 +48,8 @@
       .path = folder "/security",                                                                  \
       .operation = "reset" noun "Security",                                                        \
       .summary = "Put in force again what the access file says of " text,                          \
+      .description = "What a caller has set is forgotten. Refused in a transaction and in a "      \
+                     "dynamic session.",                                                           \
       .container = object_container,                                                               \
       .right = RIGHT_WRITE_DAC,                                                                    \
       .rule = IPSEC_RULE_DIRECT,                                                                   \

@@ -29,6 +29,11 @@ static const struct api_route routes[] = {
       .path = "/sessions",
       .operation = "openSession",
       .summary = "Open a session",
+      .description = "Name its key in Engine-Session to make a call in it; for other principals "
+                     "it does not exist. Unused for session-idle-seconds it is cancelled, and "
+                     "then answers FWP_E_SESSION_ABORTED until it is closed. With the flag "
+                     "dynamic its filters, provider contexts and tunnels end with it, and "
+                     "creating, rotating and deleting SA contexts is refused in it.",
       .wfp = "FwpmEngineOpen0",
       .container = IPSEC_CONTAINER_ENGINE,
       .right = FWPM_ACTRL_OPEN,
@@ -81,6 +86,13 @@ static const struct api_route routes[] = {
       .path = "/sessions/{key}/transaction",
       .operation = "beginTransaction",
       .summary = "Begin the session's transaction on policy",
+      .description = "It is on filters, provider contexts and tunnels; every change of SA "
+                     "contexts is refused in it. There is one writer or many readers (flag "
+                     "readOnly), first come first served: the call waits for the others, at "
+                     "most txnWaitTimeoutMs of the session, then fails with FWP_E_TIMEOUT. One "
+                     "that is open for txn-hold-seconds (3600 unless the operator says "
+                     "otherwise) is rolled back, and the next call in the session is told "
+                     "FWP_E_TXN_ABORTED.",
       .wfp = "FwpmTransactionBegin0",
       .rule = IPSEC_RULE_NO_TRANSACTION,
       .session_in_path = true,
@@ -98,6 +110,9 @@ static const struct api_route routes[] = {
       .path = "/sessions/{key}/transaction/commit",
       .operation = "commitTransaction",
       .summary = "Make all that the transaction did take effect, or nothing",
+      .description = "When an object that it deletes has come into use meanwhile this is "
+                     "FWP_E_IN_USE, and the transaction stays open. Within a write transaction "
+                     "this is the only call that takes an Idempotency-Key.",
       .wfp = "FwpmTransactionCommit0",
       .rule = IPSEC_RULE_TRANSACTION,
       .session_in_path = true,
@@ -109,6 +124,7 @@ static const struct api_route routes[] = {
       .path = "/sessions/{key}/transaction",
       .operation = "abortTransaction",
       .summary = "Roll the transaction back",
+      .description = "Nothing that it did has taken effect.",
       .wfp = "FwpmTransactionAbort0",
       .rule = IPSEC_RULE_TRANSACTION,
       .session_in_path = true,

@@ -6,7 +6,9 @@
  *   openapi_contract --update FILE   writes the file anew from the code
  *
  * Equal means: every route, member, schema and status of the code is in the document, and nothing
- * else is.  The bytes that the service hands out are compared, too. */
+ * else is.  The bytes that the service hands out are compared, too.  And a code that the
+ * description of an operation names is one of that operation's. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,9 @@ static int compare(const json_t *described, const char *file);
 static int report(const json_t *code, const json_t *document, const char *path);
 static int report_object(const json_t *code, const json_t *document, const char *path);
 static int report_array(const json_t *code, const json_t *document, const char *path);
+static int check_descriptions(const json_t *described);
+static int check_codes(const char *operation, const char *text, const json_t *responses);
+static bool has_code(const json_t *responses, const char *name, size_t length);
 static int differs(const char *path, const char *how);
 
 int
@@ -106,6 +111,7 @@ compare(const json_t *described, const char *file)
     int differences = document == NULL ? 1 : report(described, document, "");
     if (!json_equal(document, embedded))
         differences += differs("", "is not what the service hands out");
+    differences += check_descriptions(described);
     json_decref(document);
     json_decref(embedded);
     return differences == 0 ? 0 : 1;
@@ -160,6 +166,71 @@ report_array(const json_t *code, const json_t *document, const char *path)
         differences += report(json_array_get(code, i), json_array_get(document, i), below);
     }
     return differences;
+}
+
+static int
+check_descriptions(const json_t *described)
+{
+    json_t *paths = json_object_get(described, "paths");
+    const char *path;
+    const char *method;
+    json_t *operations;
+    json_t *operation;
+    int differences = 0;
+
+    json_object_foreach(paths, path, operations)
+    {
+        json_object_foreach(operations, method, operation)
+        {
+            const char *text = json_string_value(json_object_get(operation, "description"));
+
+            if (text != NULL)
+                differences +=
+                    check_codes(json_string_value(json_object_get(operation, "operationId")), text,
+                                json_object_get(operation, "responses"));
+        }
+    }
+    return differences;
+}
+
+static int
+check_codes(const char *operation, const char *text, const json_t *responses)
+{
+    int differences = 0;
+
+    while (*text != '\0') {
+        size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+
+        if ((strncmp(text, "FWP_E_", 6) == 0 || strncmp(text, "RPC_E_", 6) == 0) &&
+            !has_code(responses, text, length)) {
+            fprintf(stderr, "%.*s: ", (int)length, text);
+            differences += differs(operation, "describes a code that it does not have");
+        }
+        text += length > 0 ? length : 1;
+    }
+    return differences;
+}
+
+/* Each response is described by its codes, "A, B". */
+static bool
+has_code(const json_t *responses, const char *name, size_t length)
+{
+    const char *status;
+    json_t *response;
+
+    json_object_foreach((json_t *)(size_t)responses, status, response)
+    {
+        const char *codes = json_string_value(json_object_get(response, "description"));
+
+        while (codes != NULL && *codes != '\0') {
+            size_t size = strcspn(codes, ", ");
+
+            if (size == length && strncmp(codes, name, length) == 0)
+                return true;
+            codes += size + strspn(codes + size, ", ");
+        }
+    }
+    return false;
 }
 
 static int

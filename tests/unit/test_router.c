@@ -117,6 +117,10 @@ every_row_is_sound(void **state)
         assert_int_equal(router_index(route), i);
         assert_non_null(route->handler);
         assert_non_null(route->summary);
+        /* Where there is a description it is of whole sentences. */
+        size_t length = route->description == NULL ? 0 : strlen(route->description);
+        assert_true(route->description == NULL ||
+                    (length > 0 && route->description[length - 1] == '.'));
         /* What has no success is refused with a code of its own. */
         assert_true(route->success == 0 ? route->out == NULL && route->codes != NULL
                                         : route->success >= 200 && route->success < 300);
