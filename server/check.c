@@ -25,9 +25,10 @@ struct check {
 };
 
 static problem_sink refuse;
+static void tell(struct check *check, const struct ipsec_fault *problem);
 static void
 judge(struct check *check, const char *option, enum ipsec_status status, struct ipsec_fault *fault);
-static void note(const char *option, const char *detail);
+static void note(const struct check *check, const char *option, const char *detail);
 static void check_address(struct check *check, const char *option, const char *address);
 static void check_process(struct check *check);
 static void check_files(struct check *check);
@@ -40,6 +41,10 @@ check_run(const struct options *options)
     struct check check = { .options = options };
     struct ipsec_fault fault = { 0 };
 
+    for (size_t i = 0; i < options->problem_count; i++)
+        tell(&check, &options->problems[i]);
+    if (options->has_unread_file)
+        return false;
     judge(&check, NULL, harden_process(&fault), &fault);
     (void)option_rules_hold(options, refuse, &check);
     check_address(&check, "listen", options->listen);
@@ -51,14 +56,22 @@ check_run(const struct options *options)
     check_plane(&check);
     judge(&check, NULL, harden_system_calls(engine_setup_needs_net_admin(options), &fault), &fault);
     security_holder_close(check.holder);
-    return check.problems == 0;
+    return check.problems == 0 && !options->is_bad;
 }
 
+/* Of an option that only stands in, the cause was told. */
 static void
 refuse(void *context, const struct ipsec_fault *problem)
 {
     struct check *check = context;
 
+    if (!options_is_stand_in(check->options, problem->pointer))
+        tell(check, problem);
+}
+
+static void
+tell(struct check *check, const struct ipsec_fault *problem)
+{
     check->problems++;
     problem_log(LOG_LEVEL_ERROR, "configuration refused", problem);
 }
@@ -79,8 +92,10 @@ judge(struct check *check, const char *option, enum ipsec_status status, struct 
 }
 
 static void
-note(const char *option, const char *detail)
+note(const struct check *check, const char *option, const char *detail)
 {
+    if (options_is_stand_in(check->options, option))
+        return;
     log_info("checked beside what runs", LOG_TEXT("option", option), LOG_TEXT("detail", detail));
 }
 
@@ -92,7 +107,7 @@ check_address(struct check *check, const char *option, const char *address)
     enum ipsec_status status = listen_probe(option, address, &is_taken, &fault);
 
     if (is_taken)
-        note(option, fault.detail);
+        note(check, option, fault.detail);
     else if (status != IPSEC_INVALID_PARAMETER) /* that it is none, the rules have told */
         judge(check, option, status, &fault);
 }
@@ -145,7 +160,7 @@ check_store(struct check *check)
         setup.options.security = stored_descriptors_listener(&descriptors);
     enum ipsec_status status = ipsec_engine_check_store(&setup.options, &fault);
     if (status == IPSEC_RPC_CALL_REJECTED)
-        note("store", fault.detail);
+        note(check, "store", fault.detail);
     else
         judge(check, "store", status, &fault);
 }

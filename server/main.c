@@ -67,7 +67,6 @@ int
 main(int argc, char **argv)
 {
     struct daemon *daemon = calloc(1, sizeof *daemon);
-    struct ipsec_fault fault = { 0 };
     int exit_code;
 
     if (daemon == NULL)
@@ -75,9 +74,12 @@ main(int argc, char **argv)
     wiping_install();
     json_memory_install();
     daemon->ops_fd = -1;
-    enum ipsec_status status = options_read(argc, argv, &daemon->options, &fault);
-    if (status != IPSEC_OK) {
-        exit_code = complain(&fault, EXIT_USAGE);
+    bool is_good = options_read(argc, argv, &daemon->options);
+    if (!is_good && !daemon->options.check) {
+        configure_log(&daemon->options);
+        for (size_t i = 0; i < daemon->options.problem_count; i++)
+            refuse(NULL, &daemon->options.problems[i]);
+        exit_code = EXIT_USAGE;
     } else if (daemon->options.help) {
         options_print_help(stdout);
         exit_code = EXIT_SUCCESS;

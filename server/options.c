@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,80 +134,63 @@ struct source {
     const char *texts[ROW_COUNT]; /* null: not set here */
     const char *name;
 };
+enum { SOURCE_COUNT = 3 };
 
-static enum ipsec_status
-read_flags(int argc, char *const *argv, struct source *flags, struct ipsec_fault *fault);
-static enum ipsec_status read_environment(struct source *environment, struct ipsec_fault *fault);
-static enum ipsec_status read_file(const char *file,
-                                   struct options *options,
-                                   struct source *members,
-                                   struct ipsec_fault *fault);
+static void read_flags(int argc, char *const *argv, struct source *flags, struct options *options);
+static void read_environment(struct source *environment, struct options *options);
+static void read_file(const char *file, struct source *members, struct options *options);
 static bool has_type(enum option_type type, const json_t *value);
 static const char *wanted_type(enum option_type type);
 static const char *given_type(const json_t *value);
 static char *write_value(const json_t *value);
-static enum ipsec_status set_row(struct options *options,
-                                 const struct option_row *row,
-                                 const char *text,
-                                 const char *source,
-                                 struct ipsec_fault *fault);
+static void
+choose(struct options *options, const struct option_row *row, const struct source *const *sources);
+static void require(struct options *options, const struct option_row *row);
+static bool set_row(struct options *options,
+                    const struct option_row *row,
+                    const char *text,
+                    const char *source);
 static bool is_service_link(const char *name);
 static const struct option_row *find_row(const char *name, size_t length);
 static bool is_choice(const char *choices, const char *text);
-static enum ipsec_status refuse(struct ipsec_fault *fault, const char *detail);
+static void
+refuse(struct options *options, enum ipsec_status status, const char *name, const char *format, ...)
+    PRINTF_FORMAT(4, 5);
 
-enum ipsec_status
-options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault)
+bool
+options_read(int argc, char *const *argv, struct options *options)
 {
     struct source flags = { .name = "command line" };
     struct source environment = { .name = "environment" };
     struct source file = { .name = "" };
-    enum ipsec_status status;
+    const struct source *const sources[SOURCE_COUNT] = { &flags, &environment, &file };
 
     *options = (struct options){ 0 };
-    status = read_flags(argc, argv, &flags, fault);
-    if (status == IPSEC_OK)
-        status = read_environment(&environment, fault);
-    if (status != IPSEC_OK)
-        return status;
+    read_flags(argc, argv, &flags, options);
+    read_environment(&environment, options);
 
     size_t config_row = (size_t)(find_row("config", strlen("config")) - rows);
     const char *config =
         flags.texts[config_row] != NULL ? flags.texts[config_row] : environment.texts[config_row];
     if (config != NULL) {
         file.name = config;
-        status = read_file(config, options, &file, fault);
-        if (status != IPSEC_OK)
-            return status;
+        read_file(config, &file, options);
     }
-
-    const struct source *const sources[] = { &flags, &environment, &file };
-    for (size_t row = 0; row < ROW_COUNT; row++) {
-        const char *text = rows[row].fallback;
-        const char *name = "default";
-        for (size_t i = 0; i < 3; i++) {
-            if (sources[i]->texts[row] != NULL) {
-                text = sources[i]->texts[row];
-                name = sources[i]->name;
-                break;
-            }
-        }
-        if (text == NULL || (rows[row].type == OPTION_SWITCH && text[0] == '\0'))
-            continue;
-        status = set_row(options, &rows[row], text, name, fault);
-        if (status != IPSEC_OK)
-            return status;
-    }
+    for (size_t row = 0; row < ROW_COUNT; row++)
+        choose(options, &rows[row], sources);
+    for (size_t row = 0; row < ROW_COUNT; row++)
+        require(options, &rows[row]);
     if (options->help || options->version || options->healthcheck)
-        return IPSEC_OK;
-    for (size_t row = 0; row < ROW_COUNT; row++) {
-        const char *const *text =
-            (const char *const *)(const void *)((const char *)options + rows[row].offset);
-        if (rows[row].fallback == NULL && (*text == NULL || (*text)[0] == '\0'))
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE,
-                                   rows[row].name, "option '%s' is required", rows[row].name);
-    }
-    return IPSEC_OK;
+        options->check = false;
+    return !options->is_bad;
+}
+
+bool
+options_is_stand_in(const struct options *options, const char *name)
+{
+    const struct option_row *row = find_row(name, strlen(name));
+
+    return row != NULL && options->stand_in[row - rows];
 }
 
 void
@@ -214,6 +198,7 @@ options_clear(struct options *options)
 {
     for (size_t i = 0; i < OPTIONS_TEXTS; i++)
         free(options->owned[i]);
+    free(options->problems);
     *options = (struct options){ 0 };
 }
 
@@ -245,49 +230,57 @@ options_print_help(FILE *stream)
           stream);
 }
 
-static enum ipsec_status
-read_flags(int argc, char *const *argv, struct source *flags, struct ipsec_fault *fault)
+static void
+read_flags(int argc, char *const *argv, struct source *flags, struct options *options)
 {
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
 
         if (strcmp(argument, "-h") == 0)
             argument = "--help";
-        if (strncmp(argument, "--", 2) != 0)
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                                   "'%s' is no option; see --help", argument);
+        if (strncmp(argument, "--", 2) != 0) {
+            refuse(options, IPSEC_INVALID_PARAMETER, NULL, "'%s' is no option; see --help",
+                   argument);
+            continue;
+        }
         const char *name = argument + 2;
         const char *equals = strchr(name, '=');
         size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+        bool has_next = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
         const struct option_row *row = find_row(name, length);
-        if (row == NULL)
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                                   "unknown option '--%.*s'; see --help", (int)length, name);
-        const char **slot = &flags->texts[row - rows];
-        if (*slot != NULL)
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, row->name,
-                                   "option '--%s' is given twice", row->name);
-        if (row->type == OPTION_SWITCH) {
-            if (equals != NULL)
-                return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE,
-                                       row->name, "option '--%s' takes no value", row->name);
-            *slot = "true";
-        } else if (equals != NULL) {
-            *slot = equals + 1;
-        } else if (i + 1 < argc) {
-            *slot = argv[++i];
-        } else {
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, row->name,
-                                   "option '--%s' needs a value", row->name);
+        if (row == NULL) {
+            refuse(options, IPSEC_INVALID_PARAMETER, NULL, "unknown option '--%.*s'; see --help",
+                   (int)length, name);
+            if (equals == NULL && has_next) /* its value, for all we know */
+                i++;
+            continue;
         }
+        const char *value = "true";
+        if (row->type == OPTION_SWITCH && equals != NULL) {
+            refuse(options, IPSEC_INVALID_PARAMETER, row->name, "option '--%s' takes no value",
+                   row->name);
+            continue;
+        }
+        if (row->type != OPTION_SWITCH && equals == NULL && i + 1 == argc) {
+            refuse(options, IPSEC_INVALID_PARAMETER, row->name, "option '--%s' needs a value",
+                   row->name);
+            continue;
+        }
+        if (row->type != OPTION_SWITCH)
+            value = equals != NULL ? equals + 1 : argv[++i];
+        const char **slot = &flags->texts[row - rows];
+        if (*slot == NULL)
+            *slot = value;
+        else
+            refuse(options, IPSEC_INVALID_PARAMETER, row->name, "option '--%s' is given twice",
+                   row->name);
     }
-    return IPSEC_OK;
 }
 
 /* Reads the variable of each row, and refuses SA_CONTEXTD_* variables that are no row's: a
  * misspelt one would be ignored otherwise. */
-static enum ipsec_status
-read_environment(struct source *environment, struct ipsec_fault *fault)
+static void
+read_environment(struct source *environment, struct options *options)
 {
     static const char prefix[] = "SA_CONTEXTD_";
 
@@ -303,61 +296,48 @@ read_environment(struct source *environment, struct ipsec_fault *fault)
             name[length++] = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
         const struct option_row *row = find_row(name, length);
         if (row == NULL || row->type == OPTION_SWITCH)
-            return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                                   "environment: %.*s is no option", (int)(equals - *entry),
-                                   *entry);
-        environment->texts[row - rows] = equals + 1;
+            refuse(options, IPSEC_INVALID_PARAMETER, NULL, "environment: %.*s is no option",
+                   (int)(equals - *entry), *entry);
+        else
+            environment->texts[row - rows] = equals + 1;
     }
-    return IPSEC_OK;
 }
 
-static enum ipsec_status
-read_file(const char *file,
-          struct options *options,
-          struct source *members,
-          struct ipsec_fault *fault)
+static void
+read_file(const char *file, struct source *members, struct options *options)
 {
     json_error_t error;
     json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
-    enum ipsec_status status = IPSEC_OK;
     size_t owned = 0;
     const char *name;
     json_t *value;
 
+    options->has_unread_file = !json_is_object(root);
     if (root == NULL && error.line < 1) /* it was not read at all */
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "config",
-                               "config: %s", error.text);
-    if (root == NULL)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "config",
-                               "config %s:%d: %s", file, error.line, error.text);
-    if (!json_is_object(root))
-        status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                                 "%s: the top level must be an object", file);
+        refuse(options, IPSEC_INVALID_PARAMETER, "config", "config: %s", error.text);
+    else if (root == NULL)
+        refuse(options, IPSEC_INVALID_PARAMETER, "config", "config %s:%d: %s", file, error.line,
+               error.text);
+    else if (!json_is_object(root))
+        refuse(options, IPSEC_INVALID_PARAMETER, "config", "%s: the top level must be an object",
+               file);
     json_object_foreach(root, name, value)
     {
         const struct option_row *row = find_row(name, strlen(name));
-        if (status != IPSEC_OK)
-            break;
         if (row == NULL || row->type == OPTION_SWITCH || strcmp(name, "config") == 0) {
-            status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, NULL,
-                                     "%s: '%s' is no option", file, name);
+            refuse(options, IPSEC_INVALID_PARAMETER, NULL, "%s: '%s' is no option", file, name);
         } else if (!has_type(row->type, value)) {
-            status = ipsec_fault_set(fault, IPSEC_TYPE_MISMATCH, IPSEC_FAULT_SERVICE, name,
-                                     "%s: '%s' must be %s, not %s", file, name,
-                                     wanted_type(row->type), given_type(value));
+            refuse(options, IPSEC_TYPE_MISMATCH, name, "%s: '%s' must be %s, not %s", file, name,
+                   wanted_type(row->type), given_type(value));
         } else {
             char *text = write_value(value);
-            if (text == NULL || owned == OPTIONS_TEXTS) {
-                free(text);
-                status = refuse(fault, "no memory");
-            } else {
-                members->texts[row - rows] = text;
-                options->owned[owned++] = text;
-            }
+            if (text == NULL)
+                refuse(options, IPSEC_RPC_OUT_OF_RESOURCES, name, "no memory");
+            else /* once a row: the file has no member twice */
+                members->texts[row - rows] = options->owned[owned++] = text;
         }
     }
     json_decref(root);
-    return status;
 }
 
 static bool
@@ -420,46 +400,78 @@ write_value(const json_t *value)
     return asprintf(&text, "%lld", (long long)json_integer_value(value)) < 0 ? NULL : text;
 }
 
-static enum ipsec_status
-set_row(struct options *options,
-        const struct option_row *row,
-        const char *text,
-        const char *source,
-        struct ipsec_fault *fault)
+/* Sets a row from the first source that has it; where that is no good, to its default. */
+static void
+choose(struct options *options, const struct option_row *row, const struct source *const *sources)
+{
+    bool *is_stand_in = &options->stand_in[row - rows];
+
+    for (size_t i = 0; i < SOURCE_COUNT; i++) {
+        const char *text = sources[i]->texts[row - rows];
+
+        if (text == NULL)
+            continue;
+        *is_stand_in = !set_row(options, row, text, sources[i]->name);
+        if (!*is_stand_in)
+            return;
+        break;
+    }
+    if (row->type != OPTION_SWITCH)
+        (void)set_row(options, row, row->fallback != NULL ? row->fallback : "", "default");
+}
+
+static void
+require(struct options *options, const struct option_row *row)
+{
+    const char *const *text =
+        (const char *const *)(const void *)((const char *)options + row->offset);
+
+    /* What else would be in a file that could not be read, nobody knows. */
+    if (row->fallback != NULL || (*text)[0] != '\0' || options->stand_in[row - rows] ||
+        options->has_unread_file || options->help || options->version || options->healthcheck)
+        return;
+    refuse(options, IPSEC_INVALID_PARAMETER, row->name, "option '%s' is required", row->name);
+}
+
+static bool
+set_row(struct options *options, const struct option_row *row, const char *text, const char *source)
 {
     void *member = (char *)options + row->offset;
 
     if (row->type == OPTION_SWITCH) {
         *(bool *)member = true;
-        return IPSEC_OK;
+        return true;
     }
     if (row->type == OPTION_TEXT) {
-        if (row->choices != NULL && !is_choice(row->choices, text))
-            return ipsec_fault_set(fault, IPSEC_INVALID_ENUMERATOR, IPSEC_FAULT_SERVICE, row->name,
-                                   "%s: '%s' is '%s' but must be %s", source, row->name, text,
-                                   row->choices);
+        if (row->choices != NULL && !is_choice(row->choices, text)) {
+            refuse(options, IPSEC_INVALID_ENUMERATOR, row->name, "%s: '%s' is '%s' but must be %s",
+                   source, row->name, text, row->choices);
+            return false;
+        }
         *(const char **)member = text;
-        return IPSEC_OK;
+        return true;
     }
     if (row->type == OPTION_BOOLEAN) {
         *(bool *)member = strcmp(text, "true") == 0;
         if (*(bool *)member || strcmp(text, "false") == 0)
-            return IPSEC_OK;
-        return ipsec_fault_set(fault, IPSEC_INVALID_ENUMERATOR, IPSEC_FAULT_SERVICE, row->name,
-                               "%s: '%s' is '%s' but must be true or false", source, row->name,
-                               text);
+            return true;
+        refuse(options, IPSEC_INVALID_ENUMERATOR, row->name,
+               "%s: '%s' is '%s' but must be true or false", source, row->name, text);
+        return false;
     }
 
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || !isdigit((unsigned char)text[0]) ||
-        number < row->minimum || number > row->maximum)
-        return ipsec_fault_set(fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_SERVICE, row->name,
-                               "%s: '%s' is '%s' but must be a number from %u to %u", source,
-                               row->name, text, row->minimum, row->maximum);
+        number < row->minimum || number > row->maximum) {
+        refuse(options, IPSEC_OUT_OF_BOUNDS, row->name,
+               "%s: '%s' is '%s' but must be a number from %u to %u", source, row->name, text,
+               row->minimum, row->maximum);
+        return false;
+    }
     *(uint32_t *)member = (uint32_t)number;
-    return IPSEC_OK;
+    return true;
 }
 
 /* A Kubernetes service named sa-contextd puts SA_CONTEXTD_SERVICE_HOST, SA_CONTEXTD_PORT,
@@ -497,9 +509,26 @@ is_choice(const char *choices, const char *text)
     }
 }
 
-static enum ipsec_status
-refuse(struct ipsec_fault *fault, const char *detail)
+/* Notes a problem of the option 'name' (null: of none).  Reading goes on. */
+static void
+refuse(struct options *options, enum ipsec_status status, const char *name, const char *format, ...)
 {
-    return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL, "%s",
-                           detail);
+    const struct option_row *row = name == NULL ? NULL : find_row(name, strlen(name));
+    struct ipsec_fault *problems =
+        reallocarray(options->problems, options->problem_count + 1, sizeof *problems);
+    char detail[sizeof problems->detail];
+    va_list arguments;
+
+    options->is_bad = true;
+    if (row != NULL)
+        options->stand_in[row - rows] = true;
+    if (problems == NULL)
+        return;
+    options->problems = problems;
+    problems += options->problem_count++;
+    *problems = (struct ipsec_fault){ 0 };
+    va_start(arguments, format);
+    (void)vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    (void)!ipsec_fault_set(problems, status, IPSEC_FAULT_SERVICE, name, "%s", detail);
 }

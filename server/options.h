@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -69,14 +70,22 @@ struct options {
     bool healthcheck;
     const char *config; /* the file read, "" : none */
 
-    char *owned[OPTIONS_TEXTS]; /* texts of file and environment */
+    /* All that was wrong; 'pointer' is the option's name. */
+    struct ipsec_fault *problems;
+    size_t problem_count;
+    bool is_bad;
+    bool has_unread_file;         /* of what it sets nothing is known */
+    bool stand_in[OPTIONS_TEXTS]; /* by row, see options_is_stand_in() */
+
+    char *owned[OPTIONS_TEXTS]; /* texts of the file */
 };
 
-/* Reads the command line, the environment and the file that either names.  'fault' gets one
- * sentence that names the option and where it was set.  Required options are not asked for with
- * --help, --version and --healthcheck. */
-NODISCARD enum ipsec_status
-options_read(int argc, char *const *argv, struct options *options, struct ipsec_fault *fault);
+/* Reads the command line, the environment and the file that either names, to the end.  False:
+ * 'problems' has one sentence for everything that was wrong, which names the option and where it
+ * was set.  Required options are not asked for with --help, --version and --healthcheck. */
+NODISCARD bool options_read(int argc, char *const *argv, struct options *options);
+/* Whether a problem told of that option, and its default (of a required one: "") stands in. */
+bool options_is_stand_in(const struct options *options, const char *name);
 void options_clear(struct options *options);
 
 /* The help text with every row. */

@@ -172,6 +172,25 @@ AS=()
 is "all is told: exit code" $? 2
 is "all is told" "$(jq -r 'select(.event == "configuration refused") | .option' "$WORK/out" | sort | xargs)" \
     "access audit-log client-ca listen netns ops-listen spi-minimum store tls-cert user"
+# told NAME OPTIONS ARGUMENT…: --check refuses these, and no other.
+told() {
+    local name=$1 expected=$2
+    shift 2
+    "$SA_CONTEXTD" --check "$@" >"$WORK/out" 2>&1
+    is "$name" "$? $(jq -r 'select(.event == "configuration refused") | .option // .reason' "$WORK/out" | sort | xargs)" \
+        "2 $expected"
+}
+told "options as well as what they say together" "listen log-level spi-minimum workers" "${BASE[@]}" "${QUIET[@]:2}" \
+    "${MEMORY[@]}" --workers x --listen 7 --log-level loud --spi-minimum 301 --spi-maximum 300
+told "the file, too" "listen queue-depth workers" "${BASE[@]}" "${QUIET[@]:2}" "${MEMORY[@]}" \
+    --config <(echo '{"workers": "x", "listen": 8443, "queue-depth": 0}')
+SA_CONTEXTD_WORKERS=x told "and the environment" "access listen workers" "${BASE[@]:0:6}" --listen 7 "${QUIET[@]:2}" "${MEMORY[@]}"
+told "what is required and missing is told once" "access tls-key workers" "${BASE[@]:0:2}" "${BASE[@]:4:2}" \
+    "${QUIET[@]}" "${MEMORY[@]}" --workers x
+told "behind a file that can't be read nothing is guessed" "config workers" --config "$S/none.json" --workers x
+"$SA_CONTEXTD" "${BASE[@]}" "${QUIET[@]}" "${MEMORY[@]}" --workers x --queue-depth 0 >"$WORK/out" 2>&1
+is "a start tells all options" "$? $(jq -r 'select(.event == "cannot start") | .option' "$WORK/out" | xargs)" \
+    "2 workers queue-depth"
 "$ROOT/deploy/pki.sh" "$PKI" server old --expired >/dev/null
 "$SA_CONTEXTD" --check "${BASE[@]:4}" --tls-cert "$PKI/old.pem" --tls-key "$PKI/old.key" "${QUIET[@]}" "${MEMORY[@]}" \
     >"$WORK/out" 2>&1

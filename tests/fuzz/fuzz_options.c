@@ -30,14 +30,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *path = strdup(write_file(data, size));
     char *const argv[] = { program, flag, path, NULL };
     struct options options = { .check = false };
-    struct ipsec_fault fault = { .status = IPSEC_OK };
 
     fuzz_check(path != NULL);
-    if (options_read(3, argv, &options, &fault) == IPSEC_OK) {
+    if (options_read(3, argv, &options)) {
         fuzz_check(options.queue_depth > 0 && options.max_batch > 0 && options.max_body_bytes > 0);
         fuzz_check(options.tls_cert[0] != '\0' && options.access[0] != '\0');
     } else {
-        fuzz_check(fault.detail[0] != '\0');
+        fuzz_check(options.problem_count > 0 && options.problems[0].detail[0] != '\0');
     }
     options_clear(&options);
     free(path);

@@ -13,6 +13,7 @@
 
 #define REQUIRED "--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--access", "x"
 
+/* 'fault' gets the first problem. */
 static enum ipsec_status
 read_words(struct options *options, struct ipsec_fault *fault, const char *const *words)
 {
@@ -22,7 +23,13 @@ read_words(struct options *options, struct ipsec_fault *fault, const char *const
     for (; words[argc - 1] != NULL; argc++)
         argv[argc] = (char *)(uintptr_t)words[argc - 1];
     *fault = (struct ipsec_fault){ 0 };
-    return options_read(argc, argv, options, fault);
+    if (options_read(argc, argv, options)) {
+        assert_int_equal(options->problem_count, 0);
+        return IPSEC_OK;
+    }
+    assert_true(options->problem_count > 0);
+    *fault = options->problems[0];
+    return fault->status;
 }
 #define READ(options, fault, ...)                                                                  \
     read_words(options, fault, (const char *const[]){ __VA_ARGS__, NULL })
@@ -221,6 +228,70 @@ members_of_the_file_have_json_types(void **state)
     options_clear(&options);
 }
 
+static void
+everything_wrong_is_told_once(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/test_options_XXXXXX";
+    struct options options;
+    struct ipsec_fault fault;
+    static const char *const told[] = {
+        "workers",   /* twice on the command line */
+        "",          /* --surprise, and its value is no stray word */
+        "",          /* stray */
+        "",          /* SA_CONTEXTD_WORKES */
+        "listen",    /* of another type */
+        "max-batch", /* of another type, but the command line wins */
+        "tls-key",   /* of another type, and not asked for as well */
+        "",          /* no option of the file's */
+        "queue-depth",
+        "allow-weak-transforms",
+        "log-level", /* their values */
+        "tls-cert",
+        "client-ca", /* required */
+    };
+
+    write_file(name, "{\"listen\": 8443, \"max-batch\": \"x\", \"tls-key\": 1, \"surprise\": 1, "
+                     "\"queue-depth\": 0, \"access\": \"x\"}");
+    setenv("SA_CONTEXTD_WORKES", "1", 1);
+    assert_int_not_equal(READ(&options, &fault, "--workers", "3", "--workers", "4", "--surprise",
+                              "x", "--check", "stray", "--config", name, "--max-batch", "7",
+                              "--allow-weak-transforms", "yes", "--log-level", "loud"),
+                         IPSEC_OK);
+    unsetenv("SA_CONTEXTD_WORKES");
+    unlink(name);
+    assert_int_equal(options.problem_count, sizeof told / sizeof *told);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        assert_string_equal(options.problems[i].pointer, told[i]);
+
+    /* What was good holds, for the rest a default stands in. */
+    assert_true(options.check);
+    assert_int_equal(options.workers, 3);
+    assert_int_equal(options.max_batch, 7);
+    assert_int_equal(options.queue_depth, 16384);
+    assert_false(options.allow_weak_transforms);
+    assert_string_equal(options.log_level, "info");
+    assert_string_equal(options.tls_key, "");
+    assert_string_equal(options.access, "x");
+    assert_true(options_is_stand_in(&options, "queue-depth"));
+    assert_true(options_is_stand_in(&options, "listen"));
+    assert_true(options_is_stand_in(&options, "tls-cert"));
+    assert_false(options_is_stand_in(&options, "workers"));
+    assert_false(options_is_stand_in(&options, "max-batch"));
+    assert_false(options_is_stand_in(&options, "access"));
+    assert_false(options_is_stand_in(&options, "surprise"));
+    options_clear(&options);
+
+    /* A file that could not be read may have had the required ones. */
+    assert_int_not_equal(READ(&options, &fault, "--config", "/nonexistent/file", "--workers", "x"),
+                         IPSEC_OK);
+    assert_true(options.has_unread_file);
+    assert_int_equal(options.problem_count, 2);
+    assert_string_equal(options.problems[0].pointer, "config");
+    assert_string_equal(options.problems[1].pointer, "workers");
+    options_clear(&options);
+}
+
 int
 main(void)
 {
@@ -231,6 +302,7 @@ main(void)
         cmocka_unit_test(required_options_are_asked_for_when_serving),
         cmocka_unit_test(unknown_members_and_variables_are_refused),
         cmocka_unit_test(members_of_the_file_have_json_types),
+        cmocka_unit_test(everything_wrong_is_told_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
