@@ -20,8 +20,8 @@
 
 enum { FILE_MAXIMUM = 1 << 20 };
 
-static enum ipsec_status read_dates(gnutls_certificate_credentials_t credentials,
-                                    struct certificate_dates *dates_out);
+static enum ipsec_status read_facts(gnutls_certificate_credentials_t credentials,
+                                    struct certificate_facts *facts_out);
 static enum ipsec_status explain(const struct options *options,
                                  const gnutls_datum_t *certificate,
                                  const gnutls_datum_t *key,
@@ -40,7 +40,7 @@ static enum ipsec_status refuse(
 enum ipsec_status
 certificate_files_load(const struct options *options,
                        gnutls_certificate_credentials_t credentials,
-                       struct certificate_dates *dates_out,
+                       struct certificate_facts *facts_out,
                        struct ipsec_fault *fault)
 {
     gnutls_datum_t certificate = { NULL, 0 };
@@ -57,7 +57,7 @@ certificate_files_load(const struct options *options,
     }
     forget(&certificate);
     forget(&key);
-    if (status == IPSEC_OK && read_dates(credentials, dates_out) != IPSEC_OK)
+    if (status == IPSEC_OK && read_facts(credentials, facts_out) != IPSEC_OK)
         return refuse(fault, "tls-cert", options->tls_cert, "cannot be read",
                       GNUTLS_E_MEMORY_ERROR);
     return status;
@@ -77,15 +77,18 @@ certificate_files_name_authorities(const struct options *options,
 }
 
 static enum ipsec_status
-read_dates(gnutls_certificate_credentials_t credentials, struct certificate_dates *dates_out)
+read_facts(gnutls_certificate_credentials_t credentials, struct certificate_facts *facts_out)
 {
     gnutls_x509_crt_t *chain = NULL;
     unsigned int chain_length = 0;
 
     if (gnutls_certificate_get_x509_crt(credentials, 0, &chain, &chain_length) != 0)
         return IPSEC_RPC_OUT_OF_RESOURCES;
-    dates_out->from_ms = (int64_t)gnutls_x509_crt_get_activation_time(chain[0]) * 1000;
-    dates_out->until_ms = (int64_t)gnutls_x509_crt_get_expiration_time(chain[0]) * 1000;
+    facts_out->from_ms = (int64_t)gnutls_x509_crt_get_activation_time(chain[0]) * 1000;
+    facts_out->until_ms = (int64_t)gnutls_x509_crt_get_expiration_time(chain[0]) * 1000;
+    /* One without an extended key usage, or with anyExtendedKeyUsage, is for all purposes. */
+    facts_out->is_for_servers =
+        gnutls_x509_crt_check_key_purpose(chain[0], GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
     for (unsigned int i = 0; i < chain_length; i++)
         gnutls_x509_crt_deinit(chain[i]);
     gnutls_free(chain);

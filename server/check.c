@@ -133,6 +133,7 @@ check_files(struct check *check)
     struct security *security = security_examine(options, refuse, check);
 
     if (security != NULL) {
+        judge(check, NULL, security_check_purpose(security, options, &fault), &fault);
         judge(check, NULL, security_check_certificate(security, options, &fault), &fault);
         if (security_check_authorities(security, options, &fault) != IPSEC_OK)
             problem_log(LOG_LEVEL_WARNING, "configuration to look at", &fault);

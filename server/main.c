@@ -59,7 +59,7 @@ static void wait_for_signals(struct daemon *daemon, const sigset_t *signals);
 static void reload(struct daemon *daemon);
 static bool drain(struct daemon *daemon);
 static void configure_log(const struct options *options);
-static void warn_of_dates(const struct security *security, const struct options *options);
+static void warn_of_security(const struct security *security, const struct options *options);
 static problem_sink refuse;
 static int complain(const struct ipsec_fault *fault, int exit_code);
 
@@ -132,7 +132,7 @@ serve(struct daemon *daemon)
     }
     status = security_load(options, &fault, &security);
     if (status == IPSEC_OK)
-        warn_of_dates(security, options);
+        warn_of_security(security, options);
     if (status == IPSEC_OK)
         status = open_audit(common, &fault);
     if (status != IPSEC_OK) {
@@ -361,7 +361,7 @@ reload(struct daemon *daemon)
     notify_reloading();
     enum ipsec_status status = security_load(&daemon->options, &fault, &security);
     if (status == IPSEC_OK) {
-        warn_of_dates(security, &daemon->options);
+        warn_of_security(security, &daemon->options);
         status = security_holder_swap(daemon->common.holder, security, &fault);
     }
     if (status == IPSEC_OK) {
@@ -414,10 +414,12 @@ configure_log(const struct options *options)
 
 /* Nobody may be able to come in, but what is in the kernel must be looked after all the same. */
 static void
-warn_of_dates(const struct security *security, const struct options *options)
+warn_of_security(const struct security *security, const struct options *options)
 {
     struct ipsec_fault fault = { 0 };
 
+    if (security_check_purpose(security, options, &fault) != IPSEC_OK)
+        problem_log(LOG_LEVEL_WARNING, "the certificate is presented all the same", &fault);
     if (security_check_certificate(security, options, &fault) != IPSEC_OK)
         problem_log(LOG_LEVEL_WARNING, "the certificate is presented all the same", &fault);
     if (security_check_authorities(security, options, &fault) != IPSEC_OK)

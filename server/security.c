@@ -75,6 +75,19 @@ security_examine(const struct options *options, problem_sink *sink, void *contex
 }
 
 enum ipsec_status
+security_check_purpose(const struct security *security,
+                       const struct options *options,
+                       struct ipsec_fault *fault)
+{
+    if (security->certificate.is_for_servers)
+        return IPSEC_OK;
+    return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "tls-cert",
+                           "tls-cert %s: the certificate is not for a TLS server: its extended key "
+                           "usage is without serverAuth",
+                           options->tls_cert);
+}
+
+enum ipsec_status
 security_check_certificate(const struct security *security,
                            const struct options *options,
                            struct ipsec_fault *fault)

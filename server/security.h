@@ -27,7 +27,7 @@ struct security {
     gnutls_certificate_credentials_t credentials;
     struct auth_trust *trust;
     struct access_policy *policy;
-    struct certificate_dates certificate; /* of the service's own */
+    struct certificate_facts certificate; /* of the service's own */
 };
 
 /* Reads all files that 'options' name.  'fault' names option, file and cause. */
@@ -36,6 +36,11 @@ NODISCARD enum ipsec_status security_load(const struct options *options,
                                           struct security **security_out);
 /* The same, telling 'sink' of all that is wrong.  Null: something was. */
 struct security *security_examine(const struct options *options, problem_sink *sink, void *context);
+/* Whether the service's own certificate may be a TLS server's: if not, it runs all the same, and
+ * callers turn away. */
+NODISCARD enum ipsec_status security_check_purpose(const struct security *security,
+                                                   const struct options *options,
+                                                   struct ipsec_fault *fault);
 /* Whether the service's own certificate, and those of all client CAs, are within their dates:
  * without them the service runs, and callers turn away or are turned away. */
 NODISCARD enum ipsec_status security_check_certificate(const struct security *security,

@@ -195,5 +195,15 @@ is "a start tells all options" "$? $(jq -r 'select(.event == "cannot start") | .
 "$SA_CONTEXTD" --check "${BASE[@]:4}" --tls-cert "$PKI/old.pem" --tls-key "$PKI/old.key" "${QUIET[@]}" "${MEMORY[@]}" \
     >"$WORK/out" 2>&1
 is "an expired certificate" "$? $(jq -r .option "$WORK/out")" "2 tls-cert"
+own() { told "$1" "$2" "${BASE[@]:4}" --tls-cert "$PKI/$3.pem" --tls-key "$PKI/$3.key" "${QUIET[@]}" "${MEMORY[@]}"; }
+own "a client's certificate" tls-cert reader
+check "with the reason" grep -q 'without serverAuth' "$WORK/out"
+"$ROOT/deploy/pki.sh" "$PKI" client old-client --expired >/dev/null
+own "an expired one of a client" "tls-cert tls-cert" old-client
+for usage in none anyExtendedKeyUsage clientAuth,serverAuth; do
+    "$ROOT/deploy/pki.sh" "$PKI" server "usage-${usage%,*}" --eku "$usage" >/dev/null
+    BASE=(--tls-cert "$PKI/usage-${usage%,*}.pem" --tls-key "$PKI/usage-${usage%,*}.key" "${BASE[@]:4}")
+    passes "an extended key usage: $usage" "${QUIET[@]}" "${MEMORY[@]}"
+done
 
 finish

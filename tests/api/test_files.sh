@@ -97,7 +97,8 @@ cat "$WORK/old/ca.pem" >>"$PKI/ca.pem"
 "$ROOT/deploy/pki.sh" "$PKI" server early --not-yet-valid >/dev/null
 mv "$F/kept.key" "$PKI/server.key"
 cp "$PKI/server.pem" "$F/kept.pem"
-for case in old=expired early='is not valid yet'; do
+"$ROOT/deploy/pki.sh" "$PKI" client client >/dev/null
+for case in old=expired early='is not valid yet' client='without serverAuth'; do
     cp "$PKI/${case%=*}.pem" "$PKI/server.pem"
     cp "$PKI/${case%=*}.key" "$PKI/server.key"
     start_daemon || exit 1
