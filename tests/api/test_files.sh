@@ -106,6 +106,9 @@ for case in old=expired early='is not valid yet' client='without serverAuth'; do
         grep -q "^tls-cert: tls-cert $PKI/server.pem: the certificate .*${case#*=}" <(told "$LOG")
     check "an expired CA: a warning" \
         grep -q "^client-ca: client-ca $PKI/ca.pem: a CA in it has expired" <(told "$LOG")
+    kill -HUP "$DAEMON_PID"
+    for _ in $(seq 200); do grep -q '"event":"reloaded"' "$LOG" && break; sleep 0.05; done
+    is "again at a reload" "$(told "$LOG" | grep -c "^tls-cert: .*${case#*=}")" 2
     stop_daemon
     "$SA_CONTEXTD" --check "${OPTIONS[@]:0:4}" --tls-cert "$PKI/server.pem" --tls-key "$PKI/server.key" \
         "${OPTIONS[@]:8}" 2>"$WORK/out"
