@@ -44,11 +44,7 @@ static const enum ipsec_status rule_codes[][4] = {
     [IPSEC_RULE_TRANSACTION] = { IPSEC_NO_TXN_IN_PROGRESS, IPSEC_OK },
 };
 /* Of writing policy: what comes of waiting for another session's transaction. */
-static const enum ipsec_status wait_codes[] = {
-    IPSEC_TIMEOUT,
-    IPSEC_RPC_SERVERCALL_RETRYLATER,
-    IPSEC_OK,
-};
+static const enum ipsec_status wait_codes[] = { IPSEC_TIMEOUT, IPSEC_OK };
 static const enum ipsec_status right_codes[] = { IPSEC_ACCESS_DENIED, IPSEC_OK };
 static const enum ipsec_status query_codes[] = {
     IPSEC_TYPE_MISMATCH,

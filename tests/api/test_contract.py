@@ -299,7 +299,7 @@ for thread in threads:
 for method, path, _ in waits:
     answer = answers[method + path]
     tap.equal("%s %s" % (method, path), (answer[0], answer[1]["code"]),
-              (429, "RPC_E_SERVERCALL_RETRYLATER"))
+              (503, "RPC_E_CANTTRANSMIT_CALL"))
 daemon.close()
 
 # --- Of a service that has enough to do -----------------------------------------------------------

@@ -89,31 +89,6 @@ def under_load(tap):
     daemon.close()
 
 
-def waiting_for_the_lock(tap):
-    """Who waits for another session's transaction is sent away, to come back elsewhere."""
-    daemon = Daemon()
-    daemon.start()
-    transactions = []
-    for _ in range(2):
-        status, session, _ = daemon.call("POST", "/sessions")
-        assert status == 201, session
-        transactions.append("/sessions/%s/transaction" % session["sessionKey"])
-    status, answer, _ = daemon.call("POST", transactions[0])
-    assert status == 201, answer
-    answers = []
-    waiter = threading.Thread(
-        target=lambda: answers.append(daemon.call("POST", transactions[1])))
-    waiter.start()
-    time.sleep(0.5)
-    tap.equal("waiting for the lock: exit 0", daemon.stop(), 0)
-    waiter.join()
-    status, problem, headers = answers[0]
-    tap.equal("waiting for the lock: 503",
-              (status, problem["code"], problem["retryable"], "Retry-After" in headers),
-              (503, "RPC_E_CANTTRANSMIT_CALL", True, True))
-    daemon.close()
-
-
 def main():
     tap = Tap()
     short = ["--drain-seconds", "2"]
@@ -122,7 +97,6 @@ def main():
     drain(tap, "half a body", short, lambda daemon: send(daemon, HALF_BODY))
     drain(tap, "half a header, no certificate", short, lambda daemon: send(daemon, b"G", None))
     under_load(tap)
-    waiting_for_the_lock(tap)
     print("1..%d" % tap.count)
     return 1 if tap.failed else 0
 
