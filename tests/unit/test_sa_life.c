@@ -481,6 +481,41 @@ a_successor_ends_its_predecessor(void **test_state)
     bundle_clear(&outbound);
 }
 
+/* Nothing tells a repeated rotation from a second one but the Idempotency-Key of the request. */
+static void
+two_rotations_make_two_successors(void **test_state)
+{
+    struct sa_fixture sa = sa_begin(test_state);
+    struct ipsec_sa_bundle_input inbounds[] = { gcm_bundle(0, 33), gcm_bundle(0, 44) };
+    struct ipsec_sa_bundle_input outbounds[] = { gcm_bundle(PEER_SPI + 7, 77),
+                                                 gcm_bundle(PEER_SPI + 8, 88) };
+    struct ipsec_sa_context successors[2];
+    uint64_t old = context_in(&sa, ACTIVE);
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct ipsec_sa_context_options options = { .inbound = &inbounds[i] };
+
+        assert_int_equal(ipsec_sa_context_rotate(sa.session, old, &options, &successors[i]),
+                         IPSEC_OK);
+        assert_int_equal(successors[i].predecessor_id, old);
+        assert_int_equal(state_of(&sa, successors[i].id), INBOUND);
+    }
+    assert_true(successors[0].spi != successors[1].spi);
+
+    assert_int_equal(try_outbound(&sa, successors[0].id, &outbounds[0]), IPSEC_OK);
+    assert_int_equal(state_of(&sa, old), EXPIRING);
+    assert_int_equal(state_of(&sa, successors[1].id), INBOUND);
+    /* The traffic is the same, so this one is a duplicate. */
+    assert_int_equal(try_outbound(&sa, successors[1].id, &outbounds[1]), IPSEC_OK);
+    assert_int_equal(state_of(&sa, successors[0].id), EXPIRING);
+    assert_int_equal(state_of(&sa, successors[1].id), ACTIVE);
+    for (size_t i = 0; i < 2; i++) {
+        ipsec_sa_context_unref(&successors[i]);
+        bundle_clear(&inbounds[i]);
+        bundle_clear(&outbounds[i]);
+    }
+}
+
 static void
 one_call_makes_a_keyed_context_or_none(void **test_state)
 {
@@ -576,6 +611,7 @@ main(void)
         FIXTURE_TEST(setspi_takes_what_is_free_and_not_reserved),
         FIXTURE_TEST(a_newer_outbound_sa_ends_the_older_of_its_traffic),
         FIXTURE_TEST(a_successor_ends_its_predecessor),
+        FIXTURE_TEST(two_rotations_make_two_successors),
         FIXTURE_TEST(one_call_makes_a_keyed_context_or_none),
         FIXTURE_TEST(if_match_is_asked_of_the_context),
     };
