@@ -173,5 +173,9 @@ check_plane(struct check *check)
     struct ipsec_fault fault = { 0 };
 
     engine_setup_fill(&setup, check->options);
-    judge(check, "plane", ipsec_engine_check_plane(&setup.options, &fault), &fault);
+    enum ipsec_status status = ipsec_engine_check_plane(&setup.options, &fault);
+    if (status == IPSEC_RPC_CALL_REJECTED)
+        note(check, "plane", fault.detail);
+    else
+        judge(check, "plane", status, &fault);
 }

@@ -2,14 +2,20 @@
  *
  * plane_xfrm.c: the Linux kernel as data plane. */
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <linux/xfrm.h>
 
 #include "engine/base/log.h"
+#include "engine/plane/network_namespace.h"
 #include "engine/plane/xfrm_bundle.h"
 #include "engine/plane/xfrm_bypass.h"
 #include "engine/plane/xfrm_filter.h"
@@ -28,6 +34,8 @@ static enum ipsec_status
 parse(const char *argument, struct settings *settings_out, struct ipsec_fault *fault);
 static enum ipsec_status
 open_sockets(struct plane *plane, const struct settings *settings, struct ipsec_fault *fault);
+static enum ipsec_status take_place(struct plane *plane, struct ipsec_fault *fault);
+static int bind_place(void *context);
 static void read_event(void *context, const struct nlmsghdr *message, size_t size);
 
 static void
@@ -37,6 +45,8 @@ xfrm_close(struct plane *plane)
         return;
     netlink_close(plane->requests);
     netlink_close(plane->events);
+    if (plane->place_fd >= 0)
+        close(plane->place_fd);
     xfrm_stat_close(&plane->stat);
     xfrm_udp_close(&plane->udp);
     number_map_clear(&plane->installed);
@@ -62,11 +72,14 @@ open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane
     if (plane == NULL)
         return IPSEC_RPC_OUT_OF_RESOURCES;
     plane->stat.fd = -1;
+    plane->place_fd = -1;
     plane->instance = settings.instance;
     number_map_init(&plane->installed);
     number_map_init(&plane->filters);
     number_map_init(&plane->found_places);
     status = open_sockets(plane, &settings, fault);
+    if (status == IPSEC_OK)
+        status = take_place(plane, fault);
     if (status == IPSEC_OK)
         status = xfrm_probe(plane, fault);
     if (status != IPSEC_OK) {
@@ -337,6 +350,43 @@ refuse_socket(struct ipsec_fault *fault, const struct settings *settings, int er
                            "no socket to the kernel's IPsec%s%s: %s",
                            settings->namespace[0] == '\0' ? "" : " in the network namespace ",
                            settings->namespace, strerrordesc_np(error));
+}
+
+/* Two with one instance would take each other's SAs and policies for their own left-overs.  The
+ * name of a socket is held for as long as the process lives, and is of the network namespace. */
+static enum ipsec_status
+take_place(struct plane *plane, struct ipsec_fault *fault)
+{
+    const enum network_place place = plane->namespace[0] == '\0' ? NETWORK_HERE : NETWORK_NAMED;
+    int error = network_namespace_run(place, plane->namespace, bind_place, plane);
+
+    if (error == 0)
+        return IPSEC_OK;
+    if (error == EADDRINUSE)
+        return ipsec_fault_set(fault, IPSEC_RPC_CALL_REJECTED, IPSEC_FAULT_SERVICE, "plane",
+                               "another service keeps the SAs of this network namespace that have "
+                               "plane-instance %u: give this one another",
+                               plane->instance);
+    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, "plane",
+                           "the place of plane-instance %u can't be taken: %s", plane->instance,
+                           strerror(error));
+}
+
+static int
+bind_place(void *context)
+{
+    struct plane *plane = context;
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    /* Behind a NUL: a name without a file. */
+    int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
+                          "sa-contextd/plane-xfrm/%u", plane->instance);
+
+    plane->place_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (plane->place_fd < 0 ||
+        bind(plane->place_fd, (const struct sockaddr *)&address,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) != 0)
+        return errno;
+    return 0;
 }
 
 static enum ipsec_status

@@ -48,6 +48,7 @@ struct plane {
     struct netlink *requests;
     struct netlink *events;
     uint32_t instance;
+    int place_fd; /* nobody else has the instance in this namespace while it is open */
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
      * only.  Between a look and resume_done() it has what was asked for or added since the look. */
     struct number_map installed;

@@ -85,6 +85,21 @@ wire_only esp
 [ "$(capabilities outside CapEff "$(engine_thread outside)")" = 0000000000001000 ] ||
     fail "it keeps more than CAP_NET_ADMIN"
 
+begin "a second service in the namespace needs another instance"
+second() {
+    outside sa-contextd --listen 127.0.0.1:8444 --ops-listen off --tls-cert "$work/pki/server.pem" \
+        --tls-key "$work/pki/server.key" --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
+        --store memory: --audit-log off --plane xfrm --netns left "$@" 2>"$work/refused.log"
+}
+if second; then fail "it starts"; fi
+grep -q '"option":"plane".*plane-instance 0' "$work/refused.log" ||
+    grep -q 'plane-instance 0: give this one another' "$work/refused.log" ||
+    fail "it says: $(cat "$work/refused.log")"
+second --check || fail "a check beside the service fails: $(cat "$work/refused.log")"
+grep -q 'checked beside what runs' "$work/refused.log" || fail "it says: $(cat "$work/refused.log")"
+second --check --plane-instance 1 || fail "another instance: $(cat "$work/refused.log")"
+left ping -c 3 -i 0.1 -W 2 -q 192.0.2.2 >/dev/null || fail "the first one's SAs are gone"
+
 begin "a namespace that is not there"
 if outside sa-contextd --listen 127.0.0.1:8444 --ops-listen off --tls-cert "$work/pki/server.pem" \
     --tls-key "$work/pki/server.key" --client-ca "$work/pki/ca.pem" --access "$work/access.json" \
