@@ -7,6 +7,8 @@
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
+#define TRIES 3
+
 /* What names a state, or a policy. */
 struct name {
     struct kernel_sa_id state;
@@ -63,11 +65,26 @@ take_name(void *context, const struct nlmsghdr *message, size_t size)
     };
 }
 
+/* Sends the deletions of the batch.  0 when nothing of them is there any more. */
 static int
-flush_kind(struct plane *plane, bool is_policy)
+delete_all(struct plane *plane)
+{
+    struct netlink_result results[NETLINK_BATCH_MAX];
+    size_t count = netlink_batch_size(plane->requests);
+    int error = 0;
+
+    netlink_send(plane->requests, results, NULL, NULL);
+    for (size_t i = 0; i < count && error == 0; i++) {
+        if (results[i].error != ESRCH && results[i].error != ENOENT)
+            error = results[i].error;
+    }
+    return error;
+}
+
+static int
+try_flush(struct plane *plane, bool is_policy)
 {
     struct names names = { .plane = plane };
-    struct netlink_result results[NETLINK_BATCH_MAX];
     void *room = netlink_room(plane->requests);
     int error = 0;
 
@@ -85,11 +102,25 @@ flush_kind(struct plane *plane, bool is_policy)
                                                   (enum kernel_policy_direction)name->direction)
                          : xfrm_msg_delete_sa(room, XFRM_MSG_MAX_SIZE, &name->state));
         netlink_add(plane->requests);
-        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX)
-            netlink_send(plane->requests, results, NULL, NULL);
+        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX || i + 1 == names.count) {
+            int refusal = delete_all(plane);
+
+            if (error == 0)
+                error = refusal;
+        }
     }
-    netlink_send(plane->requests, results, NULL, NULL);
     free(names.array);
+    return error;
+}
+
+/* What became of requests whose answers got lost, another look tells. */
+static int
+flush_kind(struct plane *plane, bool is_policy)
+{
+    int error = NETLINK_UNKNOWN;
+
+    for (int i = 0; i < TRIES && error == NETLINK_UNKNOWN; i++)
+        error = try_flush(plane, is_policy);
     return error;
 }
 
