@@ -9,6 +9,7 @@
 
 #include <linux/netlink.h>
 
+#include "engine/base/log.h"
 #include "engine/plane/xfrm_bundle.h"
 #include "engine/plane/xfrm_plane.h"
 
@@ -56,7 +57,10 @@ replace(struct plane *plane,
         const struct kernel_sa *to)
 {
     const struct kernel_sa_id id = xfrm_msg_id_of(from);
+    const struct kernel_sa_id new_id = xfrm_msg_id_of(to);
     struct netlink_result results[2];
+    int deletion = 0;
+    int addition = 0;
 
     (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
     netlink_add(plane->requests);
@@ -66,9 +70,19 @@ replace(struct plane *plane,
     else
         results[1] = (struct netlink_result){ .error = EINVAL };
     netlink_send(plane->requests, results, NULL, NULL);
-    if (results[1].error == NETLINK_UNKNOWN && is_there(plane, to))
-        return 0;
-    return results[0].error != 0 && results[0].error != ESRCH ? results[0].error : results[1].error;
+    deletion = results[0].error == ESRCH ? 0 : results[0].error;
+    addition = results[1].error;
+    if (deletion == NETLINK_UNKNOWN && !is_there(plane, from))
+        deletion = 0;
+    if (addition == NETLINK_UNKNOWN && is_there(plane, to))
+        addition = 0;
+    /* Both are there, which nobody asked for. */
+    if (deletion != 0 && addition == 0) {
+        (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &new_id);
+        netlink_add(plane->requests);
+        netlink_send(plane->requests, results, NULL, NULL);
+    }
+    return deletion != 0 ? deletion : addition;
 }
 
 /* As it was, with what it had, if it is not there any more.  What is in the place that it was to
@@ -108,18 +122,25 @@ set_ports(struct plane *plane, const struct snapshot *snapshot, const struct ker
     return result.error == NETLINK_UNKNOWN && is_there(plane, to) ? 0 : result.error;
 }
 
+/* The state with all that the kernel tells of it.  0, an errno, or NETLINK_UNKNOWN. */
 static int
-move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
+take_snapshot(struct plane *plane, const struct kernel_sa *from, struct snapshot *snapshot)
 {
     const struct kernel_sa_id id = xfrm_msg_id_of(from);
-    struct snapshot snapshot = { .owner = from->owner };
     int error = 0;
 
     (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
     netlink_add(plane->requests);
-    error = netlink_ask(plane->requests, keep, &snapshot);
-    if (error == 0 && snapshot.size == 0)
-        error = ESRCH;
+    error = netlink_ask(plane->requests, keep, snapshot);
+    return error == 0 && snapshot->size == 0 ? ESRCH : error;
+}
+
+static int
+move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
+{
+    struct snapshot snapshot = { .owner = from->owner };
+    int error = take_snapshot(plane, from, &snapshot);
+
     if (error == 0 && changes_ports_only(from, to)) {
         error = set_ports(plane, &snapshot, to);
     } else if (error == 0) {
@@ -129,6 +150,20 @@ move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_
     }
     explicit_bzero(&snapshot, sizeof snapshot);
     return error;
+}
+
+void
+xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state)
+{
+    struct snapshot snapshot = { .owner = state->owner };
+    int error = take_snapshot(plane, state, &snapshot);
+
+    if (error == 0)
+        error = set_ports(plane, &snapshot, state);
+    if (error != 0)
+        log_error("an SA can't get its UDP ports back", LOG_NUMBER("spi", state->spi),
+                  LOG_NUMBER("errno", error));
+    explicit_bzero(&snapshot, sizeof snapshot);
 }
 
 static void

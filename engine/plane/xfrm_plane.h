@@ -27,6 +27,8 @@ struct xfrm_sums {
 /* A state of ours that a look at the kernel found. */
 struct xfrm_found {
     struct kernel_sa_id id;
+    uint16_t encapsulation_source_port;
+    uint16_t encapsulation_destination_port;
     uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
 };
 
@@ -84,6 +86,8 @@ void xfrm_state_forget(struct plane *plane, uint64_t key);
 void xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count);
 /* For xfrm_states_apply(): one PLANE_UPDATE_BUNDLE. */
 void xfrm_states_move(struct plane *plane, struct plane_action *action);
+/* Gives a state that is encapsulated in UDP the ports that it should have. */
+void xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state);
 /* Asks the kernel for one state: IPSEC_NOT_FOUND when there is none, or none of ours. */
 NODISCARD enum ipsec_status
 xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out);
@@ -103,9 +107,15 @@ void xfrm_traffic_read(struct plane *plane, struct plane_statistics *statistics)
 /* --- xfrm_policies.c: filters --- */
 void xfrm_policies_apply(struct plane *plane, struct plane_action *action);
 /* A filter without a quick-mode policy does not say by what its packets are protected: its
- * templates follow its latest SAs.  For a bundle that is about to be added, or was found. */
-bool xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what);
-void xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what);
+ * templates follow its latest SAs.  By what they are now, as XFRM_FILTER_ESP and XFRM_FILTER_AH; 0:
+ * the filter follows none, or has none yet. */
+uint64_t xfrm_policies_protocols(const struct plane *plane, uint64_t filter_id);
+uint64_t xfrm_policies_protocols_of(const struct ipsec_sa_bundle *bundle);
+/* All of its policies follow, or they stay as they are. */
+enum ipsec_status xfrm_policies_follow(struct plane *plane,
+                                       uint64_t filter_id,
+                                       uint64_t protocols,
+                                       const char **reason_out);
 /* Deletes the policies of filters that nobody asked for, and puts back the service's own; how many
  * it deleted.  0 also when the kernel does not list them. */
 size_t xfrm_policies_sweep(struct plane *plane);

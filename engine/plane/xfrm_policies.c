@@ -294,8 +294,14 @@ struct followed {
     size_t count;
 };
 
-static uint64_t
-protocols_of(const struct ipsec_sa_bundle *bundle)
+uint64_t
+xfrm_policies_protocols(const struct plane *plane, uint64_t filter_id)
+{
+    return number_map_find(&plane->filters, filter_id) & BOTH_PROTOCOLS;
+}
+
+uint64_t
+xfrm_policies_protocols_of(const struct ipsec_sa_bundle *bundle)
 {
     uint64_t bits = 0;
 
@@ -303,14 +309,6 @@ protocols_of(const struct ipsec_sa_bundle *bundle)
         bits |=
             bundle->sas[i].transform.type == IPSEC_TRANSFORM_AH ? XFRM_FILTER_AH : XFRM_FILTER_ESP;
     return bits;
-}
-
-bool
-xfrm_policies_differ(const struct plane *plane, const struct plane_bundle *what)
-{
-    uint64_t known = number_map_find(&plane->filters, what->filter_id) & BOTH_PROTOCOLS;
-
-    return known != 0 && known != protocols_of(what->bundle);
 }
 
 static void
@@ -326,29 +324,35 @@ find_followed(void *context, const struct nlmsghdr *message, size_t size)
         followed->policies[followed->count++] = read.policy;
 }
 
-void
-xfrm_policies_follow(struct plane *plane, const struct plane_bundle *what)
+enum ipsec_status
+xfrm_policies_follow(struct plane *plane,
+                     uint64_t filter_id,
+                     uint64_t protocols,
+                     const char **reason_out)
 {
-    struct followed followed = { .plane = plane, .filter_id = what->filter_id };
-    uint64_t protocols = protocols_of(what->bundle);
-    uint64_t known = number_map_find(&plane->filters, what->filter_id);
+    struct followed followed = { .plane = plane, .filter_id = filter_id };
+    uint64_t known = number_map_find(&plane->filters, filter_id);
+    size_t done = 0;
     int error = 0;
 
-    if (!xfrm_policies_differ(plane, what))
-        return;
     (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, find_followed, &followed);
-    for (size_t i = 0; i < followed.count && error == 0; i++) {
-        set_protocols(&followed.policies[i], protocols);
-        error = xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
+    for (; done < followed.count && error == 0; done++) {
+        struct kernel_policy policy = followed.policies[done];
+
+        set_protocols(&policy, protocols);
+        error = xfrm_policies_change(plane, &policy, XFRM_POLICY_SET);
     }
     if (error != 0) {
-        log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filterId", what->filter_id),
+        log_error("a filter's policy can't follow its SAs", LOG_NUMBER("filterId", filter_id),
                   LOG_NUMBER("errno", error));
-        return;
+        for (size_t i = 0; i < done; i++)
+            (void)xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
+        return status_of(error, reason_out);
     }
-    note(plane, what->filter_id, (known & ~BOTH_PROTOCOLS) | protocols);
+    note(plane, filter_id, (known & ~BOTH_PROTOCOLS) | protocols);
+    return IPSEC_OK;
 }
 
 /* --- What is left over ------------------------------------------------------------------------ */

@@ -14,6 +14,27 @@
 static void look(struct plane *plane);
 static void find_state(void *context, const struct nlmsghdr *message, size_t size);
 
+/* The bundle is there, whether or not its filter can follow. */
+static void
+follow(struct plane *plane, const struct plane_bundle *what)
+{
+    uint64_t known = xfrm_policies_protocols(plane, what->filter_id);
+    uint64_t wanted = xfrm_policies_protocols_of(what->bundle);
+    const char *reason = NULL;
+
+    if (known != 0 && known != wanted)
+        (void)xfrm_policies_follow(plane, what->filter_id, wanted, &reason);
+}
+
+/* A change of them may have been done though nobody got to know. */
+static void
+put_ports_right(struct plane *plane, const struct xfrm_found *found, const struct kernel_sa *wanted)
+{
+    if (found->encapsulation_source_port != wanted->encapsulation_source_port ||
+        found->encapsulation_destination_port != wanted->encapsulation_destination_port)
+        xfrm_states_set_ports(plane, wanted);
+}
+
 enum ipsec_status
 xfrm_resume(struct plane *plane, const struct plane_bundle *what)
 {
@@ -38,7 +59,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
         if (xfrm_state_find(plane, keys[i]) != value)
             return IPSEC_NOT_FOUND;
     }
-    xfrm_policies_follow(plane, what);
+    follow(plane, what);
     /* Its socket ended with the process; without one the SA stays, and is deaf. */
     hears = xfrm_states_listen(plane, what, &reason) == IPSEC_OK;
     if (!number_map_reserve(&plane->installed, what->bundle->sa_count))
@@ -50,6 +71,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
         if (number_map_find(&plane->installed, keys[i]) != 0)
             continue;
         number_map_add(&plane->installed, keys[i], value);
+        put_ports_right(plane, &plane->found[place - 1], &states[i]);
         plane->found[place - 1].value = 0;
         if (hears)
             xfrm_states_hear(plane, keys[i], &states[i]);
@@ -144,6 +166,8 @@ find_state(void *context, const struct nlmsghdr *message, size_t size)
     }
     plane->found[plane->found_count++] = (struct xfrm_found){
         .id = read.id,
+        .encapsulation_source_port = read.sa.encapsulation_source_port,
+        .encapsulation_destination_port = read.sa.encapsulation_destination_port,
         .value = xfrm_state_value(owner.id, owner.direction),
     };
     number_map_add(&plane->found_places, xfrm_state_key(plane, &read.id), plane->found_count);

@@ -33,9 +33,13 @@ struct step {
 struct round {
     struct step steps[NETLINK_BATCH_MAX];
     struct netlink_result results[NETLINK_BATCH_MAX];
+    /* The filter that follows the bundles of this round, and what it followed before; 0: none. */
+    uint64_t follower_id;
+    uint64_t followed_before;
 };
 
 static void enqueue(struct plane *plane, struct round *round, struct plane_action *action);
+static void follow(struct plane *plane, struct round *round, struct plane_action *action);
 static void take_step(struct plane *plane,
                       struct round *round,
                       struct plane_action *action,
@@ -45,6 +49,7 @@ static void remember_traffic(void *context, const struct nlmsghdr *message, size
 static void flush(struct plane *plane, struct round *round);
 static void conclude(struct plane *plane, struct step *step, const struct netlink_result *result);
 static void take_back(struct plane *plane, const struct round *round, size_t count);
+static void stop_following(struct plane *plane, struct round *round, size_t count);
 
 uint64_t
 xfrm_state_key(const struct plane *plane, const struct kernel_sa_id *id)
@@ -99,6 +104,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
 {
     struct round round;
 
+    round.follower_id = 0;
     for (size_t i = 0; i < count; i++) {
         struct plane_action *action = &actions[i];
 
@@ -229,12 +235,10 @@ enqueue(struct plane *plane, struct round *round, struct plane_action *action)
     if (action->status == IPSEC_OK && is_add &&
         !number_map_reserve(&plane->installed, NETLINK_BATCH_MAX))
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
+    if (action->status == IPSEC_OK && is_add)
+        follow(plane, round, action);
     if (action->status != IPSEC_OK)
         return;
-    if (is_add && xfrm_policies_differ(plane, &action->what)) {
-        flush(plane, round);
-        xfrm_policies_follow(plane, &action->what);
-    }
     for (size_t i = 0; i < action->what.bundle->sa_count; i++) {
         const struct kernel_sa_id id = xfrm_msg_id_of(&states[i]);
 
@@ -250,6 +254,26 @@ enqueue(struct plane *plane, struct round *round, struct plane_action *action)
         take_step(plane, round, action, &states[i], STEP_ASK);
         (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
         take_step(plane, round, action, &states[i], STEP_DELETE);
+    }
+}
+
+/* The bundle's filter sends packets as this bundle protects them.  Before the bundle is there: they
+ * are held up for that moment, and would else go out as the filter wants no more. */
+static void
+follow(struct plane *plane, struct round *round, struct plane_action *action)
+{
+    uint64_t id = action->what.filter_id;
+    uint64_t wanted = xfrm_policies_protocols_of(action->what.bundle);
+    uint64_t known = xfrm_policies_protocols(plane, id);
+
+    if (known == 0 || known == wanted)
+        return;
+    flush(plane, round);
+    known = xfrm_policies_protocols(plane, id);
+    action->status = xfrm_policies_follow(plane, id, wanted, &action->reason);
+    if (action->status == IPSEC_OK) {
+        round->follower_id = id;
+        round->followed_before = known;
     }
 }
 
@@ -292,6 +316,7 @@ flush(struct plane *plane, struct round *round)
     for (size_t i = 0; i < count; i++)
         conclude(plane, &round->steps[i], &round->results[i]);
     take_back(plane, round, count);
+    stop_following(plane, round, count);
 }
 
 /* An answer that got lost: the kernel knows whether it did it. */
@@ -372,4 +397,23 @@ take_back(struct plane *plane, const struct round *round, size_t count)
         netlink_add(plane->requests);
     }
     netlink_send(plane->requests, results, NULL, NULL);
+}
+
+/* When none of the bundles that a filter followed came to be, the SAs of before are its latest. */
+static void
+stop_following(struct plane *plane, struct round *round, size_t count)
+{
+    uint64_t id = round->follower_id;
+    const char *reason = NULL;
+
+    round->follower_id = 0;
+    for (size_t i = 0; i < count && id != 0; i++) {
+        const struct step *step = &round->steps[i];
+
+        if (step->kind == STEP_ADD && step->action != NULL && step->action->status == IPSEC_OK &&
+            step->action->what.filter_id == id)
+            id = 0;
+    }
+    if (id != 0)
+        (void)xfrm_policies_follow(plane, id, round->followed_before, &reason);
 }
