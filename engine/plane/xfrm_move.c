@@ -160,9 +160,11 @@ xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state)
 
     if (error == 0)
         error = set_ports(plane, &snapshot, state);
-    if (error != 0)
+    if (error != 0) {
+        plane->unsure_moves++;
         log_error("an SA can't get its UDP ports back", LOG_NUMBER("spi", state->spi),
                   LOG_NUMBER("errno", error));
+    }
     explicit_bzero(&snapshot, sizeof snapshot);
 }
 
@@ -211,6 +213,7 @@ xfrm_states_move(struct plane *plane, struct plane_action *action)
         error = move_one(plane, &from[moved], &to[moved]);
     if (error != 0) {
         action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
+        plane->unsure_moves++;
         /* The one that failed was put back; those before it go back too. */
         for (size_t i = 0; i + 1 < moved; i++)
             (void)move_one(plane, &to[i], &from[i]);

@@ -45,6 +45,7 @@ struct xfrm_exemption {
 #define XFRM_FILTER_ESP UINT64_C(0x10) /* its templates */
 #define XFRM_FILTER_AH UINT64_C(0x20)
 #define XFRM_FILTER_RELEASED UINT64_C(0x100) /* it is about to go */
+#define XFRM_FILTER_UNSURE UINT64_C(0x200)   /* a change failed: the kernel may have either */
 
 struct plane {
     struct netlink *requests;
@@ -54,6 +55,7 @@ struct plane {
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
      * only.  Between a look and resume_done() it has what was asked for or added since the look. */
     struct number_map installed;
+    size_t unsure_moves; /* changes of SAs that failed: the kernel may have either */
     /* Filters of ours: XFRM_FILTER_*. */
     struct number_map filters;
     struct xfrm_exemption *exemptions;

@@ -190,6 +190,16 @@ note(struct plane *plane, uint64_t id, uint64_t value)
         number_map_add(&plane->filters, id, value);
 }
 
+/* If it is there it counts as missing until it was made so again. */
+static void
+note_unsure(struct plane *plane, uint64_t id)
+{
+    uint64_t known = number_map_find(&plane->filters, id);
+
+    if (known != 0)
+        note(plane, id, known | XFRM_FILTER_UNSURE);
+}
+
 /* All or nothing. */
 static void
 make(struct plane *plane, struct plane_action *action, struct kernel_policy *policies, size_t count)
@@ -217,6 +227,7 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
         action->status = status_of(error, &action->reason);
         for (size_t i = 0; i + 1 < done; i++)
             take_back(plane, &policies[i], &puts[i]);
+        note_unsure(plane, id);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -349,6 +360,7 @@ xfrm_policies_follow(struct plane *plane,
                   LOG_NUMBER("errno", error));
         for (size_t i = 0; i < done; i++)
             (void)xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
+        note_unsure(plane, filter_id);
         return status_of(error, reason_out);
     }
     note(plane, filter_id, (known & ~BOTH_PROTOCOLS) | protocols);

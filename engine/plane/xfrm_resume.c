@@ -129,8 +129,10 @@ look(struct plane *plane)
         log_error("the kernel does not list its SAs", LOG_NUMBER("errno", error));
         plane->look_failed = true;
     }
-    if (!plane->look_failed)
+    if (!plane->look_failed) {
         number_map_clear(&plane->installed);
+        plane->unsure_moves = 0;
+    }
 }
 
 static bool
@@ -220,6 +222,7 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
     const char *reason = NULL;
     int error = 0;
     uint64_t wanted = 0;
+    uint64_t unsure = 0;
 
     xfrm_exemptions_look(plane);
     (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
@@ -233,11 +236,14 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
     if (error != 0)
         return xfrm_status_of(error, NULL, NULL, &reason);
     comparison.drift.bundles_missing = plane->installed.count - comparison.installed;
-    for (size_t i = 0; i < plane->filters.capacity; i++)
+    comparison.drift.bundles_missing += plane->unsure_moves;
+    for (size_t i = 0; i < plane->filters.capacity; i++) {
         wanted += plane->filters.entries[i].value & XFRM_FILTER_COUNT;
+        unsure += (plane->filters.entries[i].value & XFRM_FILTER_UNSURE) != 0;
+    }
     comparison.drift.filters_missing =
         wanted > comparison.policies ? wanted - comparison.policies : 0;
-    comparison.drift.filters_missing += xfrm_exemptions_missing(plane);
+    comparison.drift.filters_missing += unsure + xfrm_exemptions_missing(plane);
     *drift_out = comparison.drift;
     return IPSEC_OK;
 }
