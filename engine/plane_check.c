@@ -17,15 +17,22 @@
 #define LONGEST_INTERVAL_MS INT64_C(900000)
 /* A check that took a millisecond is not repeated within a second. */
 #define REST_FACTOR 1000
+/* One that the plane has reason to doubt is, but not within ten milliseconds. */
+#define SURE_REST_FACTOR 10
+#define SHORTEST_REST_MS INT64_C(1000)
+#define LONGEST_REST_MS SHORTEST_INTERVAL_MS
 /* Callers who may not mend make none within 100 ms then; they get the last one. */
 #define CALLER_REST_FACTOR 100
 
 static int64_t next_check(const struct engine_state *state);
 static void run_check(struct engine_state *state);
-static int64_t compare(struct engine_state *state);
+static void answer_doubt(struct plane_check *check, const struct plane_drift *before);
+static int64_t at_least(int64_t ms, int64_t least_ms);
+static void compare(struct engine_state *state);
 static enum ipsec_status
 tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out);
 static bool differs(const struct plane_drift *drift);
+static bool is_same(const struct plane_drift *a, const struct plane_drift *b);
 static void mend(struct engine_state *state);
 
 const struct due_source plane_check_source = {
@@ -60,45 +67,89 @@ ipsec_reconcile(struct ipsec_session *session, struct ipsec_drift *found_out)
     return status;
 }
 
+void
+plane_check_doubt(struct engine_state *state, enum plane_doubt doubt)
+{
+    struct plane_check *check = &state->plane_check;
+    int64_t rest_ms = doubt == PLANE_DOUBT_SURE
+                          ? check->took_us * SURE_REST_FACTOR / 1000
+                          : at_least(check->doubt_rest_ms, check->took_us * REST_FACTOR / 1000);
+
+    if (doubt <= check->doubt)
+        return;
+    check->doubt = doubt;
+    check->soon_ms = check->compared_clock_ms + at_least(rest_ms, SHORTEST_REST_MS);
+}
+
 static int64_t
 next_check(const struct engine_state *state)
 {
-    return state->sa.plane_ops->find_drift == NULL ? DUE_NEVER : state->plane_check.next_ms;
+    const struct plane_check *check = &state->plane_check;
+
+    if (state->sa.plane_ops->find_drift == NULL)
+        return DUE_NEVER;
+    return check->doubt != PLANE_DOUBT_NONE && check->soon_ms < check->next_ms ? check->soon_ms
+                                                                               : check->next_ms;
 }
 
 static void
 run_check(struct engine_state *state)
 {
     struct plane_check *check = &state->plane_check;
-    const struct plane_drift *drift = &check->drift;
+    const struct plane_drift before = check->drift;
 
     /* The first look after a start is that of the contexts themselves. */
     if (check->next_ms == 0 || state->sa.resuming) {
         check->interval_ms = SHORTEST_INTERVAL_MS;
         check->next_ms = state->clock_ms + SHORTEST_INTERVAL_MS;
+        check->soon_ms = state->clock_ms + SHORTEST_REST_MS;
         return;
     }
-    int64_t rest_ms = compare(state) * REST_FACTOR / 1000;
-    if (check->status == IPSEC_OK && differs(drift)) {
+    compare(state);
+    answer_doubt(check, &before);
+    if (check->status == IPSEC_OK && differs(&check->drift)) {
         log_warning("the data plane is not as it should be, mending",
-                    LOG_NUMBER("sasMissing", drift->bundles_missing),
-                    LOG_NUMBER("sasLeftOver", drift->bundles_left_over),
-                    LOG_NUMBER("policiesMissing", drift->filters_missing),
-                    LOG_NUMBER("policiesLeftOver", drift->filters_left_over));
+                    LOG_NUMBER("sasMissing", check->drift.bundles_missing),
+                    LOG_NUMBER("sasLeftOver", check->drift.bundles_left_over),
+                    LOG_NUMBER("policiesMissing", check->drift.filters_missing),
+                    LOG_NUMBER("policiesLeftOver", check->drift.filters_left_over));
         mend(state);
         check->interval_ms = SHORTEST_INTERVAL_MS;
     } else {
         check->interval_ms *= 2;
     }
-    if (check->interval_ms < rest_ms)
-        check->interval_ms = rest_ms;
+    check->interval_ms = at_least(check->interval_ms, check->took_us * REST_FACTOR / 1000);
     if (check->interval_ms > LONGEST_INTERVAL_MS)
         check->interval_ms = LONGEST_INTERVAL_MS;
     check->next_ms = state->clock_ms + check->interval_ms;
 }
 
-/* How many microseconds it took. */
+/* After a comparison: one that the plane did not answer leaves the doubt for later. */
+static void
+answer_doubt(struct plane_check *check, const struct plane_drift *before)
+{
+    bool has_news =
+        check->status == IPSEC_OK && differs(&check->drift) && !is_same(&check->drift, before);
+
+    if (has_news)
+        check->doubt_rest_ms = SHORTEST_REST_MS;
+    else if (check->doubt == PLANE_DOUBT_FAINT || check->status != IPSEC_OK)
+        check->doubt_rest_ms = at_least(2 * check->doubt_rest_ms, 2 * SHORTEST_REST_MS);
+    if (check->doubt_rest_ms > LONGEST_REST_MS)
+        check->doubt_rest_ms = LONGEST_REST_MS;
+    if (check->status == IPSEC_OK)
+        check->doubt = PLANE_DOUBT_NONE;
+    else
+        check->soon_ms = check->compared_clock_ms + check->doubt_rest_ms;
+}
+
 static int64_t
+at_least(int64_t ms, int64_t least_ms)
+{
+    return ms < least_ms ? least_ms : ms;
+}
+
+static void
 compare(struct engine_state *state)
 {
     const struct sa_database *database = &state->sa;
@@ -114,10 +165,10 @@ compare(struct engine_state *state)
     else
         check->failures++;
     check->checks++;
-    int64_t took_us = clock_monotonic_us() - started_us;
+    check->took_us = clock_monotonic_us() - started_us;
     check->compared_at_ms = state->now_ms;
-    check->told_until_ms = state->clock_ms + took_us * CALLER_REST_FACTOR / 1000;
-    return took_us;
+    check->compared_clock_ms = state->clock_ms;
+    check->told_until_ms = state->clock_ms + check->took_us * CALLER_REST_FACTOR / 1000;
 }
 
 /* While contexts are asked for one after another, the plane knows only of a part of them. */
@@ -131,7 +182,7 @@ tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out
         return ipsec_fault_set(session->fault, IPSEC_RPC_SERVERCALL_RETRYLATER, IPSEC_FAULT_SERVICE,
                                NULL, "a comparison with the data plane is under way");
     if (is_fresh || check->told_until_ms <= state->clock_ms)
-        (void)compare(state);
+        compare(state);
     if (check->status != IPSEC_OK)
         return ipsec_fault_set(session->fault, check->status, IPSEC_FAULT_SERVICE, NULL,
                                "the data plane does not tell what it has");
@@ -151,6 +202,15 @@ differs(const struct plane_drift *drift)
 {
     return drift->bundles_missing > 0 || drift->bundles_left_over > 0 ||
            drift->filters_missing > 0 || drift->filters_left_over > 0;
+}
+
+/* Others may change what they have. */
+static bool
+is_same(const struct plane_drift *a, const struct plane_drift *b)
+{
+    return a->bundles_missing == b->bundles_missing &&
+           a->bundles_left_over == b->bundles_left_over &&
+           a->filters_missing == b->filters_missing && a->filters_left_over == b->filters_left_over;
 }
 
 /* Filters at once; contexts are asked for from the next batch on, which removes what is left over

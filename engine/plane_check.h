@@ -2,9 +2,13 @@
  *
  * plane_check.h: comparing what the data plane has with what it should have, and mending it.
  *
- * From time to time, and when a caller asks.  Each comparison walks all that the plane has, so they
- * come seldom while none finds a difference, and never take more than a thousandth of the time;
- * those of callers who may only look not more than a hundredth. */
+ * From time to time, when a caller asks, and at once when the plane has reason to doubt.  Each
+ * comparison walks all that the plane has, so they come seldom while none finds a difference, and
+ * never take more than a thousandth of the time; those of callers who may only look not more than a
+ * hundredth, those that are sure to find something not more than a tenth.  However many doubts
+ * come, one comparison answers them all: a second passes between two, and more and more while those
+ * for faint doubts find nothing new, as beside a keying daemon that replaces policies of its own.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -15,6 +19,12 @@
 struct plane_check {
     int64_t next_ms; /* CLOCK_BOOTTIME; 0: not decided yet */
     int64_t interval_ms;
+    enum plane_doubt doubt; /* that no comparison has answered yet */
+    int64_t soon_ms;        /* with one: when it is to be answered; CLOCK_BOOTTIME */
+    int64_t doubt_rest_ms;  /* from a comparison to one for a faint doubt; 0: the shortest */
+    int64_t
+        compared_clock_ms; /* CLOCK_BOOTTIME of the last comparison that the engine made; 0: none */
+    int64_t took_us;
     uint64_t plane_failures; /* actions that the plane refused or failed, whoever wanted them */
     uint64_t checks;
     uint64_t failures; /* checks that the plane did not answer */
@@ -28,3 +38,8 @@ struct plane_check {
 };
 
 extern const struct due_source plane_check_source;
+
+struct engine_state;
+
+/* What the plane says of it: a comparison comes as soon as may be. */
+void plane_check_doubt(struct engine_state *state, enum plane_doubt doubt);

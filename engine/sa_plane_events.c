@@ -8,10 +8,12 @@
 #include <stddef.h>
 
 #include "engine/base/log.h"
+#include "engine/plane_check.h"
 #include "engine/sa_context.h"
 #include "engine/state.h"
 
-/* How long an end may go unnoticed.  Looking costs one system call that finds nothing. */
+/* How long an end may go unnoticed, or a change by somebody else.  Looking costs two system calls
+ * that find nothing. */
 enum { LOOK_MS = 100 };
 
 static int64_t next_look(const struct engine_state *state);
@@ -45,6 +47,8 @@ look(struct engine_state *state)
         state->plane_check.overruns++;
         sa_plane_ask_for_all(state);
     }
+    if (database->plane_ops->take_doubt != NULL)
+        plane_check_doubt(state, database->plane_ops->take_doubt(database->plane));
 }
 
 static void

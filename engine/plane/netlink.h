@@ -35,6 +35,14 @@ NODISCARD int netlink_listen(enum network_place place,
                              const char *name,
                              uint32_t groups,
                              struct netlink **netlink_out);
+/* From now on the listener hears nothing but messages of these types, and none of what the socket
+ * with that port id asked for.  The kernel drops the others before they take room: so no crowd of
+ * them keeps the rest out, and what keys they carry does not come here.  0 or an errno. */
+#define NETLINK_TYPES_MAX 8
+NODISCARD int netlink_hear_only(struct netlink *netlink,
+                                const uint16_t *types,
+                                size_t type_count,
+                                uint32_t except_port_id);
 void netlink_close(struct netlink *netlink); /* accepts null */
 int netlink_fd(const struct netlink *netlink);
 /* What the kernel puts into events as the sender of what this socket asked for. */

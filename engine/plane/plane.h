@@ -117,6 +117,14 @@ struct plane_drift {
     uint64_t foreign; /* SAs and policies of others: never touched */
 };
 
+/* Whether there is reason to compare before it is time. */
+enum plane_doubt {
+    PLANE_DOUBT_NONE = 0,
+    PLANE_DOUBT_FAINT, /* somebody else changed what may have been of this service */
+    PLANE_DOUBT_SURE,  /* somebody else took away what is of this service, or the plane did not say
+                          whether it did what it was asked for */
+};
+
 struct plane_ops {
     const char *name; /* "none"; the URI is "none" or "none:ARGUMENT" */
     enum ipsec_status (*open)(const char *argument,
@@ -163,6 +171,8 @@ struct plane_ops {
     /* Hands out what has ended.  False: some ends got lost, so every bundle is to be asked for with
      * resume(). */
     bool (*read_events)(struct plane *plane, plane_event_sink *sink, void *context);
+    /* The strongest that arose since it was asked last, which ends it.  Null: none ever does. */
+    enum plane_doubt (*take_doubt)(struct plane *plane);
     /* The 'index'-th capability, as found at the start; null behind the last. */
     const struct plane_capability *(*capability)(const struct plane *plane, size_t index);
     /* Compares with what the engine asked for; changes nothing.  Null: there is never a

@@ -45,6 +45,7 @@ xfrm_close(struct plane *plane)
         return;
     netlink_close(plane->requests);
     netlink_close(plane->events);
+    netlink_close(plane->changes);
     if (plane->place_fd >= 0)
         close(plane->place_fd);
     xfrm_stat_close(&plane->stat);
@@ -248,6 +249,7 @@ const struct plane_ops plane_xfrm = {
     .flush = xfrm_flush,
     .event_fd = xfrm_event_fd,
     .read_events = xfrm_read_events,
+    .take_doubt = xfrm_watch_take,
     .capability = xfrm_capability,
     .find_drift = xfrm_find_drift,
 };
@@ -399,6 +401,8 @@ open_sockets(struct plane *plane, const struct settings *settings, struct ipsec_
     xfrm_udp_init(&plane->udp, place, plane->namespace);
     if (error == 0)
         error = netlink_listen(place, settings->namespace, EXPIRE_GROUP, &plane->events);
+    if (error == 0)
+        error = xfrm_watch_open(plane, place, settings->namespace);
     if (error != 0)
         return refuse_socket(fault, settings, error);
     error = xfrm_stat_open(place, settings->namespace, &plane->stat);

@@ -97,6 +97,8 @@ put_back(struct plane *plane, const struct snapshot *snapshot, const struct kern
         return;
     netlink_add(plane->requests);
     netlink_send(plane->requests, &result, NULL, NULL);
+    if (result.error != 0 && result.error != EEXIST)
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
 }
 
 /* New ports of an SA that has some: the only change that the kernel makes in place, without a
@@ -149,6 +151,8 @@ move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_
             put_back(plane, &snapshot, from);
     }
     explicit_bzero(&snapshot, sizeof snapshot);
+    if (error == NETLINK_UNKNOWN)
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
     return error;
 }
 

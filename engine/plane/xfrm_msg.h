@@ -178,7 +178,9 @@ enum xfrm_msg_kind {
     XFRM_MSG_KIND_SA,        /* an answer, an entry of a dump, or a state that was added */
     XFRM_MSG_KIND_SA_DELETED,
     XFRM_MSG_KIND_EXPIRED,
-    XFRM_MSG_KIND_POLICY,
+    XFRM_MSG_KIND_POLICY, /* an answer, an entry of a dump, or one that was added or replaced */
+    XFRM_MSG_KIND_POLICY_DELETED,
+    XFRM_MSG_KIND_FLUSHED, /* all SAs, or all policies */
     XFRM_MSG_KIND_SA_COUNT,
     XFRM_MSG_KIND_ACK, /* of one request, or the end of a dump: 'error' 0 is success */
 };
@@ -194,8 +196,8 @@ struct xfrm_msg {
     uint32_t count;         /* SA_COUNT */
     struct kernel_sa_id id; /* SA, SA_DELETED, EXPIRED */
     union {
-        struct kernel_sa sa; /* SA, EXPIRED: its last state */
-        struct kernel_policy policy;
+        struct kernel_sa sa;         /* SA, EXPIRED: its last state */
+        struct kernel_policy policy; /* POLICY, POLICY_DELETED: without templates */
     };
 };
 

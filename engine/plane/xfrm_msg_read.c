@@ -32,6 +32,9 @@ static const struct xfrm_attribute_rule policy_rules[XFRM_ATTRIBUTE_END] = {
     [XFRMA_TMPL] = { sizeof(struct xfrm_user_tmpl),
                      KERNEL_TEMPLATES_READ_MAX * sizeof(struct xfrm_user_tmpl) },
 };
+static const struct xfrm_attribute_rule deleted_policy_rules[XFRM_ATTRIBUTE_END] = {
+    [XFRMA_POLICY] = { sizeof(struct xfrm_userpolicy_info), sizeof(struct xfrm_userpolicy_info) },
+};
 static const struct xfrm_attribute_rule count_rules[XFRM_ATTRIBUTE_END] = {
     [XFRMA_SAD_CNT] = { sizeof(uint32_t), sizeof(uint32_t) },
 };
@@ -53,6 +56,7 @@ static bool read_state_attributes(const struct view *view, struct kernel_sa *sa)
 static bool read_expire(struct view *view, struct xfrm_msg *out);
 static bool read_deleted(struct view *view, struct xfrm_msg *out);
 static bool read_policy(struct view *view, struct xfrm_msg *out);
+static bool read_deleted_policy(struct view *view, struct xfrm_msg *out);
 static bool read_count(struct view *view, struct xfrm_msg *out);
 static bool read_ack(struct view *view, struct xfrm_msg *out);
 static bool read_end(struct view *view, struct xfrm_msg *out);
@@ -85,6 +89,12 @@ xfrm_msg_read(const struct nlmsghdr *message, size_t size, struct xfrm_msg *mess
     case XFRM_MSG_NEWPOLICY:
     case XFRM_MSG_UPDPOLICY:
         return read_policy(&view, message_out);
+    case XFRM_MSG_DELPOLICY:
+        return read_deleted_policy(&view, message_out);
+    case XFRM_MSG_FLUSHSA:
+    case XFRM_MSG_FLUSHPOLICY:
+        message_out->kind = XFRM_MSG_KIND_FLUSHED;
+        return true;
     case XFRM_MSG_NEWSADINFO:
         return read_count(&view, message_out);
     default:
@@ -246,6 +256,23 @@ read_policy(struct view *view, struct xfrm_msg *out)
             return false;
     }
     return true;
+}
+
+/* What it was stands in an attribute, as a policy that was added has it at its beginning. */
+static bool
+read_deleted_policy(struct view *view, struct xfrm_msg *out)
+{
+    struct xfrm_userpolicy_info info;
+    const void *wire = NULL;
+
+    if (!parse(view, sizeof(struct xfrm_userpolicy_id), deleted_policy_rules))
+        return false;
+    wire = payload_of(view, XFRMA_POLICY);
+    if (wire == NULL)
+        return false;
+    memcpy(&info, wire, sizeof info);
+    out->kind = XFRM_MSG_KIND_POLICY_DELETED;
+    return xfrm_wire_read_policy(&info, &out->policy);
 }
 
 static bool

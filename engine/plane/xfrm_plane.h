@@ -49,7 +49,9 @@ struct xfrm_exemption {
 
 struct plane {
     struct netlink *requests;
-    struct netlink *events;
+    struct netlink *events;  /* ends of SAs */
+    struct netlink *changes; /* what others delete and replace */
+    enum plane_doubt doubt;
     uint32_t instance;
     int place_fd; /* nobody else has the instance in this namespace while it is open */
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
@@ -149,6 +151,13 @@ uint64_t xfrm_exemptions_missing(const struct plane *plane);
 NODISCARD enum ipsec_status xfrm_resume(struct plane *plane, const struct plane_bundle *what);
 void xfrm_resume_done(struct plane *plane);
 NODISCARD enum ipsec_status xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out);
+
+/* --- xfrm_watch.c: reasons to compare before it is time --- */
+/* Listens to what others change; after the socket for requests, whose changes are no news. */
+NODISCARD int
+xfrm_watch_open(struct plane *plane, enum network_place place, const char *namespace_name);
+NODISCARD enum plane_doubt xfrm_watch_take(struct plane *plane);
+void xfrm_watch_doubt(struct plane *plane, enum plane_doubt doubt);
 
 /* --- xfrm_flush.c --- */
 /* Deletes what is of this service. */

@@ -80,7 +80,12 @@ xfrm_policies_change(struct plane *plane,
     netlink_send(plane->requests, &result, NULL, NULL);
     if (result.error == NETLINK_UNKNOWN)
         result.error = find_out(plane, policy, kind);
-    return kind == XFRM_POLICY_REMOVE && result.error == ENOENT ? 0 : result.error;
+    if (kind == XFRM_POLICY_REMOVE && result.error == ENOENT)
+        return 0;
+    /* Also one that could not be deleted: it is left over. */
+    if (result.error == NETLINK_UNKNOWN || (kind == XFRM_POLICY_REMOVE && result.error != 0))
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+    return result.error;
 }
 
 static enum ipsec_status
@@ -261,7 +266,9 @@ unmake(struct plane *plane,
     }
     if (first_error != 0)
         action->status = status_of(first_error, &action->reason);
-    /* Also then: what is still there is left over, and the next comparison takes it away. */
+    /* Also then: what is still there is left over, and a comparison takes it away. */
+    if (first_error != 0)
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
     note(plane, id, 0);
 }
 

@@ -352,6 +352,8 @@ conclude(struct plane *plane, struct step *step, const struct netlink_result *re
     if (step->kind == STEP_ASK)
         return;
     error = result->error == NETLINK_UNKNOWN ? find_out(plane, step) : result->error;
+    if (error == NETLINK_UNKNOWN)
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
     status = xfrm_status_of(error, &step->state, result->reason, &reason);
     if (step->kind != STEP_ADD && status == IPSEC_NOT_FOUND)
         status = IPSEC_OK;
@@ -359,9 +361,10 @@ conclude(struct plane *plane, struct step *step, const struct netlink_result *re
         number_map_add(&plane->installed, key, value);
         xfrm_states_hear(plane, key, &step->state);
     }
-    /* Also one that could not be deleted: it is left over, and the next comparison takes it away.
-     */
+    /* Also one that could not be deleted: it is left over, and a comparison takes it away. */
     if (step->kind != STEP_ADD) {
+        if (status != IPSEC_OK)
+            xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
         xfrm_state_forget(plane, key);
         xfrm_udp_leave(&plane->udp, key);
     }
@@ -396,7 +399,12 @@ take_back(struct plane *plane, const struct round *round, size_t count)
         (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
         netlink_add(plane->requests);
     }
+    count = netlink_batch_size(plane->requests);
     netlink_send(plane->requests, results, NULL, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (results[i].error != 0 && results[i].error != ESRCH)
+            xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+    }
 }
 
 /* When none of the bundles that a filter followed came to be, the SAs of before are its latest. */

@@ -48,6 +48,7 @@ static struct {
     struct plane_event ended[8];     /* told once */
     size_t ended_count;
     bool has_lost_ends;
+    enum plane_doubt doubt; /* told once */
     struct plane_drift drift;
     enum ipsec_status drift_status;
     int64_t drift_takes_us;
@@ -340,6 +341,16 @@ fake_plane_read_events(struct plane *plane, plane_event_sink *sink, void *contex
     return is_complete;
 }
 
+static inline enum plane_doubt
+fake_plane_take_doubt(struct plane *plane)
+{
+    enum plane_doubt doubt = fake_plane_state.doubt;
+
+    (void)plane;
+    fake_plane_state.doubt = PLANE_DOUBT_NONE;
+    return doubt;
+}
+
 static const struct plane_ops fake_plane = {
     .name = "fake",
     .open = fake_plane_open,
@@ -350,6 +361,7 @@ static const struct plane_ops fake_plane = {
     .resume = fake_plane_resume,
     .resume_done = fake_plane_resume_done,
     .read_events = fake_plane_read_events,
+    .take_doubt = fake_plane_take_doubt,
     .check_filter = fake_plane_check_filter,
     .flush = fake_plane_flush,
     .find_drift = fake_plane_find_drift,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -311,6 +312,86 @@ a_named_namespace_must_be_a_name(void **state)
     netlink_close(netlink);
 }
 
+/* --- What a listener hears -------------------------------------------------------------------- */
+
+struct heard {
+    size_t count;
+    uint16_t last_type;
+};
+
+static void
+hear(void *context, const struct nlmsghdr *header, size_t size)
+{
+    struct heard *heard = context;
+
+    (void)size;
+    heard->count++;
+    heard->last_type = header->nlmsg_type;
+}
+
+static void
+do_policy(struct netlink *netlink, uint32_t number, bool deletes)
+{
+    struct kernel_policy policy = policy_number(number);
+    struct netlink_result result;
+
+    if (deletes)
+        xfrm_msg_delete_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy.selector,
+                               KERNEL_POLICY_OUT);
+    else
+        xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy);
+    netlink_add(netlink);
+    netlink_send(netlink, &result, NULL, NULL);
+    assert_int_equal(result.error, 0);
+}
+
+static void
+a_listener_hears_what_it_wants_and_nothing_of_one_sender(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = { XFRM_MSG_FLUSHPOLICY, XFRM_MSG_DELPOLICY };
+    static const uint16_t too_many[NETLINK_TYPES_MAX + 1];
+    struct netlink *own = NULL;
+    struct netlink *other = NULL;
+    struct netlink *listener = NULL;
+    struct heard heard = { .count = 0 };
+
+    if (unshare(CLONE_NEWNET) != 0)
+        skip();
+    int error = netlink_open(NETWORK_HERE, NULL, &own);
+    if (error == EPERM || error == EPROTONOSUPPORT)
+        skip();
+    assert_int_equal(error, 0);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &other), 0);
+    assert_int_equal(netlink_listen(NETWORK_HERE, NULL, 1U << (XFRMNLGRP_POLICY - 1), &listener),
+                     0);
+    do_policy(own, 1, false);
+    assert_int_equal(netlink_receive(listener, hear, &heard), 0);
+    assert_int_equal(heard.count, 1);
+
+    assert_int_equal(
+        netlink_hear_only(listener, too_many, NETLINK_TYPES_MAX + 1, netlink_port_id(own)), EINVAL);
+    assert_int_equal(netlink_hear_only(listener, types, 2, netlink_port_id(own)), 0);
+    do_policy(own, 2, false);
+    do_policy(own, 2, true);
+    do_policy(other, 3, false);
+    assert_int_equal(netlink_receive(listener, hear, &heard), 0);
+    assert_int_equal(heard.count, 1);
+    do_policy(other, 3, true);
+    assert_int_equal(netlink_receive(listener, hear, &heard), 0);
+    assert_int_equal(heard.count, 2);
+    assert_int_equal(heard.last_type, XFRM_MSG_DELPOLICY);
+
+    /* What it does not hear takes no room. */
+    shrink_receive_buffer(listener);
+    for (uint32_t i = 10; i < 100; i++)
+        do_policy(other, i, false);
+    assert_int_equal(count_lost(listener), 0);
+    netlink_close(listener);
+    netlink_close(other);
+    netlink_close(own);
+}
+
 struct seen_sa {
     size_t count;
     struct kernel_sa last;
@@ -446,6 +527,7 @@ main(void)
         cmocka_unit_test(answers_that_found_no_room_leave_the_outcome_unknown),
         cmocka_unit_test(an_answer_that_never_comes_leaves_the_outcome_unknown),
         cmocka_unit_test(a_named_namespace_must_be_a_name),
+        cmocka_unit_test(a_listener_hears_what_it_wants_and_nothing_of_one_sender),
         cmocka_unit_test(states_are_added_asked_for_and_deleted),
         cmocka_unit_test(an_sa_is_made_anew_with_its_sequence_numbers),
     };

@@ -171,6 +171,136 @@ callers_who_may_only_look_get_the_last_comparison_for_a_while(void **state)
     assert_int_equal(checks->checks, before + 1);
 }
 
+/* --- Before it is time ------------------------------------------------------------------------ */
+
+/* Up to the next check that is due by itself, and some more, so that none is for a long time. */
+static void
+come_to_rest(const struct sa_fixture *sa)
+{
+    for (int i = 0; i < 8; i++)
+        check(sa);
+    advance(sa, 60000);
+    assert_true(plane_check_source.next(sa->state) > sa->state->clock_ms + 60000);
+}
+
+/* The engine looks, and compares if that is due; whether it did. */
+static bool
+hear(const struct sa_fixture *sa, enum plane_doubt doubt)
+{
+    uint64_t before = sa->state->plane_check.checks;
+
+    fake_plane_state.doubt = doubt;
+    sa_plane_events_source.run(sa->state);
+    assert_int_equal(fake_plane_state.doubt, PLANE_DOUBT_NONE);
+    if (plane_check_source.next(sa->state) <= sa->state->clock_ms)
+        plane_check_source.run(sa->state);
+    return sa->state->plane_check.checks != before;
+}
+
+static void
+what_somebody_else_took_away_is_mended_at_once(void **state)
+{
+    struct sa_fixture sa = start(state);
+
+    come_to_rest(&sa);
+    assert_false(hear(&sa, PLANE_DOUBT_NONE));
+    fake_plane_state.drift.filters_missing = 2;
+    assert_true(hear(&sa, PLANE_DOUBT_SURE));
+    assert_int_equal(sa.state->plane_check.repairs, 1);
+    assert_non_null(fake_plane_filter(sa.outbound_filter));
+    assert_true(sa.state->sa.resuming);
+    assert_int_equal(sa.state->plane_check.interval_ms, 30000);
+}
+
+static void
+a_storm_of_doubts_makes_a_comparison_a_second(void **state)
+{
+    struct sa_fixture sa = start(state);
+    size_t compared = 0;
+
+    come_to_rest(&sa);
+    for (int i = 0; i < 100; i++) {
+        compared += hear(&sa, PLANE_DOUBT_SURE);
+        advance(&sa, 100);
+    }
+    assert_int_equal(compared, 10);
+    /* The last ones are answered too, when it is time, and then it is quiet. */
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_NONE));
+    advance(&sa, 10000);
+    assert_false(hear(&sa, PLANE_DOUBT_NONE));
+}
+
+static void
+what_others_replace_of_their_own_costs_less_and_less(void **state)
+{
+    struct sa_fixture sa = start(state);
+    size_t compared = 0;
+
+    come_to_rest(&sa);
+    for (int i = 0; i < 6000; i++) {
+        compared += hear(&sa, PLANE_DOUBT_FAINT);
+        advance(&sa, 100);
+    }
+    /* 2, 4, 8, 16 and then 30 seconds apart. */
+    assert_in_range(compared, 20, 25);
+
+    /* What is sure does not wait for that. */
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_SURE));
+    /* Nor does what is faint, once there was something to find. */
+    advance(&sa, 30000);
+    fake_plane_state.drift.filters_missing = 1;
+    assert_true(hear(&sa, PLANE_DOUBT_FAINT));
+    run_due(&sa);
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_FAINT));
+    /* The same again is nothing new: it can't be mended. */
+    run_due(&sa);
+    advance(&sa, 1000);
+    assert_false(hear(&sa, PLANE_DOUBT_FAINT));
+}
+
+static void
+a_doubt_waits_for_the_data_plane_to_answer(void **state)
+{
+    struct sa_fixture sa = start(state);
+    size_t compared = 0;
+
+    come_to_rest(&sa);
+    fake_plane_state.drift_status = IPSEC_RPC_DISCONNECTED;
+    assert_true(hear(&sa, PLANE_DOUBT_SURE));
+    for (int i = 0; i < 600; i++) {
+        advance(&sa, 100);
+        compared += hear(&sa, PLANE_DOUBT_SURE);
+    }
+    assert_in_range(compared, 2, 6);
+    fake_plane_state.drift_status = IPSEC_OK;
+    fake_plane_state.drift.bundles_missing = 1;
+    advance(&sa, 30000);
+    assert_true(hear(&sa, PLANE_DOUBT_NONE));
+    assert_int_equal(sa.state->plane_check.repairs, 1);
+    assert_int_equal(sa.state->plane_check.doubt, PLANE_DOUBT_NONE);
+}
+
+/* Contexts are asked for one after another: what is missing meanwhile can't be told. */
+static void
+a_doubt_waits_until_all_contexts_were_asked_for(void **state)
+{
+    struct sa_fixture sa = start(state);
+
+    come_to_rest(&sa);
+    sa_plane_ask_for_all(sa.state);
+    assert_false(hear(&sa, PLANE_DOUBT_SURE));
+    /* Not a round of the engine after another. */
+    assert_true(plane_check_source.next(sa.state) > sa.state->clock_ms);
+    run_due(&sa);
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_NONE));
+}
+
+/* --- What is told ----------------------------------------------------------------------------- */
+
 static void
 what_a_context_has_carried_is_told_by_direction(void **state)
 {
@@ -224,6 +354,11 @@ main(void)
         FIXTURE_TEST(a_plane_that_does_not_answer_is_counted),
         FIXTURE_TEST(callers_may_ask_and_mend_with_the_right),
         FIXTURE_TEST(callers_who_may_only_look_get_the_last_comparison_for_a_while),
+        FIXTURE_TEST(what_somebody_else_took_away_is_mended_at_once),
+        FIXTURE_TEST(a_storm_of_doubts_makes_a_comparison_a_second),
+        FIXTURE_TEST(what_others_replace_of_their_own_costs_less_and_less),
+        FIXTURE_TEST(a_doubt_waits_for_the_data_plane_to_answer),
+        FIXTURE_TEST(a_doubt_waits_until_all_contexts_were_asked_for),
         FIXTURE_TEST(what_a_context_has_carried_is_told_by_direction),
         FIXTURE_TEST(a_transform_that_the_plane_lacks_is_refused_before_anything_is_stored),
     };

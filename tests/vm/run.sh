@@ -29,7 +29,7 @@ usage: run.sh [--kernel uml|6.1|6.12]… [--all] [--memory MIB] [--limit SECONDS
   --limit    ends the machine after so many seconds (default 1200; four times that under qemu)
   --program  put this program, with its libraries, on the machine's PATH
 The daemon is build/release/sa-contextd, or what SA_CONTEXTD names; test_netlink, test_plane, test_plane_lost,
-test_plane_xfrm, test_torture_plane and test_xfrm_udp of the same build come with it.
+test_plane_watch, test_plane_xfrm, test_torture_plane and test_xfrm_udp of the same build come with it.
 TEXT
 }
 
@@ -94,7 +94,7 @@ done
 
 daemon=${SA_CONTEXTD:-$root/build/release/sa-contextd}
 # Tests that want a kernel with ESP, as CMake built them beside the daemon.
-for program in "$daemon" "$(dirname "$daemon")"/tests/{test_netlink,test_plane,test_plane_lost,test_plane_xfrm,test_torture_plane,test_xfrm_udp}; do
+for program in "$daemon" "$(dirname "$daemon")"/tests/{test_netlink,test_plane,test_plane_lost,test_plane_watch,test_plane_xfrm,test_torture_plane,test_xfrm_udp}; do
     if [ -x "$program" ]; then programs+=("$program"); fi
 done
 if [ $# -gt 0 ]; then

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 found=
-for program in test_netlink test_plane test_plane_lost test_plane_xfrm test_torture_plane test_xfrm_udp; do
+for program in test_netlink test_plane test_plane_lost test_plane_watch test_plane_xfrm test_torture_plane test_xfrm_udp; do
     command -v "$program" >/dev/null || continue
     found=1
     printf '%s\n' "--- $program"
