@@ -239,7 +239,6 @@ struct codec_encoder {
 void
 codec_encode(struct codec_encoder *encoder, const struct codec_object *object, const void *value);
 const char *codec_name_of(const struct codec_names *names, int value);
-uint64_t codec_load_unsigned(const void *member, size_t size);
 
 /* --- Describing ------------------------------------------------------------------------------- */
 

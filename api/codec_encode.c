@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/codec.h"
+#include "api/codec_member.h"
 #include "api/key_text.h"
 #include "api/text.h"
 #include "engine/base/clock.h"
@@ -38,33 +39,6 @@ codec_encode(struct codec_encoder *encoder, const struct codec_object *object, c
         encode_value(encoder, field, value);
     }
     buffer_append_char(out, '}');
-}
-
-const char *
-codec_name_of(const struct codec_names *names, int value)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        if (names->rows[i].value == value)
-            return names->rows[i].name;
-    }
-    abort(); /* only values that were decoded or set by us are ever encoded */
-}
-
-uint64_t
-codec_load_unsigned(const void *member, size_t size)
-{
-    switch (size) {
-    case 1:
-        return *(const uint8_t *)member;
-    case 2:
-        return *(const uint16_t *)member;
-    case 4:
-        return *(const uint32_t *)member;
-    case 8:
-        return *(const uint64_t *)member;
-    default:
-        abort();
-    }
 }
 
 static bool

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/codec.h"
+#include "api/codec_decode.h"
 
 static void write_pointer(const struct codec_step *step, char *pointer, size_t pointer_size);
 
@@ -84,8 +84,7 @@ codec_refuse_syntax(struct codec_decoder *decoder,
         what = "the body is nested too deeply";
         break;
     case json_error_out_of_memory:
-        return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE,
-                               NULL, "no memory to read the body");
+        return codec_refuse_memory(decoder);
     case json_error_unknown:
     case json_error_cannot_open_file:
     case json_error_invalid_argument:
@@ -128,6 +127,13 @@ codec_refuse_unknown(struct codec_decoder *decoder,
                               is_query ? "parameter" : "member", list.text);
     decoder->step = outer;
     return status;
+}
+
+enum ipsec_status
+codec_refuse_memory(struct codec_decoder *decoder)
+{
+    return ipsec_fault_set(decoder->fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
+                           "no memory to read the body");
 }
 
 void
