@@ -137,6 +137,14 @@ take_snapshot(struct plane *plane, const struct kernel_sa *from, struct snapshot
     return error == 0 && snapshot->size == 0 ? ESRCH : error;
 }
 
+/* Nobody knows which of the two there is. */
+static void
+doubt_move(struct plane *plane)
+{
+    plane->unsure_moves++;
+    xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+}
+
 static int
 move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_sa *to)
 {
@@ -151,8 +159,8 @@ move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_
             put_back(plane, &snapshot, from);
     }
     explicit_bzero(&snapshot, sizeof snapshot);
-    if (error == NETLINK_UNKNOWN)
-        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+    if (error == NETLINK_UNKNOWN && !is_there(plane, from))
+        doubt_move(plane);
     return error;
 }
 
@@ -165,7 +173,7 @@ xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state)
     if (error == 0)
         error = set_ports(plane, &snapshot, state);
     if (error != 0) {
-        plane->unsure_moves++;
+        doubt_move(plane);
         log_error("an SA can't get its UDP ports back", LOG_NUMBER("spi", state->spi),
                   LOG_NUMBER("errno", error));
     }
@@ -217,7 +225,6 @@ xfrm_states_move(struct plane *plane, struct plane_action *action)
         error = move_one(plane, &from[moved], &to[moved]);
     if (error != 0) {
         action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
-        plane->unsure_moves++;
         /* The one that failed was put back; those before it go back too. */
         for (size_t i = 0; i + 1 < moved; i++)
             (void)move_one(plane, &to[i], &from[i]);

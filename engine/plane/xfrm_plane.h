@@ -57,7 +57,7 @@ struct plane {
     /* What is installed: name of the state, hashed -> xfrm_state_value().  An expiry tells the name
      * only.  Between a look and resume_done() it has what was asked for or added since the look. */
     struct number_map installed;
-    size_t unsure_moves; /* changes of SAs that failed: the kernel may have either */
+    size_t unsure_moves; /* changes of SAs of which the kernel may have either */
     /* Filters of ours: XFRM_FILTER_*. */
     struct number_map filters;
     struct xfrm_exemption *exemptions;

@@ -201,8 +201,10 @@ note_unsure(struct plane *plane, uint64_t id)
 {
     uint64_t known = number_map_find(&plane->filters, id);
 
-    if (known != 0)
-        note(plane, id, known | XFRM_FILTER_UNSURE);
+    if (known == 0)
+        return;
+    note(plane, id, known | XFRM_FILTER_UNSURE);
+    xfrm_watch_doubt(plane, PLANE_DOUBT_FAINT);
 }
 
 /* All or nothing. */
