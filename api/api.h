@@ -26,7 +26,7 @@
 #define API_SHORT_PROBLEM_SIZE 512
 
 /* The request headers that mean something here.  The wire hands over their values, null if absent;
- * a header given twice is the wire's to refuse. */
+ * a header given twice is the wire's to join, if it is a list, or to refuse. */
 enum api_header {
     API_HEADER_ACCEPT = 0,
     API_HEADER_CONTENT_TYPE,

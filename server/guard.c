@@ -5,16 +5,33 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static void refuse(struct guard *guard, enum ipsec_status status, const char *detail);
 static void refuse_second(struct guard *guard, const char *name);
+static void join(struct guard *guard, enum api_header about, const char *value);
 static bool is_name(const char *name, size_t length, const char *expected);
 static bool is_token(const char *text, size_t length);
 static bool parse_length(const char *text, size_t length, uint64_t *value_out);
 static bool is_host(const char *host);
 static int hex_digit(char c);
+
+/* Those whose value is a list by its grammar: the only ones that may come on several lines. */
+static const bool is_list[API_HEADER_COUNT] = {
+    [API_HEADER_ACCEPT] = true,
+    [API_HEADER_IF_MATCH] = true,
+    [API_HEADER_IF_NONE_MATCH] = true,
+};
+
+void
+guard_clear(struct guard *guard)
+{
+    for (size_t i = 0; i < API_HEADER_COUNT; i++)
+        free(guard->joined[i]);
+    *guard = (struct guard){ .status = IPSEC_OK };
+}
 
 void
 guard_header(struct guard *guard,
@@ -62,9 +79,12 @@ guard_header(struct guard *guard,
     for (size_t i = 0; i < API_HEADER_COUNT; i++) {
         if (!is_name(name, name_length, api_header_names[i]))
             continue;
-        if (guard->headers[i] != NULL && i != API_HEADER_ACCEPT)
+        if (guard->headers[i] == NULL)
+            guard->headers[i] = value;
+        else if (is_list[i])
+            join(guard, (enum api_header)i, value);
+        else
             refuse_second(guard, api_header_names[i]);
-        guard->headers[i] = value;
     }
 }
 
@@ -157,6 +177,21 @@ refuse_second(struct guard *guard, const char *name)
         guard->header = name;
     (void)snprintf(detail, sizeof detail, "more than one %s", name);
     refuse(guard, IPSEC_HTTP_BAD_REQUEST, detail);
+}
+
+/* The library bounds what all lines together may have. */
+static void
+join(struct guard *guard, enum api_header about, const char *value)
+{
+    char *list;
+
+    if (asprintf(&list, "%s, %s", guard->headers[about], value) < 0) {
+        refuse(guard, IPSEC_RPC_OUT_OF_RESOURCES, "no memory for the request");
+        return;
+    }
+    free(guard->joined[about]);
+    guard->joined[about] = list;
+    guard->headers[about] = list;
 }
 
 static bool

@@ -27,9 +27,14 @@ struct guard {
     enum ipsec_status status;
     char detail[64];
     const char *header; /* static: which it is about, if it is one that means something here */
+    char *joined[API_HEADER_COUNT]; /* lists that came on several lines */
 };
 
-/* Takes one header field.  A zeroed 'guard' begins. */
+/* Frees what taking fields has made; 'headers' may point there. */
+void guard_clear(struct guard *guard);
+
+/* Takes one header field.  A zeroed 'guard' begins.  A list on several lines is one list (RFC 9110
+ * section 5.3); another header that means something here may be given once. */
 void guard_header(struct guard *guard,
                   const char *name,
                   size_t name_length,

@@ -227,6 +227,7 @@ void
 worker_request_free(struct worker *worker, struct request *request)
 {
     api_call_clear(&request->call);
+    guard_clear(&request->guard);
     free(request->target);
     request->target = NULL;
     /* A crowd's memory is given back once it has gone. */

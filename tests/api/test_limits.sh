@@ -25,13 +25,17 @@ too_large "a chunked batch" /sa-contexts/batch 3001 3000 max-batch-body-bytes -H
 call POST /sa-contexts/batch '' -H "$JSON" --data-binary "@$WORK/2001"
 answered "what a batch may have" 400 RPC_E_INVALID_DATA
 
-for name in Content-Type Content-Encoding Idempotency-Key Engine-Session If-Match If-None-Match \
-    X-Request-Id traceparent Last-Event-ID; do
+for name in Content-Type Content-Encoding Idempotency-Key Engine-Session X-Request-Id traceparent \
+    Last-Event-ID; do
     call GET /whoami '' -H "$name: a" -H "${name,,}: b"
     is "a repeated $name" "$STATUS $(member .detail)" "400 more than one $name"
 done
 call GET /whoami '' -H 'Accept: text/html' -H 'Accept: application/json'
-answered "a repeated Accept" 200
+answered "Accept on two lines, the second will do" 200
+call GET /whoami '' -H 'Accept: application/json' -H 'accept: text/html'
+answered "and the first" 200
+call GET /whoami '' -H 'Accept: text/html' -H 'Accept: text/plain'
+answered "and neither" 406
 
 add_filters
 call GET "/filters/$OUT4"
@@ -39,6 +43,16 @@ TAG=$(header ETag)
 LENGTH=$(header Content-Length)
 call GET "/filters/$OUT4" '' -H "If-None-Match: $TAG"
 is "304 has the tag and no length" "$STATUS $(header ETag) $(header Content-Length)" "304 $TAG "
+call GET "/filters/$OUT4" '' -H "If-None-Match: $TAG" -H 'If-None-Match: "1"'
+answered "tags on two lines are one list" 304
+call GET "/filters/$OUT4" '' -H 'If-None-Match: "1"' -H "If-None-Match: $TAG"
+answered "in any order" 304
+call DELETE "/filters/$OUT4?dryRun=true" '' -H "If-Match: $TAG" -H 'If-Match: "1"'
+answered "of those to change as well" 204
+call DELETE "/filters/$OUT4?dryRun=true" '' -H 'If-Match: "1"' -H 'If-Match: "2"'
+answered "and none of them is none" 412
+call GET "/filters/$OUT4" '' -H 'If-None-Match: *' -H 'If-None-Match: "1"'
+answered "any tag stands alone, on lines too" 400 FWP_E_INVALID_PARAMETER
 call HEAD "/filters/$OUT4"
 is "HEAD has the length of GET" "$STATUS $(header Content-Length)" "200 $LENGTH"
 call HEAD "/filters/$OUT4" '' -H "If-None-Match: $TAG"

@@ -67,6 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fuzz_check(guard.detail[0] != '\0');
     }
+    guard_clear(&guard);
     while (line_count > 0)
         free(lines[--line_count]);
     return 0;

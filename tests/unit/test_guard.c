@@ -31,6 +31,33 @@ judge(const char *lines, struct guard *guard)
 }
 
 static void
+lists_on_several_lines_are_one_list(void **state)
+{
+    struct guard guard = { .status = IPSEC_OK };
+    static const char *const lines[][2] = {
+        { "Accept", "text/html" }, { "If-Match", "\"1\"" },   { "accept", "application/json" },
+        { "Accept", "" },          { "IF-MATCH", "W/\"2\"" }, { "If-None-Match", "*" },
+        { "Host", "a" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        guard_header(&guard, lines[i][0], strlen(lines[i][0]), lines[i][1], strlen(lines[i][1]));
+    assert_int_equal(guard_finish(&guard), IPSEC_OK);
+    assert_string_equal(guard.headers[API_HEADER_ACCEPT], "text/html, application/json, ");
+    assert_string_equal(guard.headers[API_HEADER_IF_MATCH], "\"1\", W/\"2\"");
+    assert_string_equal(guard.headers[API_HEADER_IF_NONE_MATCH], "*");
+
+    guard_header(&guard, "Last-Event-ID", 13, "1", 1);
+    guard_header(&guard, "Last-Event-ID", 13, "2", 1);
+    assert_int_equal(guard_finish(&guard), IPSEC_HTTP_BAD_REQUEST);
+    assert_string_equal(guard.headers[API_HEADER_LAST_EVENT_ID], "1");
+    guard_clear(&guard);
+    assert_null(guard.headers[API_HEADER_ACCEPT]);
+    guard_clear(&guard);
+}
+
+static void
 ambiguous_framing_is_refused(void **state)
 {
     (void)state;
@@ -84,6 +111,7 @@ ambiguous_framing_is_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct guard guard;
         enum ipsec_status status = judge(cases[i].lines, &guard);
+        guard_clear(&guard);
         if (status != cases[i].expected)
             fail_msg("%s: %s", cases[i].lines, ipsec_status_name(status));
     }
@@ -164,6 +192,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ambiguous_framing_is_refused),
+        cmocka_unit_test(lists_on_several_lines_are_one_list),
         cmocka_unit_test(a_body_is_announced_by_a_length_or_by_chunks),
         cmocka_unit_test(targets_are_split_and_decoded_strictly),
     };
