@@ -20,6 +20,7 @@ static const char type_problem[] = "application/problem+json";
 static void begin_stream(struct api_call *call);
 static void mark_dry_run(struct api_call *call);
 static void add_header(struct api_call *call, const char *name, const char *value);
+static void add_what_is_supported(struct api_call *call);
 static void add_retry_after(struct api_call *call);
 static void add_entity_tag(struct api_call *call, const char *tag);
 static void format_location(const struct api_call *call, char *location, size_t size);
@@ -127,8 +128,13 @@ answer_fault(struct api_call *call)
     call->answer.status = problem_http_status(fault->status, fault->place);
     call->answer.content_type = type_problem;
     if (fault->status == IPSEC_HTTP_BAD_METHOD &&
-        router_allowed(call->path, methods, sizeof methods))
+        router_allowed(call->path, methods, sizeof methods)) {
         add_header(call, "Allow", methods);
+        if (strstr(methods, "PATCH") != NULL) /* RFC 5789 section 3.1 */
+            add_header(call, "Accept-Patch", type_json);
+    }
+    if (fault->status == IPSEC_HTTP_UNSUPPORTED_MEDIA)
+        add_what_is_supported(call);
     if (problem_rows[fault->status].retryable &&
         (call->answer.status == 503 || call->answer.status == 429))
         add_retry_after(call);
@@ -188,6 +194,16 @@ add_header(struct api_call *call, const char *name, const char *value)
     header->name = name;
     memcpy(header->value, value, size);
     header->value[size] = '\0';
+}
+
+/* Of request bodies: RFC 9110 section 15.5.16, RFC 5789 section 2.2. */
+static void
+add_what_is_supported(struct api_call *call)
+{
+    if (strcmp(call->base.fault.pointer, api_header_names[API_HEADER_CONTENT_ENCODING]) == 0)
+        add_header(call, "Accept-Encoding", "identity");
+    else
+        add_header(call, strcmp(call->method, "PATCH") == 0 ? "Accept-Patch" : "Accept", type_json);
 }
 
 /* Load passes within a second.  The place of a watcher becomes free when one leaves, and those who

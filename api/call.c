@@ -357,6 +357,7 @@ check_headers(struct api_call *call, bool has_body)
 {
     struct ipsec_fault *fault = &call->base.fault;
     const char *const *headers = call->headers;
+    char refusal[HEADERS_REFUSAL_SIZE];
     enum api_header about;
 
     if (check_accept(call) != IPSEC_OK)
@@ -365,10 +366,9 @@ check_headers(struct api_call *call, bool has_body)
         return ipsec_fault_set(fault, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_BODY, NULL,
                                "this operation takes no body");
     about = API_HEADER_CONTENT_TYPE;
-    if (has_body && !headers_is_json(headers[about]))
+    if (has_body && !headers_is_json(headers[about], refusal))
         return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,
-                               api_header_names[about],
-                               "the body must be application/json, in UTF-8");
+                               api_header_names[about], "%s", refusal);
     about = API_HEADER_CONTENT_ENCODING;
     if (has_body && !headers_is_plain(headers[about]))
         return ipsec_fault_set(fault, IPSEC_HTTP_UNSUPPORTED_MEDIA, IPSEC_FAULT_HEADER,

@@ -80,6 +80,7 @@ static json_t *describe_parameters(const struct api_route *route);
 static void describe_query(const struct codec_object *query, json_t *parameters);
 static void describe_path_parameter(const struct api_route *route, json_t *parameters);
 static json_t *describe_responses(const struct api_route *route, json_t *schemas);
+static json_t *describe_failure_headers(const struct api_route *route, int status);
 static json_t *describe_success(const struct api_route *route, json_t *schemas);
 static json_t *describe_not_modified(void);
 static void add_codes(const enum ipsec_status *codes, enum ipsec_fault_place place, json_t *found);
@@ -269,16 +270,30 @@ describe_responses(const struct api_route *route, json_t *schemas)
         const json_t *codes = json_object_get(found, status);
         if (codes == NULL)
             continue;
-        json_t *headers = json_pack("{s:o}", "X-Request-Id", refer("headers", "RequestId"));
-        if (i == 503 || i == 429)
-            json_object_set_new(headers, "Retry-After", refer("headers", "RetryAfter"));
         json_object_set_new(responses, status,
                             json_pack("{s:O, s:o, s:{s:{s:o}}}", "description", codes, "headers",
-                                      headers, "content", "application/problem+json", "schema",
+                                      describe_failure_headers(route, i), "content",
+                                      "application/problem+json", "schema",
                                       refer("schemas", "Problem")));
     }
     json_decref(found);
     return responses;
+}
+
+static json_t *
+describe_failure_headers(const struct api_route *route, int status)
+{
+    json_t *headers = json_pack("{s:o}", "X-Request-Id", refer("headers", "RequestId"));
+    bool patches = strcmp(route->method, "PATCH") == 0;
+
+    if (status == 503 || status == 429)
+        json_object_set_new(headers, "Retry-After", refer("headers", "RetryAfter"));
+    if (status == 415) {
+        json_object_set_new(headers, patches ? "Accept-Patch" : "Accept",
+                            refer("headers", "AcceptedType"));
+        json_object_set_new(headers, "Accept-Encoding", refer("headers", "AcceptedEncoding"));
+    }
+    return headers;
 }
 
 static json_t *
@@ -423,6 +438,8 @@ describe_headers(void)
           "string" },
         { "RetryAfter", "Seconds after which a repeat is worth while, on retryable problems.",
           "integer" },
+        { "AcceptedType", "The type that a body may have, when another was refused.", "string" },
+        { "AcceptedEncoding", "identity: a body may not be encoded, when one was.", "string" },
     };
     json_t *headers = json_object();
 

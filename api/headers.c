@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +13,7 @@
 
 static const char *trim(const char *text, size_t *size);
 static bool equals(const char *text, size_t size, const char *expected);
+static bool is_utf8_charset(const char *parameter, size_t size, char refusal[HEADERS_REFUSAL_SIZE]);
 static int range_precision(const char *range, size_t size, const char *type);
 static bool quality_is_zero(const char *parameters, size_t size);
 static bool is_lower_hex(const char *text, size_t size);
@@ -45,23 +47,30 @@ headers_accept(const char *accept, const char *type)
     return taken ? best : -1;
 }
 
+/* Parameters may be empty (RFC 9110 section 5.6.6). */
 bool
-headers_is_json(const char *content_type)
+headers_is_json(const char *content_type, char refusal[HEADERS_REFUSAL_SIZE])
 {
     if (content_type == NULL)
-        return false;
+        content_type = "";
 
-    size_t type_size = strcspn(content_type, ";");
-    const char *parameter = content_type + type_size;
-    const char *type = trim(content_type, &type_size);
-    if (!equals(type, type_size, "application/json"))
+    size_t size = strcspn(content_type, ";");
+    const char *next = content_type + size;
+    const char *type = trim(content_type, &size);
+    if (!equals(type, size, "application/json")) {
+        (void)snprintf(refusal, HEADERS_REFUSAL_SIZE,
+                       "the body must be application/json, not %s%.*s",
+                       size == 0 ? "without a type" : "", (int)size, type);
         return false;
-    if (*parameter == '\0')
-        return true;
-
-    size_t size = strlen(++parameter);
-    parameter = trim(parameter, &size);
-    return equals(parameter, size, "charset=utf-8") || equals(parameter, size, "charset=\"utf-8\"");
+    }
+    while (*next == ';') {
+        size = strcspn(++next, ";");
+        const char *parameter = trim(next, &size);
+        next += strcspn(next, ";");
+        if (size > 0 && !is_utf8_charset(parameter, size, refusal))
+            return false;
+    }
+    return true;
 }
 
 bool
@@ -136,6 +145,26 @@ static bool
 equals(const char *text, size_t size, const char *expected)
 {
     return size == strlen(expected) && strncasecmp(text, expected, size) == 0;
+}
+
+static bool
+is_utf8_charset(const char *parameter, size_t size, char refusal[HEADERS_REFUSAL_SIZE])
+{
+    static const char name[] = "charset=";
+    size_t name_size = sizeof name - 1;
+
+    if (size < name_size || !equals(parameter, name_size, name)) {
+        (void)snprintf(refusal, HEADERS_REFUSAL_SIZE,
+                       "application/json takes no parameter but charset=utf-8");
+        return false;
+    }
+    const char *charset = parameter + name_size;
+    size -= name_size;
+    if (equals(charset, size, "utf-8") || equals(charset, size, "\"utf-8\""))
+        return true;
+    (void)snprintf(refusal, HEADERS_REFUSAL_SIZE, "the charset must be utf-8, not %.*s", (int)size,
+                   charset);
+    return false;
 }
 
 static int

@@ -13,8 +13,10 @@ enum { TRACE_ID_SIZE = 33 }; /* with its NUL */
  * precisely it was named. (RFC 9110 section 12.5.1) */
 int headers_accept(const char *accept, const char *type);
 
-/* Is a Content-Type application/json, at most with charset=utf-8?  Null is not. */
-bool headers_is_json(const char *content_type);
+/* Is a Content-Type (null: none) application/json, at most with charset=utf-8?  Else 'refusal' says
+ * what is wrong with it. */
+enum { HEADERS_REFUSAL_SIZE = 128 };
+bool headers_is_json(const char *content_type, char refusal[HEADERS_REFUSAL_SIZE]);
 
 /* Does a Content-Encoding (null: none) leave the body as it is? */
 bool headers_is_plain(const char *content_encoding);

@@ -151,10 +151,21 @@ call POST /sa-contexts '' -H 'Content-Type: application/json' --data-binary "@$W
 answered "deep nesting" 400 RPC_E_INVALID_DATA
 call POST /sa-contexts "$(traffic)" -H 'Content-Type: text/plain'
 answered "another media type" 415
+is "and what would do" "$(header Accept) $(header Accept-Patch)" "application/json "
+call POST /sa-contexts "$(traffic)" -H 'Content-Type: application/json; charset=UTF-16'
+is "another charset" "$STATUS $(member .detail)" "415 the charset must be utf-8, not UTF-16"
+call PATCH /sa-contexts/1 '{}' -H 'Content-Type: application/merge-patch+json'
+answered "another kind of patch" 415
+is "and the kind that would do" "$(header Accept) $(header Accept-Patch)" " application/json"
+call OPTIONS /sa-contexts/1
+is "that is for whoever asks, too" "$STATUS $(header Accept-Patch)" "405 application/json"
+call OPTIONS /sa-contexts
+is "where there is PATCH" "$STATUS $(header Accept-Patch)" "405 "
 call POST /sa-contexts "$(traffic)" -H 'Content-Type: application/json; charset=utf-8'
 answered "a charset is tolerated" 201
 call POST /sa-contexts "$(traffic)" -H 'Content-Encoding: gzip'
 answered "a content encoding" 415
+is "and none is what would do" "$(header Accept) $(header Accept-Encoding)" " identity"
 call POST /sa-contexts "$(traffic)" -H 'Engine-Session: 0b0e8f3c-8b9c-4f3e-9d58-1f6f5f6b7a11'
 answered "an unknown session" 404 ERROR_INVALID_HANDLE
 

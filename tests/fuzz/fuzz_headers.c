@@ -51,7 +51,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char trace_id[TRACE_ID_SIZE];
 
     (void)headers_accept(text, "application/json");
-    (void)headers_is_json(text);
+    char refusal[HEADERS_REFUSAL_SIZE] = "";
+    fuzz_check(headers_is_json(text, refusal) == (refusal[0] == '\0'));
     (void)headers_is_plain(text);
     if (headers_is_idempotency_key(text)) {
         fuzz_check(strlen(text) >= 1 && strlen(text) <= 255);

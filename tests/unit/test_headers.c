@@ -80,29 +80,45 @@ only_json_in_utf8_is_json(void **state)
 {
     static const struct {
         const char *content_type;
-        bool json;
+        const char *refusal; /* "": it is */
     } cases[] = {
-        { "application/json", true },
-        { "APPLICATION/json", true },
-        { " application/json ", true },
-        { "application/json;charset=utf-8", true },
-        { "application/json ; Charset=UTF-8", true },
-        { "application/json; charset=\"utf-8\"", true },
-        { NULL, false },
-        { "", false },
-        { "text/plain", false },
-        { "application/jsonp", false },
-        { "application/json; charset=iso-8859-1", false },
-        { "application/json; charset=utf-8; x=y", false },
-        { "application/json;", false },
-        { "application/json, text/plain", false },
-        { "application/problem+json", false },
-        { "application/x-www-form-urlencoded", false },
+        { "application/json", "" },
+        { "APPLICATION/json", "" },
+        { " application/json ", "" },
+        { "application/json;charset=utf-8", "" },
+        { "application/json ; Charset=UTF-8", "" },
+        { "application/json; charset=\"utf-8\"", "" },
+        { "application/json; CHARSET=\"UTF-8\"", "" },
+        { "application/json;", "" },
+        { "application/json; ;charset=utf-8 ;", "" },
+        { NULL, "the body must be application/json, not without a type" },
+        { "", "the body must be application/json, not without a type" },
+        { " ; charset=utf-8", "the body must be application/json, not without a type" },
+        { "text/plain", "the body must be application/json, not text/plain" },
+        { "text/plain;charset=utf-8", "the body must be application/json, not text/plain" },
+        { "application/jsonp", "the body must be application/json, not application/jsonp" },
+        { "application/merge-patch+json",
+          "the body must be application/json, not application/merge-patch+json" },
+        { "application/json, text/plain",
+          "the body must be application/json, not application/json, text/plain" },
+        { "application/json; charset=iso-8859-1", "the charset must be utf-8, not iso-8859-1" },
+        { "application/json;charset=utf8", "the charset must be utf-8, not utf8" },
+        { "application/json;charset=", "the charset must be utf-8, not " },
+        { "application/json; charset=utf-8; charset=\"UTF-16\"",
+          "the charset must be utf-8, not \"UTF-16\"" },
+        { "application/json; charset=utf-8; x=y",
+          "application/json takes no parameter but charset=utf-8" },
+        { "application/json; char", "application/json takes no parameter but charset=utf-8" },
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++)
-        assert_int_equal(headers_is_json(cases[i].content_type), cases[i].json);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char refusal[HEADERS_REFUSAL_SIZE] = "";
+        bool is_json = headers_is_json(cases[i].content_type, refusal);
+
+        assert_string_equal(refusal, cases[i].refusal);
+        assert_int_equal(is_json, refusal[0] == '\0');
+    }
     assert_true(headers_is_plain(NULL));
     assert_true(headers_is_plain("Identity"));
     assert_false(headers_is_plain("gzip"));
