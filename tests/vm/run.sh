@@ -28,8 +28,8 @@ usage: run.sh [--kernel uml|6.1|6.12]… [--all] [--memory MIB] [--limit SECONDS
   --memory   of the machine (default 1024)
   --limit    ends the machine after so many seconds (default 1200; four times that under qemu)
   --program  put this program, with its libraries, on the machine's PATH
-The daemon is build/release/sa-contextd, or what SA_CONTEXTD names; test_netlink, test_plane, test_plane_lost,
-test_plane_watch, test_plane_xfrm, test_torture_plane and test_xfrm_udp of the same build come with it.
+The daemon is build/release/sa-contextd, or what SA_CONTEXTD names; tests of the same build that want a
+kernel with ESP come with it.
 TEXT
 }
 
