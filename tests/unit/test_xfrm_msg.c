@@ -629,6 +629,47 @@ expiries_are_soft_or_hard(void **state)
 }
 
 static void
+what_was_deleted_is_named(void **state)
+{
+    (void)state;
+    enum {
+        HEAD = NLMSG_HDRLEN + sizeof(struct xfrm_userpolicy_id),
+        SIZE = HEAD + 4 + sizeof(struct xfrm_userpolicy_info),
+    };
+    struct kernel_policy policy = example_policy();
+    const struct nlmsghdr header = { .nlmsg_len = SIZE, .nlmsg_type = XFRM_MSG_DELPOLICY };
+    const struct nlattr attribute = { .nla_len = 4 + sizeof(struct xfrm_userpolicy_info),
+                                      .nla_type = XFRMA_POLICY };
+    struct nlmsghdr flush = { .nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = XFRM_MSG_FLUSHPOLICY };
+    struct xfrm_msg message;
+    struct room policy_room;
+    struct room room;
+
+    assert_int_not_equal(xfrm_msg_add_policy(policy_room.bytes, sizeof policy_room.bytes, &policy),
+                         0);
+    memset(&room, 0, sizeof room);
+    memcpy(room.bytes, &header, sizeof header);
+    memcpy(room.bytes + HEAD, &attribute, sizeof attribute);
+    memcpy(room.bytes + HEAD + 4, policy_room.bytes + 16, sizeof(struct xfrm_userpolicy_info));
+    assert_true(xfrm_msg_read(header_of(&room), sizeof room, &message));
+    assert_int_equal(message.kind, XFRM_MSG_KIND_POLICY_DELETED);
+    assert_memory_equal(message.policy.owner, policy.owner, sizeof policy.owner);
+    assert_int_equal(message.policy.direction, policy.direction);
+
+    /* Cut off in the attribute, without it, and in what stands before it. */
+    for (uint32_t there = NLMSG_HDRLEN; there < SIZE; there++) {
+        ((struct nlmsghdr *)(void *)room.bytes)->nlmsg_len = there;
+        assert_false(xfrm_msg_read(header_of(&room), sizeof room, &message));
+    }
+    for (int i = 0; i < 2; i++) {
+        memcpy(room.bytes, &flush, sizeof flush);
+        assert_true(xfrm_msg_read(header_of(&room), sizeof room, &message));
+        assert_int_equal(message.kind, XFRM_MSG_KIND_FLUSHED);
+        flush.nlmsg_type = XFRM_MSG_FLUSHSA;
+    }
+}
+
+static void
 a_message_that_is_cut_off_is_malformed(void **state)
 {
     (void)state;
@@ -726,6 +767,7 @@ main(void)
         cmocka_unit_test(numbers_of_filters_differ_and_do_not_count_up),
         cmocka_unit_test(acknowledgements_tell_the_error_and_its_reason),
         cmocka_unit_test(expiries_are_soft_or_hard),
+        cmocka_unit_test(what_was_deleted_is_named),
         cmocka_unit_test(a_message_that_is_cut_off_is_malformed),
         cmocka_unit_test(what_is_out_of_bounds_is_malformed),
         cmocka_unit_test(unknown_attributes_and_messages_are_passed_over),
