@@ -3,6 +3,17 @@
  * codec_plane.c: what the data plane can do, and has, as JSON. */
 #include "api/resource.h"
 #include "api/sa_names.h"
+#include "api/text.h"
+
+static void
+encode_ids(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
+static json_t *describe_ids(const struct codec_field *field);
+
+/* struct ipsec_drift_ids */
+static const struct codec_custom ids_codec = {
+    .encode = encode_ids,
+    .describe = describe_ids,
+};
 
 static const struct codec_field capability_fields[] = {
     CODEC_FIELD(ipsec_capability,
@@ -66,43 +77,114 @@ const struct codec_object codec_capability_list = {
     .field_count = CODEC_COUNT(capability_list_fields),
 };
 
+static const struct codec_field left_over_sa_fields[] = {
+    CODEC_FIELD(ipsec_left_over_sa,
+                sa_context_id,
+                "saContextId",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "The context that it was made for, and that does not have it now."),
+    CODEC_FIELD(ipsec_left_over_sa,
+                ip_version,
+                "ipVersion",
+                .kind = CODEC_IP_VERSION,
+                .flags = CODEC_REQUIRED,
+                .summary = "Of the destination."),
+    CODEC_FIELD(ipsec_left_over_sa,
+                destination,
+                "destinationAddress",
+                .kind = CODEC_ADDRESS,
+                .flags = CODEC_REQUIRED,
+                .summary = "Whom its packets are for."),
+    CODEC_FIELD(ipsec_left_over_sa,
+                ip_protocol,
+                "ipProtocol",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "50: ESP, 51: AH."),
+    CODEC_FIELD(ipsec_left_over_sa,
+                spi,
+                "spi",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_REQUIRED,
+                .summary = "Its SPI."),
+};
+static const struct codec_object codec_left_over_sa = {
+    .name = "LeftOverSa",
+    .summary = "An SA of this service that no context has.",
+    .fields = left_over_sa_fields,
+    .field_count = CODEC_COUNT(left_over_sa_fields),
+};
+
 static const struct codec_field drift_fields[] = {
-    CODEC_FIELD(ipsec_drift,
-                sas_missing,
+    CODEC_FIELD(drift_report,
+                drift.sas_missing,
                 "sasMissing",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "SAs of contexts that the data plane does not have."),
-    CODEC_FIELD(ipsec_drift,
-                sas_left_over,
+    CODEC_FIELD(drift_report,
+                drift.sas_left_over,
                 "sasLeftOver",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "SAs of this service that no context has."),
-    CODEC_FIELD(ipsec_drift,
-                policies_missing,
+    CODEC_FIELD(drift_report,
+                drift.policies_missing,
                 "policiesMissing",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "Policies of filters that the data plane does not have."),
-    CODEC_FIELD(ipsec_drift,
-                policies_left_over,
+    CODEC_FIELD(drift_report,
+                drift.policies_left_over,
                 "policiesLeftOver",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "Policies of this service that no filter has."),
-    CODEC_FIELD(ipsec_drift,
-                foreign,
+    CODEC_FIELD(drift_report,
+                drift.foreign,
                 "foreign",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
                 .summary = "SAs and policies of others, which are never touched."),
-    CODEC_FIELD(ipsec_drift,
-                compared_at_ms,
+    CODEC_FIELD(drift_report,
+                drift.compared_at_ms,
                 "comparedAt",
                 .kind = CODEC_TIME,
                 .flags = CODEC_REQUIRED,
                 .summary = "When that was so."),
+    CODEC_FIELD(drift_report,
+                names.contexts_missing,
+                "missingSaContextIds",
+                .kind = CODEC_CUSTOM,
+                .custom = &ids_codec,
+                .flags = CODEC_REQUIRED,
+                .summary = "Contexts of which SAs are missing: the first 100 that were found."),
+    CODEC_FIELD(drift_report,
+                names.filters_missing,
+                "missingFilterIds",
+                .kind = CODEC_CUSTOM,
+                .custom = &ids_codec,
+                .flags = CODEC_REQUIRED,
+                .summary = "Filters of which policies are missing: the first 100. Permits of the "
+                           "service's own, which count as missing too, have no filter."),
+    CODEC_FIELD(drift_report,
+                names.sas_left_over,
+                "leftOverSas",
+                .kind = CODEC_ARRAY,
+                .object = &codec_left_over_sa,
+                .stride = sizeof(struct ipsec_left_over_sa),
+                .count_offset = offsetof(struct drift_report, names.sa_left_over_count),
+                .count_size = sizeof(size_t),
+                .flags = CODEC_REQUIRED,
+                .summary = "SAs that no context has: the first 100."),
+    CODEC_FIELD(drift_report,
+                names.filters_left_over,
+                "leftOverFilterIds",
+                .kind = CODEC_CUSTOM,
+                .custom = &ids_codec,
+                .flags = CODEC_REQUIRED,
+                .summary = "Filters that are no more and still have policies: the first 100."),
 };
 const struct codec_object codec_drift = {
     .name = "Drift",
@@ -110,3 +192,27 @@ const struct codec_object codec_drift = {
     .fields = drift_fields,
     .field_count = CODEC_COUNT(drift_fields),
 };
+
+static void
+encode_ids(struct codec_encoder *encoder, const struct codec_field *field, const void *object)
+{
+    const struct ipsec_drift_ids *list =
+        (const void *)((const unsigned char *)object + field->offset);
+
+    buffer_append_char(encoder->out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        if (i > 0)
+            buffer_append_char(encoder->out, ',');
+        text_append_unsigned(encoder->out, list->ids[i]);
+    }
+    buffer_append_char(encoder->out, ']');
+}
+
+static json_t *
+describe_ids(const struct codec_field *field)
+{
+    (void)field;
+    return json_pack("{s:s, s:i, s:{s:s, s:i, s:I}}", "type", "array", "maxItems",
+                     IPSEC_DRIFT_NAMES_MAX, "items", "type", "integer", "minimum", 1, "maximum",
+                     (json_int_t)IPSEC_LUID_MAX);
+}

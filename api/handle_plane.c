@@ -22,11 +22,15 @@ handle_list_capabilities(struct api_call *call, struct ipsec_session *session)
 enum ipsec_status
 handle_get_drift(struct api_call *call, struct ipsec_session *session)
 {
-    return ipsec_get_drift(session, call->out);
+    struct drift_report *reply = call->out;
+
+    return ipsec_get_drift(session, &reply->drift, &reply->names);
 }
 
 enum ipsec_status
 handle_reconcile(struct api_call *call, struct ipsec_session *session)
 {
-    return ipsec_reconcile(session, call->out);
+    struct drift_report *reply = call->out;
+
+    return ipsec_reconcile(session, &reply->drift, &reply->names);
 }

@@ -324,8 +324,13 @@ struct capability_list {
     size_t count;
 };
 
+struct drift_report {
+    struct ipsec_drift drift;
+    struct ipsec_drift_names names;
+};
+
 extern const struct codec_object codec_capability_list;  /* struct capability_list */
-extern const struct codec_object codec_drift;            /* struct ipsec_drift */
+extern const struct codec_object codec_drift;            /* struct drift_report */
 extern const struct codec_object codec_sa_context_usage; /* struct ipsec_sa_context_usage */
 
 extern const struct codec_object codec_index;       /* struct service_index */

@@ -369,13 +369,14 @@ static const struct api_route routes[] = {
       .operation = "getDrift",
       .summary = "Compare with what the data plane has, or tell the last comparison for a hundred "
                  "times what it took",
-      .description = "SAs and policies that are missing or left over, and how many are foreign; "
-                     "those are never touched. Changes nothing. RPC_E_SERVERCALL_RETRYLATER "
+      .description = "SAs and policies that are missing or left over, how many and the first of "
+                     "them by name, and how many are foreign; those are never touched. Changes "
+                     "nothing. RPC_E_SERVERCALL_RETRYLATER "
                      "while the data plane is asked for all contexts, as after a start.",
       .container = IPSEC_CONTAINER_SA_DATABASE,
       .right = FWPM_ACTRL_READ_STATS,
       .out = &codec_drift,
-      .out_size = sizeof(struct ipsec_drift),
+      .out_size = sizeof(struct drift_report),
       .success = 200,
       .handler = handle_get_drift,
       .codes = plane_codes },
@@ -391,7 +392,7 @@ static const struct api_route routes[] = {
       .right = FWPM_ACTRL_WRITE,
       .rule = IPSEC_RULE_NO_TRANSACTION,
       .out = &codec_drift,
-      .out_size = sizeof(struct ipsec_drift),
+      .out_size = sizeof(struct drift_report),
       .success = 200,
       .handler = handle_reconcile,
       .codes = plane_codes },

@@ -106,6 +106,27 @@ struct ipsec_drift {
     int64_t compared_at_ms; /* wall clock */
 };
 
+/* Which they are: so many of each kind at most, and each once. */
+#define IPSEC_DRIFT_NAMES_MAX 100
+struct ipsec_drift_ids {
+    uint64_t ids[IPSEC_DRIFT_NAMES_MAX];
+    size_t count;
+};
+struct ipsec_left_over_sa {
+    uint64_t sa_context_id; /* whose it was */
+    uint8_t ip_version;
+    struct ipsec_address destination;
+    uint8_t ip_protocol; /* 50: ESP, 51: AH */
+    uint32_t spi;
+};
+struct ipsec_drift_names {
+    struct ipsec_drift_ids contexts_missing;  /* that have no SA, or not all of them */
+    struct ipsec_drift_ids filters_missing;   /* that have not all of their policies */
+    struct ipsec_drift_ids filters_left_over; /* that are no more, but have policies */
+    struct ipsec_left_over_sa sas_left_over[IPSEC_DRIFT_NAMES_MAX];
+    size_t sa_left_over_count;
+};
+
 /* What metrics and readiness show.  Filled from atomics; may be called from any thread. */
 #define IPSEC_BATCH_BUCKETS 14   /* batch sizes up to 1, 2, 4, … 4096, and all */
 #define IPSEC_LATENCY_BUCKETS 16 /* commit times up to 50 us, 100 us, 200 us, … and all */
@@ -742,12 +763,14 @@ const char *ipsec_engine_plane_name(const struct ipsec_engine *engine);
  * FWPM_ACTRL_READ_STATS on the SA database.  IPSEC_RPC_SERVERCALL_RETRYLATER while the data plane
  * is asked for all contexts. */
 NODISCARD enum ipsec_status ipsec_get_drift(struct ipsec_session *session,
-                                            struct ipsec_drift *drift_out);
+                                            struct ipsec_drift *drift_out,
+                                            struct ipsec_drift_names *names_out); /* or null */
 /* Compares and mends: policies of filters are installed again, what is left over goes, and contexts
  * whose SAs are gone expire, the latter two right after this call.  '*found_out' is how it was.
  * FWPM_ACTRL_WRITE on the engine. */
 NODISCARD enum ipsec_status ipsec_reconcile(struct ipsec_session *session,
-                                            struct ipsec_drift *found_out);
+                                            struct ipsec_drift *found_out,
+                                            struct ipsec_drift_names *names_out); /* or null */
 
 /* What the SAs of a direction carried. */
 struct ipsec_sa_usage {

@@ -87,6 +87,16 @@ number_map_find(const struct number_map *map, uint64_t key)
     return number_map_next(map, key, &cursor);
 }
 
+size_t
+number_map_place(const struct number_map *map, uint64_t key)
+{
+    struct number_map_cursor cursor = number_map_seek(map, key);
+
+    /* The cursor stands behind what it found. */
+    return number_map_next(map, key, &cursor) == 0 ? map->capacity
+                                                   : (cursor.place - 1) & (map->capacity - 1);
+}
+
 struct number_map_cursor
 number_map_seek(const struct number_map *map, uint64_t key)
 {

@@ -39,6 +39,9 @@ void number_map_tidy(struct number_map *map);
 /* A value of the key, 0 when there is none. */
 uint64_t number_map_find(const struct number_map *map, uint64_t key);
 
+/* Where in 'entries' that value is, until the map changes; 'capacity' when there is none. */
+size_t number_map_place(const struct number_map *map, uint64_t key);
+
 /* All values of a key, one after another.  The map must not change in between. */
 struct number_map_cursor {
     size_t place;

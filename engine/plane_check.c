@@ -29,8 +29,10 @@ static void run_check(struct engine_state *state);
 static void answer_doubt(struct plane_check *check, const struct plane_drift *before);
 static int64_t at_least(int64_t ms, int64_t least_ms);
 static void compare(struct engine_state *state);
-static enum ipsec_status
-tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out);
+static enum ipsec_status tell(struct ipsec_session *session,
+                              bool is_fresh,
+                              struct ipsec_drift *drift_out,
+                              struct ipsec_drift_names *names_out);
 static bool differs(const struct plane_drift *drift);
 static bool is_same(const struct plane_drift *a, const struct plane_drift *b);
 static void mend(struct engine_state *state);
@@ -42,17 +44,21 @@ const struct due_source plane_check_source = {
 };
 
 enum ipsec_status
-ipsec_get_drift(struct ipsec_session *session, struct ipsec_drift *drift_out)
+ipsec_get_drift(struct ipsec_session *session,
+                struct ipsec_drift *drift_out,
+                struct ipsec_drift_names *names_out)
 {
     enum ipsec_status status;
 
     *drift_out = (struct ipsec_drift){ .foreign = 0 };
     status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_READ_STATS);
-    return status == IPSEC_OK ? tell(session, false, drift_out) : status;
+    return status == IPSEC_OK ? tell(session, false, drift_out, names_out) : status;
 }
 
 enum ipsec_status
-ipsec_reconcile(struct ipsec_session *session, struct ipsec_drift *found_out)
+ipsec_reconcile(struct ipsec_session *session,
+                struct ipsec_drift *found_out,
+                struct ipsec_drift_names *names_out)
 {
     enum ipsec_status status;
 
@@ -61,7 +67,7 @@ ipsec_reconcile(struct ipsec_session *session, struct ipsec_drift *found_out)
     if (status == IPSEC_OK)
         status = session_check_right(session, IPSEC_CONTAINER_ENGINE, FWPM_ACTRL_WRITE);
     if (status == IPSEC_OK)
-        status = tell(session, true, found_out);
+        status = tell(session, true, found_out, names_out);
     if (status == IPSEC_OK && (session->call == NULL || !session->call->dry_run))
         mend(session->state);
     return status;
@@ -173,7 +179,10 @@ compare(struct engine_state *state)
 
 /* While contexts are asked for one after another, the plane knows only of a part of them. */
 static enum ipsec_status
-tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out)
+tell(struct ipsec_session *session,
+     bool is_fresh,
+     struct ipsec_drift *drift_out,
+     struct ipsec_drift_names *names_out)
 {
     struct engine_state *state = session->state;
     const struct plane_check *check = &state->plane_check;
@@ -194,6 +203,8 @@ tell(struct ipsec_session *session, bool is_fresh, struct ipsec_drift *drift_out
         .foreign = check->drift.foreign,
         .compared_at_ms = check->compared_at_ms,
     };
+    if (names_out != NULL)
+        *names_out = check->drift.names;
     return IPSEC_OK;
 }
 

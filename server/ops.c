@@ -3,6 +3,7 @@
  * ops.c: see ops.h. */
 #include "server/ops.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static enum MHD_Result handle(void *closure,
                               void **context);
 static unsigned int render_ready(const struct ops *ops, struct buffer *text);
 static void render_capabilities(const struct ipsec_engine *engine, struct buffer *text);
+static void render_drift(const struct ipsec_drift *drift, struct buffer *text);
 static void render_metrics(const struct ops *ops, struct buffer *text);
 
 enum ipsec_status
@@ -147,6 +149,8 @@ render_ready(const struct ops *ops, struct buffer *text)
                          figures.writable ? "ok" : ipsec_status_name(figures.store_status),
                          draining ? "draining" : "ok", figures.plane_name);
     render_capabilities(ops->source->common->engine, text);
+    render_drift(&figures.drift, text);
+    buffer_append_char(text, '\n');
     return figures.writable && !draining ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
@@ -162,9 +166,22 @@ render_capabilities(const struct ipsec_engine *engine, struct buffer *text)
     for (; ipsec_engine_capability(engine, tried, &capability); tried++)
         supported += capability.is_supported;
     if (tried > 0)
-        buffer_append_format(text, " ok, %zu of %zu transforms\n", supported, tried);
+        buffer_append_format(text, " ok, %zu of %zu transforms", supported, tried);
     else
-        buffer_append_text(text, " ok\n");
+        buffer_append_text(text, " ok");
+}
+
+/* No reason not to be ready: callers are served, and what can be mended is. */
+static void
+render_drift(const struct ipsec_drift *drift, struct buffer *text)
+{
+    uint64_t missing = drift->sas_missing + drift->policies_missing;
+    uint64_t left_over = drift->sas_left_over + drift->policies_left_over;
+
+    if (missing + left_over > 0)
+        buffer_append_format(
+            text, ", the last comparison found %" PRIu64 " missing and %" PRIu64 " left over",
+            missing, left_over);
 }
 
 static void

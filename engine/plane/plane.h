@@ -115,6 +115,7 @@ struct plane_drift {
     uint64_t filters_missing;
     uint64_t filters_left_over;
     uint64_t foreign; /* SAs and policies of others: never touched */
+    struct ipsec_drift_names names;
 };
 
 /* Whether there is reason to compare before it is time. */

@@ -147,9 +147,11 @@ bool xfrm_exemptions_see(struct plane *plane, const struct kernel_policy *policy
 void xfrm_exemptions_restore(struct plane *plane);
 uint64_t xfrm_exemptions_missing(const struct plane *plane);
 
-/* --- xfrm_resume.c: after a restart, and drift --- */
+/* --- xfrm_resume.c: after a restart --- */
 NODISCARD enum ipsec_status xfrm_resume(struct plane *plane, const struct plane_bundle *what);
 void xfrm_resume_done(struct plane *plane);
+
+/* --- xfrm_drift.c --- */
 NODISCARD enum ipsec_status xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out);
 
 /* --- xfrm_watch.c: reasons to compare before it is time --- */

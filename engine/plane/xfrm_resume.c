@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xfrm_resume.c: after a restart the kernel still has the SAs of before: they are adopted as they
- * are, without a packet lost, and what nobody asks for is taken away.  The same look tells drift.
- */
+ * are, without a packet lost, and what nobody asks for is taken away. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,77 +172,4 @@ find_state(void *context, const struct nlmsghdr *message, size_t size)
         .value = xfrm_state_value(owner.id, owner.direction),
     };
     number_map_add(&plane->found_places, xfrm_state_key(plane, &read.id), plane->found_count);
-}
-
-/* --- Drift ------------------------------------------------------------------------------------ */
-
-struct comparison {
-    struct plane *plane;
-    struct plane_drift drift;
-    uint64_t installed; /* of which the kernel has the state */
-    uint64_t policies;
-};
-
-static void
-compare(void *context, const struct nlmsghdr *message, size_t size)
-{
-    struct comparison *comparison = context;
-    struct plane *plane = comparison->plane;
-    struct xfrm_msg read;
-    struct xfrm_owner owner;
-
-    if (!xfrm_msg_read(message, size, &read))
-        return;
-    if (read.kind == XFRM_MSG_KIND_SA) {
-        if (!xfrm_owner_read(read.sa.owner, &owner) || owner.instance != plane->instance)
-            comparison->drift.foreign++;
-        else if (number_map_find(&plane->installed, xfrm_state_key(plane, &read.id)) ==
-                 xfrm_state_value(owner.id, owner.direction))
-            comparison->installed++;
-        else
-            comparison->drift.bundles_left_over++;
-    }
-    if (read.kind == XFRM_MSG_KIND_POLICY) {
-        if (!xfrm_owner_read(read.policy.owner, &owner) || owner.instance != plane->instance)
-            comparison->drift.foreign++;
-        else if (owner.id == 0 && xfrm_exemptions_see(plane, &read.policy))
-            return;
-        else if (owner.id != 0 && number_map_find(&plane->filters, owner.id) != 0)
-            comparison->policies++;
-        else
-            comparison->drift.filters_left_over++;
-    }
-}
-
-enum ipsec_status
-xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
-{
-    struct comparison comparison = { .plane = plane };
-    const char *reason = NULL;
-    int error = 0;
-    uint64_t wanted = 0;
-    uint64_t unsure = 0;
-
-    xfrm_exemptions_look(plane);
-    (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
-    netlink_add(plane->requests);
-    error = netlink_ask(plane->requests, compare, &comparison);
-    if (error == 0) {
-        (void)xfrm_msg_dump_policies(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
-        netlink_add(plane->requests);
-        error = netlink_ask(plane->requests, compare, &comparison);
-    }
-    if (error != 0)
-        return xfrm_status_of(error, NULL, NULL, &reason);
-    comparison.drift.bundles_missing = plane->installed.count - comparison.installed;
-    comparison.drift.bundles_missing += plane->unsure_moves;
-    for (size_t i = 0; i < plane->filters.capacity; i++) {
-        wanted += plane->filters.entries[i].value & XFRM_FILTER_COUNT;
-        unsure += (plane->filters.entries[i].value & XFRM_FILTER_UNSURE) != 0;
-    }
-    comparison.drift.filters_missing =
-        wanted > comparison.policies ? wanted - comparison.policies : 0;
-    comparison.drift.filters_missing += unsure + xfrm_exemptions_missing(plane);
-    *drift_out = comparison.drift;
-    return IPSEC_OK;
 }

@@ -238,7 +238,7 @@ run(struct ipsec_call *base, struct ipsec_session *session)
     case WFP_BUILTIN_DELETE:
         return ipsec_builtin_delete_by_key(session, call->kind, &call->key);
     case WFP_RECONCILE:
-        return ipsec_reconcile(session, &drift);
+        return ipsec_reconcile(session, &drift, NULL);
     case WFP_OPERATION_COUNT:
         break;
     }

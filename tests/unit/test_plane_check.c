@@ -89,8 +89,8 @@ a_plane_that_does_not_answer_is_counted(void **state)
     check(&sa);
     check(&sa);
     assert_int_equal(sa.state->plane_check.failures, 1);
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_RPC_DISCONNECTED);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_RPC_DISCONNECTED);
     assert_int_equal(sa.state->plane_check.repairs, 0);
 }
 
@@ -102,25 +102,46 @@ callers_may_ask_and_mend_with_the_right(void **state)
     struct ipsec_call dry = { .dry_run = true };
 
     fake_plane_state.drift.bundles_missing = 3;
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.sas_missing, 3);
     assert_int_equal(sa.state->plane_check.repairs, 0);
     sa.session->call = &dry;
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_OK);
     sa.session->call = NULL;
     assert_int_equal(sa.state->plane_check.repairs, 0);
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.sas_missing, 3);
     assert_int_equal(sa.state->plane_check.repairs, 1);
     /* Contexts are asked for from the next batch on. */
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_SERVERCALL_RETRYLATER);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_RPC_SERVERCALL_RETRYLATER);
     run_due(&sa);
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
 
     sa.base->caller.rights.granted[IPSEC_CONTAINER_SA_DATABASE] = ~(uint32_t)FWPM_ACTRL_READ_STATS;
     sa.base->caller.rights.granted[IPSEC_CONTAINER_ENGINE] = ~(uint32_t)FWPM_ACTRL_WRITE;
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_ACCESS_DENIED);
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_ACCESS_DENIED);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_ACCESS_DENIED);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_ACCESS_DENIED);
+}
+
+static void
+callers_are_told_which_they_are(void **state)
+{
+    struct sa_fixture sa = start(state);
+    struct ipsec_drift drift;
+    static struct ipsec_drift_names names;
+
+    fake_plane_state.drift.bundles_missing = 2;
+    fake_plane_state.drift.names.contexts_missing =
+        (struct ipsec_drift_ids){ .ids = { 7, 9 }, .count = 2 };
+    fake_plane_state.drift.names.sa_left_over_count = 1;
+    fake_plane_state.drift.names.sas_left_over[0].spi = 4097;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, &names), IPSEC_OK);
+    assert_int_equal(names.contexts_missing.count, 2);
+    assert_int_equal(names.contexts_missing.ids[1], 9);
+    memset(&names, 0, sizeof names);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, &names), IPSEC_OK);
+    assert_int_equal(names.sa_left_over_count, 1);
+    assert_int_equal(names.sas_left_over[0].spi, 4097);
 }
 
 static void
@@ -132,20 +153,20 @@ callers_who_may_only_look_get_the_last_comparison_for_a_while(void **state)
 
     fake_plane_state.drift_takes_us = 2000;
     fake_plane_state.drift.bundles_missing = 3;
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.compared_at_ms, sa.state->now_ms);
     int64_t first_ms = sa.state->now_ms;
 
     fake_plane_state.drift.bundles_missing = 4;
     advance(&sa, 100);
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.sas_missing, 3);
     assert_int_equal(drift.compared_at_ms, first_ms);
     assert_int_equal(checks->checks, 1);
     /* Whoever may mend sees what is. */
     struct ipsec_call dry = { .dry_run = true };
     sa.session->call = &dry;
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_OK);
     sa.session->call = NULL;
     assert_int_equal(drift.sas_missing, 4);
     assert_int_equal(checks->checks, 2);
@@ -153,13 +174,13 @@ callers_who_may_only_look_get_the_last_comparison_for_a_while(void **state)
     /* So does everybody later. */
     fake_plane_state.drift.bundles_missing = 5;
     advance(&sa, checks->told_until_ms - sa.state->clock_ms);
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.sas_missing, 5);
     /* And after it was mended. */
-    assert_int_equal(ipsec_reconcile(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_OK);
     run_due(&sa);
     fake_plane_state.drift.bundles_missing = 0;
-    assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_OK);
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
     assert_int_equal(drift.sas_missing, 0);
 
     /* A plane that does not answer is not asked more often either. */
@@ -167,7 +188,7 @@ callers_who_may_only_look_get_the_last_comparison_for_a_while(void **state)
     advance(&sa, 60000);
     uint64_t before = checks->checks;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(ipsec_get_drift(sa.session, &drift), IPSEC_RPC_DISCONNECTED);
+        assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_RPC_DISCONNECTED);
     assert_int_equal(checks->checks, before + 1);
 }
 
@@ -353,6 +374,7 @@ main(void)
         FIXTURE_TEST(what_others_have_is_no_difference),
         FIXTURE_TEST(a_plane_that_does_not_answer_is_counted),
         FIXTURE_TEST(callers_may_ask_and_mend_with_the_right),
+        FIXTURE_TEST(callers_are_told_which_they_are),
         FIXTURE_TEST(callers_who_may_only_look_get_the_last_comparison_for_a_while),
         FIXTURE_TEST(what_somebody_else_took_away_is_mended_at_once),
         FIXTURE_TEST(a_storm_of_doubts_makes_a_comparison_a_second),

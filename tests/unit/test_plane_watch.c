@@ -290,6 +290,84 @@ a_storm_of_changes_is_doubted_and_costs_no_event(void **state)
     end(&scene);
 }
 
+/* --- What a comparison names ------------------------------------------------------------------ */
+
+static void
+what_is_missing_or_left_over_is_named(void **state)
+{
+    (void)state;
+    struct scene scene;
+    static struct plane_drift drift;
+    struct plane_sample both;
+    struct kernel_sa_id id = our_sa;
+
+    begin(&scene);
+    /* One half of a bundle. */
+    plane_sample_init(&both, 8, IPSEC_DIRECTION_OUTBOUND, 0x1005);
+    plane_sample_add_ah(&both, 0x1006);
+    assert_int_equal(plane_do(&scene.test, PLANE_ADD_BUNDLE, &both.what), IPSEC_OK);
+    id.spi = 0x1006;
+    id.protocol = IPPROTO_AH;
+    delete_sa(&scene, &id);
+    /* Another filter's, in the kernel alone; permits have no name. */
+    assert_int_equal(seteuid(65534), 0);
+    assert_int_not_equal(plane_do(&scene.test, PLANE_DELETE_BUNDLE, &scene.sample.what), IPSEC_OK);
+    assert_int_not_equal(plane_do_filter(&scene.test, PLANE_DELETE_FILTER, &scene.what), IPSEC_OK);
+    assert_int_equal(seteuid(0), 0);
+    delete_policy(&scene, &(const struct kernel_policy){
+                              .selector = scene.test.plane->exemptions[0].selector,
+                              .direction = scene.test.plane->exemptions[0].direction });
+    assert_int_equal(scene.test.ops->find_drift(scene.test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing, 1);
+    assert_int_equal(drift.names.contexts_missing.count, 1);
+    assert_int_equal(drift.names.contexts_missing.ids[0], 8);
+    assert_int_equal(drift.bundles_left_over, 1);
+    assert_int_equal(drift.names.sa_left_over_count, 1);
+    assert_int_equal(drift.names.sas_left_over[0].sa_context_id, 7);
+    assert_int_equal(drift.names.sas_left_over[0].spi, our_sa.spi);
+    assert_int_equal(drift.names.sas_left_over[0].ip_protocol, IPPROTO_ESP);
+    assert_int_equal(drift.names.sas_left_over[0].ip_version, IPSEC_IP_VERSION_V4);
+    assert_memory_equal(&drift.names.sas_left_over[0].destination, &our_sa.destination, 4);
+    assert_int_equal(drift.filters_left_over, 1);
+    assert_int_equal(drift.names.filters_left_over.count, 1);
+    assert_int_equal(drift.names.filters_left_over.ids[0], 11);
+    assert_int_equal(drift.filters_missing, 1);
+    assert_int_equal(drift.names.filters_missing.count, 0);
+
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_ADD_FILTER, &scene.what), IPSEC_OK);
+    delete_policy(&scene, &our_policy);
+    assert_int_equal(scene.test.ops->find_drift(scene.test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.filters_missing, 2);
+    assert_int_equal(drift.names.filters_missing.count, 1);
+    assert_int_equal(drift.names.filters_missing.ids[0], 11);
+    assert_int_equal(drift.names.filters_left_over.count, 0);
+    end(&scene);
+}
+
+static void
+a_hundred_are_named_and_all_are_counted(void **state)
+{
+    (void)state;
+    enum { COUNT = IPSEC_DRIFT_NAMES_MAX + 20 };
+    struct scene scene;
+    static struct plane_drift drift;
+    struct plane_sample sample;
+
+    begin(&scene);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        plane_sample_init(&sample, 100 + i, IPSEC_DIRECTION_OUTBOUND, 0x2000 + i);
+        assert_int_equal(plane_do(&scene.test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    }
+    flush_all(&scene, XFRM_MSG_FLUSHSA);
+    assert_int_equal(scene.test.ops->find_drift(scene.test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.bundles_missing, COUNT + 1);
+    assert_int_equal(drift.names.contexts_missing.count, IPSEC_DRIFT_NAMES_MAX);
+    for (size_t i = 0; i < IPSEC_DRIFT_NAMES_MAX; i++)
+        assert_true(drift.names.contexts_missing.ids[i] == 7 ||
+                    drift.names.contexts_missing.ids[i] >= 100);
+    end(&scene);
+}
+
 /* --- What the kernel does not say ------------------------------------------------------------- */
 
 static void
@@ -359,6 +437,8 @@ main(void)
         cmocka_unit_test(what_others_do_with_their_own_is_not_doubted),
         cmocka_unit_test(what_the_service_does_itself_is_not_doubted),
         cmocka_unit_test(a_storm_of_changes_is_doubted_and_costs_no_event),
+        cmocka_unit_test(what_is_missing_or_left_over_is_named),
+        cmocka_unit_test(a_hundred_are_named_and_all_are_counted),
         cmocka_unit_test(an_sa_that_the_kernel_says_nothing_of_is_doubted),
         cmocka_unit_test(what_could_not_be_deleted_is_doubted),
         cmocka_unit_test(a_filter_that_the_kernel_says_nothing_of_is_doubted),
