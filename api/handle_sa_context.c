@@ -172,9 +172,13 @@ create_all(struct api_call *call, struct ipsec_session *session)
     const struct new_sa_contexts *request = call->in;
     struct sa_context_results *reply = call->out;
 
+    call->base.point_to_item = point_to_item;
     for (size_t i = 0; i < request->item_count; i++) {
-        enum ipsec_status status = create(session, &request->items[i], &reply->results[i].created);
+        enum ipsec_status status;
 
+        /* Only to say which item what follows is for. */
+        (void)ipsec_session_savepoint(session, (uint32_t)i);
+        status = create(session, &request->items[i], &reply->results[i].created);
         if (status != IPSEC_OK)
             return point_to_item(ipsec_session_fault(session), i);
     }

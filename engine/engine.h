@@ -240,6 +240,9 @@ struct ipsec_call {
      * ipsec_session_savepoint()), and that was taken back after the commit; the call itself has
      * succeeded.  Null: one refusal undoes and fails the whole call. */
     void (*item_refused)(struct ipsec_call *call, uint32_t item, const struct ipsec_fault *fault);
+    /* May be null: puts the place of an item before the pointer of a fault in the body, where one
+     * refusal fails the whole call. */
+    enum ipsec_status (*point_to_item)(struct ipsec_fault *fault, size_t item);
     /* May be null: asked of a call that waited long; true drops it (IPSEC_RPC_CALL_CANCELED). */
     bool (*abandoned)(const struct ipsec_call *call);
     struct ipsec_replay replay;

@@ -3,6 +3,7 @@
  * filter_plane.c: see filter_plane.h. */
 #include "engine/filter_plane.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ struct filter_change {
     struct filter_change *next; /* among those that go */
 };
 
+static enum ipsec_status refuse(struct ipsec_session *session, const struct plane_action *action);
 static bool is_rehearsal(const struct ipsec_session *session);
 static struct plane_filter describe(const struct engine_state *state,
                                     const struct ipsec_filter *filter);
@@ -77,11 +79,7 @@ filter_plane_add(struct ipsec_session *session, const struct ipsec_filter *filte
     struct plane_action action = apply(state, PLANE_ADD_FILTER, &change->what);
     if (action.status != IPSEC_OK) {
         rank_table_release(ranks, filter->effective_weight);
-        return ipsec_fault_set(session->fault, action.status, IPSEC_FAULT_BODY,
-                               action.status == IPSEC_ALREADY_EXISTS ? "/conditions" : NULL,
-                               "the data plane refuses the filter: %s",
-                               action.reason != NULL ? action.reason
-                                                     : ipsec_status_text(action.status));
+        return refuse(session, &action);
     }
     for (size_t i = 0; i < PLANE_FILTER_POLICIES_MAX; i++)
         change->replaced[i] = action.replaced[i];
@@ -147,6 +145,21 @@ filter_plane_install(struct engine_state *state, bool is_start)
 }
 
 /* --- Helpers --- */
+
+static enum ipsec_status
+refuse(struct ipsec_session *session, const struct plane_action *action)
+{
+    if (action->holder != 0)
+        return ipsec_fault_set(session->fault, action->status, IPSEC_FAULT_BODY, "/conditions",
+                               "the data plane refuses the filter: filter %" PRIu64
+                               " decides on packets of just these conditions",
+                               action->holder);
+    return ipsec_fault_set(session->fault, action->status, IPSEC_FAULT_BODY,
+                           action->status == IPSEC_ALREADY_EXISTS ? "/conditions" : NULL,
+                           "the data plane refuses the filter: %s",
+                           action->reason != NULL ? action->reason
+                                                  : ipsec_status_text(action->status));
+}
 
 /* A dry run says what would be, and leaves the plane alone. */
 static bool

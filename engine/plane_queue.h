@@ -38,6 +38,7 @@ struct plane_group {
     bool refused;
     enum ipsec_status status;
     const char *reason; /* static, may be null */
+    size_t blamed;      /* action + 1 that the plane refused; 0: none of this unit */
 };
 
 struct plane_queue {

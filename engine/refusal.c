@@ -3,6 +3,7 @@
  * refusal.c: see refusal.h. */
 #include "engine/refusal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/log.h"
@@ -17,6 +18,10 @@ struct batch_calls {
 };
 
 static void refuse(void *context, const struct plane_group *group);
+static void blame(const struct plane_queue *queue,
+                  const struct plane_group *group,
+                  const struct ipsec_call *call,
+                  struct ipsec_fault *fault);
 static struct batch_call *mark_refused(const struct batch_calls *batch,
                                        const struct ipsec_call *call);
 static void take_back_contexts(struct engine_state *state, const struct batch_call *batch_call);
@@ -52,6 +57,7 @@ refuse(void *context, const struct plane_group *group)
                     LOG_TEXT("reason", fault.detail));
         return;
     }
+    blame(&batch->state->batch.plane, group, call, &fault);
     const struct batch_call *batch_call = mark_refused(batch, call);
     if (call->item_refused != NULL) {
         call->item_refused(call, group->item, &fault);
@@ -59,6 +65,32 @@ refuse(void *context, const struct plane_group *group)
     }
     take_back_contexts(batch->state, batch_call);
     call_refuse(batch->state, call, &fault);
+}
+
+/* Where in the body of the call the SA stands that the plane refused: a context that the call makes
+ * has its bundles in it, one that was there before gets a bundle that is the body. */
+static void
+blame(const struct plane_queue *queue,
+      const struct plane_group *group,
+      const struct ipsec_call *call,
+      struct ipsec_fault *fault)
+{
+    const struct plane_action *action = NULL;
+    const char *bundle = "";
+    size_t at = 0;
+
+    if (group->blamed == 0 || queue->actions[group->blamed - 1].refused_sa == 0)
+        return;
+    action = &queue->actions[group->blamed - 1];
+    while (plane_queue_last_action(queue, at) < group->blamed)
+        at++;
+    if (queue->bases[queue->groups[at].first_basis].before == NULL)
+        bundle = action->what.direction == IPSEC_DIRECTION_INBOUND ? "/inbound" : "/outbound";
+    fault->place = IPSEC_FAULT_BODY;
+    (void)snprintf(fault->pointer, sizeof fault->pointer, "%s/saList/%d%s", bundle,
+                   action->refused_sa - 1, fault->status == IPSEC_ALREADY_EXISTS ? "/spi" : "");
+    if (call->point_to_item != NULL)
+        (void)!call->point_to_item(fault, queue->groups[at].item);
 }
 
 static struct batch_call *

@@ -51,7 +51,8 @@ static void refuse_unit(struct plane_queue *queue,
                         size_t first,
                         size_t end,
                         enum ipsec_status status,
-                        const char *reason);
+                        const char *reason,
+                        size_t blamed);
 static bool put_right(struct engine_state *state, const struct plane_basis *basis);
 
 void
@@ -66,10 +67,10 @@ sa_plane_apply(struct engine_state *state, sa_plane_refused *refused, void *cont
     for (size_t first = 0; first < queue->group_count; first = end) {
         end = end_of_unit(queue, first);
         if (ground.is_unknown)
-            refuse_unit(queue, first, end, IPSEC_RPC_OUT_OF_RESOURCES, NULL);
+            refuse_unit(queue, first, end, IPSEC_RPC_OUT_OF_RESOURCES, NULL, 0);
         else if (stands_on(&ground, queue, first, end, &broken))
             refuse_unit(queue, first, end, queue->groups[broken].status,
-                        queue->groups[broken].reason);
+                        queue->groups[broken].reason, 0);
         else
             apply_unit(state, first, end);
         if (queue->groups[first].refused)
@@ -156,7 +157,7 @@ apply_unit(struct engine_state *state, size_t first, size_t end)
     if (last_action - first_action > sizeof few / sizeof *few) {
         scratch = calloc(last_action - first_action, sizeof *scratch);
         if (scratch == NULL) {
-            refuse_unit(queue, first, end, IPSEC_RPC_OUT_OF_RESOURCES, NULL);
+            refuse_unit(queue, first, end, IPSEC_RPC_OUT_OF_RESOURCES, NULL, 0);
             return;
         }
     }
@@ -165,7 +166,8 @@ apply_unit(struct engine_state *state, size_t first, size_t end)
     if (refused == NULL) {
         apply_kind(state, first_action, last_action, true, scratch);
     } else {
-        refuse_unit(queue, first, end, refused->status, refused->reason);
+        refuse_unit(queue, first, end, refused->status, refused->reason,
+                    (size_t)(refused - queue->actions) + 1);
         take_back(state, first_action, last_action, scratch);
     }
     if (scratch != few)
@@ -201,6 +203,7 @@ apply_kind(struct engine_state *state,
         if (actions[i].kind == PLANE_DELETE_BUNDLE)
             continue;
         actions[i].status = scratch[count].status;
+        actions[i].refused_sa = scratch[count].refused_sa;
         actions[i].reason = scratch[count++].reason;
     }
 }
@@ -261,12 +264,14 @@ refuse_unit(struct plane_queue *queue,
             size_t first,
             size_t end,
             enum ipsec_status status,
-            const char *reason)
+            const char *reason,
+            size_t blamed)
 {
     for (size_t i = first; i < end; i++) {
         queue->groups[i].refused = true;
         queue->groups[i].status = status;
         queue->groups[i].reason = reason;
+        queue->groups[i].blamed = blamed;
     }
 }
 

@@ -65,6 +65,12 @@ struct plane_action {
      * IPSEC_INVALID_CIPHER_TRANSFORM, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_RPC_DISCONNECTED, ... */
     enum ipsec_status status;
     const char *reason; /* static; null: the status says it */
+    /* PLANE_ADD_BUNDLE: which SA of the bundle is to blame, from 1; 0: none. */
+    uint8_t refused_sa;
+    /* PLANE_ADD_FILTER, IPSEC_ALREADY_EXISTS: whose the packets are; 0: no filter of this
+     * service's.
+     */
+    uint64_t holder;
     /* PLANE_ADD_FILTER: the released filters whose place it took; 0: none. */
     uint64_t replaced[PLANE_FILTER_POLICIES_MAX];
     struct plane_keys *keys; /* what 'auth_keys' and 'cipher_keys' lie in, the queue's own */

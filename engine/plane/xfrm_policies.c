@@ -94,7 +94,7 @@ status_of(int error, const char **reason_out)
     enum ipsec_status status = xfrm_status_of(error, NULL, NULL, reason_out);
 
     if (error == EEXIST)
-        *reason_out = "the kernel has a policy for exactly these packets";
+        *reason_out = "a policy of another owner is there for exactly these packets";
     if (error == EINVAL)
         *reason_out = "the kernel refuses the policy as it is";
     return status;
@@ -120,6 +120,7 @@ struct put {
     bool has_replaced;
     bool keeps_templates; /* those of 'before' */
     struct kernel_policy before;
+    uint64_t holder;      /* EEXIST: the filter of this service that is in the way; 0: none */
     uint64_t released_id; /* of whom 'before' was; 0: of the filter itself, or left over */
 };
 
@@ -158,8 +159,10 @@ put(struct plane *plane,
         !is_ours(plane, &put_out->before, &owner) || owner == 0)
         return EEXIST;
     known = number_map_find(&plane->filters, owner);
-    if (owner != id && known != 0 && (known & XFRM_FILTER_RELEASED) == 0)
+    if (owner != id && known != 0 && (known & XFRM_FILTER_RELEASED) == 0) {
+        put_out->holder = owner;
         return EEXIST;
+    }
     if (is_same(policy, &put_out->before))
         return 0;
     wanted = *policy;
@@ -232,6 +235,9 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
         error = put(plane, &policies[done], id, adopts, &puts[done]);
     if (error != 0) {
         action->status = status_of(error, &action->reason);
+        action->holder = puts[done - 1].holder;
+        if (action->holder != 0)
+            action->reason = "packets of just these conditions are spoken for";
         for (size_t i = 0; i + 1 < done; i++)
             take_back(plane, &policies[i], &puts[i]);
         note_unsure(plane, id);
@@ -283,6 +289,7 @@ xfrm_policies_apply(struct plane *plane, struct plane_action *action)
     uint64_t installed = number_map_find(&plane->filters, id);
 
     action->reason = NULL;
+    action->holder = 0;
     memset(action->replaced, 0, sizeof action->replaced);
     action->status = xfrm_filter_policies(&action->filter, plane->instance, policies, &count, NULL);
     if (action->status != IPSEC_OK || count == 0)

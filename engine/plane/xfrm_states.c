@@ -27,6 +27,7 @@ enum step_kind {
 struct step {
     struct plane_action *action;
     struct kernel_sa state; /* without keys */
+    uint8_t index;          /* of the SA in its bundle */
     enum step_kind kind;
 };
 
@@ -43,7 +44,8 @@ static void follow(struct plane *plane, struct round *round, struct plane_action
 static void take_step(struct plane *plane,
                       struct round *round,
                       struct plane_action *action,
-                      const struct kernel_sa *state,
+                      const struct kernel_sa *states,
+                      size_t index,
                       enum step_kind kind);
 static void remember_traffic(void *context, const struct nlmsghdr *message, size_t size);
 static void flush(struct plane *plane, struct round *round);
@@ -110,6 +112,7 @@ xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t coun
 
         action->status = IPSEC_OK;
         action->reason = NULL;
+        action->refused_sa = 0;
         if (action->kind == PLANE_UPDATE_BUNDLE) {
             flush(plane, &round);
             xfrm_udp_tidy(&plane->udp);
@@ -247,13 +250,13 @@ enqueue(struct plane *plane, struct round *round, struct plane_action *action)
             continue;
         if (is_add) {
             (void)xfrm_msg_add_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &states[i]);
-            take_step(plane, round, action, &states[i], STEP_ADD);
+            take_step(plane, round, action, states, i, STEP_ADD);
             continue;
         }
         (void)xfrm_msg_get_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
-        take_step(plane, round, action, &states[i], STEP_ASK);
+        take_step(plane, round, action, states, i, STEP_ASK);
         (void)xfrm_msg_delete_sa(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE, &id);
-        take_step(plane, round, action, &states[i], STEP_DELETE);
+        take_step(plane, round, action, states, i, STEP_DELETE);
     }
 }
 
@@ -282,12 +285,18 @@ static void
 take_step(struct plane *plane,
           struct round *round,
           struct plane_action *action,
-          const struct kernel_sa *state,
+          const struct kernel_sa *states,
+          size_t index,
           enum step_kind kind)
 {
     struct step *step = &round->steps[netlink_batch_size(plane->requests)];
 
-    *step = (struct step){ .action = action, .state = *state, .kind = kind };
+    *step = (struct step){
+        .action = action,
+        .state = states[index],
+        .index = (uint8_t)index,
+        .kind = kind,
+    };
     step->state.aead.key = step->state.auth.key = step->state.cipher.key = NULL;
     netlink_add(plane->requests);
 }
@@ -338,6 +347,40 @@ find_out(struct plane *plane, const struct step *step)
     return answer.is_there ? EEXIST : NETLINK_UNKNOWN;
 }
 
+/* Whose SA is there already. */
+static const char *
+who_has(struct plane *plane, const struct step *step, const char *reason)
+{
+    const struct kernel_sa_id id = xfrm_msg_id_of(&step->state);
+    struct answer answer;
+    struct xfrm_owner owner;
+
+    if (ask(plane, &id, &answer) != 0 || !answer.is_there)
+        return reason;
+    return xfrm_owner_read(answer.state.owner, &owner) && owner.instance == plane->instance
+               ? "an SA of this service has this destination, SPI and protocol already"
+               : "a state of another owner has this destination, SPI and protocol in the kernel";
+}
+
+/* The first of a bundle that failed tells why; the others that were made have to go. */
+static void
+blame(struct plane *plane, const struct step *step, enum ipsec_status status, const char *reason)
+{
+    struct plane_action *action = step->action;
+
+    if (action->status != IPSEC_OK)
+        return;
+    action->status = status;
+    action->reason = reason;
+    if (step->kind != STEP_ADD)
+        return;
+    if (status == IPSEC_ALREADY_EXISTS)
+        action->reason = who_has(plane, step, reason);
+    if (status == IPSEC_ALREADY_EXISTS || status == IPSEC_INVALID_PARAMETER ||
+        status == IPSEC_INVALID_AUTH_TRANSFORM || status == IPSEC_INVALID_CIPHER_TRANSFORM)
+        action->refused_sa = (uint8_t)(step->index + 1);
+}
+
 static void
 conclude(struct plane *plane, struct step *step, const struct netlink_result *result)
 {
@@ -368,13 +411,10 @@ conclude(struct plane *plane, struct step *step, const struct netlink_result *re
         xfrm_state_forget(plane, key);
         xfrm_udp_leave(&plane->udp, key);
     }
-    /* The first of a bundle that failed tells why; the others that were made have to go. */
-    if (status != IPSEC_OK && step->action->status == IPSEC_OK) {
-        step->action->status = status;
-        step->action->reason = reason;
-    }
-    if (status != IPSEC_OK)
+    if (status != IPSEC_OK) {
+        blame(plane, step, status, reason);
         step->action = NULL;
+    }
 }
 
 /* Of bundles that failed, what was made is deleted. */

@@ -41,6 +41,7 @@ static struct {
     uint8_t refused_direction;
     uint64_t refused_context; /* 0: any */
     bool refuses;
+    uint8_t blamed_sa;              /* of what is refused, from 1; 0: none in particular */
     bool loses;                     /* resume finds nothing */
     enum ipsec_status resume_fails; /* IPSEC_OK: it does not */
     struct plane_counters counters;
@@ -179,8 +180,10 @@ fake_plane_add_filter(struct plane_action *action)
     if (fake_plane_state.filter_refusal != IPSEC_OK)
         return fake_plane_state.filter_refusal;
     if (place != NULL && place->id != filter->id) {
-        if (!place->is_released)
+        if (!place->is_released) {
+            action->holder = place->id;
             return IPSEC_ALREADY_EXISTS;
+        }
         action->replaced[0] = place->id;
     }
     if (place == NULL) {
@@ -241,6 +244,7 @@ fake_plane_apply(struct plane *plane, struct plane_action *actions, size_t actio
         actions[i].status = actions[i].kind >= PLANE_ADD_FILTER ? fake_plane_do_filter(&actions[i])
                                                                 : fake_plane_do(&actions[i]);
         actions[i].reason = actions[i].status == IPSEC_OK ? NULL : "the test wants it";
+        actions[i].refused_sa = actions[i].status == IPSEC_OK ? 0 : fake_plane_state.blamed_sa;
     }
 }
 

@@ -423,6 +423,60 @@ a_filter_that_is_spoken_for_is_refused(void **state)
     netlink_close(netlink);
 }
 
+static void
+who_is_in_the_way_is_said(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct plane_action action = { .kind = PLANE_ADD_BUNDLE };
+    const struct ipsec_filter first = outbound_filter(11, 7);
+    const struct ipsec_filter second = outbound_filter(12, 7);
+    struct ipsec_filter third = outbound_filter(13, 8);
+    struct plane_action add = { .kind = PLANE_ADD_FILTER, .filter = { .filter = &first } };
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    add_foreign(netlink);
+    plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x7777);
+    action.what = sample.what;
+    test.ops->apply(test.plane, &action, 1);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.refused_sa, 1);
+    assert_non_null(strstr(action.reason, "another owner"));
+
+    /* The second of two, and one that this service has. */
+    plane_sample_init(&sample, 8, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    plane_sample_add_ah(&sample, 0x1002);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    sample.what.context_id = 9;
+    sample.bundle.sas[0].spi = 0x1003;
+    action.what = sample.what;
+    test.ops->apply(test.plane, &action, 1);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.refused_sa, 2);
+    assert_non_null(strstr(action.reason, "this service"));
+    assert_int_equal(count_states(netlink), 3);
+
+    test.ops->apply(test.plane, &add, 1);
+    assert_int_equal(add.status, IPSEC_OK);
+    add.filter.filter = &second;
+    test.ops->apply(test.plane, &add, 1);
+    assert_int_equal(add.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(add.holder, 11);
+    /* The one from 10.0.0.1 to anywhere is foreign. */
+    third.conditions[0].field = IPSEC_CONDITION_IP_LOCAL_ADDRESS;
+    third.conditions[0].address = (struct ipsec_address){ .bytes = { 10, 0, 0, 1 } };
+    add.filter.filter = &third;
+    test.ops->apply(test.plane, &add, 1);
+    assert_int_equal(add.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(add.holder, 0);
+    assert_non_null(strstr(add.reason, "another owner"));
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
 /* --- A kernel that refuses -------------------------------------------------------------------- */
 
 /* Every request is EPERM from now on, dumps too; false: none is any more. */
@@ -661,6 +715,7 @@ main(void)
         cmocka_unit_test(a_udp_port_is_open_as_long_as_an_sa_hears_on_it),
         cmocka_unit_test(a_udp_port_is_closed_when_its_sa_has_ended),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
+        cmocka_unit_test(who_is_in_the_way_is_said),
         cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
         cmocka_unit_test(a_policy_that_could_not_be_deleted_goes_with_the_next_comparison),
         cmocka_unit_test(what_a_filter_follows_is_known_after_a_restart),

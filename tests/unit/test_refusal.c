@@ -4,6 +4,7 @@
  * afterwards, and what a repeat of the call gets. */
 #include "engine/refusal.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "engine/engine_internal.h"
@@ -18,6 +19,7 @@ struct test_call {
     uint64_t ids[ITEMS];
     size_t items; /* contexts to create */
     enum ipsec_status item_status[ITEMS];
+    char item_pointer[ITEMS][96];
     unsigned runs;
 };
 
@@ -80,6 +82,16 @@ note_item(struct ipsec_call *base, uint32_t item, const struct ipsec_fault *faul
     struct test_call *call = (struct test_call *)base;
 
     call->item_status[item] = fault->status;
+    memcpy(call->item_pointer[item], fault->pointer, sizeof fault->pointer);
+}
+
+static enum ipsec_status
+point_to_item(struct ipsec_fault *fault, size_t item)
+{
+    char prefix[16];
+
+    (void)snprintf(prefix, sizeof prefix, "/items/%zu", item);
+    return ipsec_fault_prefix(fault, prefix);
 }
 
 static bool
@@ -178,6 +190,45 @@ a_refused_call_fails_and_leaves_no_row(void **state)
     assert_int_equal(fake.commits, commits + 1);
     assert_int_equal(fake_count(STORE_PUT_SA_CONTEXT), 2);
     assert_int_equal(fake_plane_state.sa_count, 4);
+}
+
+static void
+the_sa_that_was_refused_is_pointed_at(void **state)
+{
+    struct test_call first = make_call(1, NULL);
+    struct test_call call = make_call(ITEMS, NULL);
+    struct test_call each = make_call(ITEMS, NULL);
+
+    (void)state;
+    assert_int_equal(do_call(&first), IPSEC_OK);
+    refuse_inbound(0);
+    assert_int_equal(do_call(&call), IPSEC_ALREADY_EXISTS);
+    assert_string_equal(call.base.fault.pointer, "");
+    assert_int_equal(call.base.fault.place, IPSEC_FAULT_SERVICE);
+
+    fake_plane_state.blamed_sa = 1;
+    assert_int_equal(do_call(&call), IPSEC_ALREADY_EXISTS);
+    assert_string_equal(call.base.fault.pointer, "/inbound/saList/0/spi");
+    assert_int_equal(call.base.fault.place, IPSEC_FAULT_BODY);
+    fake_plane_state.refused_direction = IPSEC_DIRECTION_OUTBOUND;
+    fake_plane_state.blamed_sa = 2;
+    fake_plane_state.refusal = IPSEC_INVALID_CIPHER_TRANSFORM;
+    assert_int_equal(do_call(&call), IPSEC_INVALID_CIPHER_TRANSFORM);
+    assert_string_equal(call.base.fault.pointer, "/outbound/saList/1");
+
+    /* Of many items it is in the one that was refused, whether they stand together or not. */
+    call.base.point_to_item = point_to_item;
+    assert_int_equal(do_call(&call), IPSEC_INVALID_CIPHER_TRANSFORM);
+    assert_string_equal(call.base.fault.pointer, "/items/0/outbound/saList/1");
+    fake_plane_state.refused_context = call.ids[ITEMS - 1] + ITEMS;
+    assert_int_equal(do_call(&call), IPSEC_INVALID_CIPHER_TRANSFORM);
+    assert_int_equal(call.ids[ITEMS - 1], fake_plane_state.refused_context);
+    assert_string_equal(call.base.fault.pointer, "/items/2/outbound/saList/1");
+    each.base.item_refused = note_item;
+    fake_plane_state.refused_context += 2;
+    assert_int_equal(do_call(&each), IPSEC_OK);
+    assert_string_equal(each.item_pointer[1], "/outbound/saList/1");
+    assert_string_equal(each.item_pointer[0], "");
 }
 
 static void
@@ -297,6 +348,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(a_refused_call_fails_and_leaves_no_row),
+        ENGINE_TEST(the_sa_that_was_refused_is_pointed_at),
         ENGINE_TEST(a_refused_call_may_be_repeated),
         ENGINE_TEST(items_that_were_refused_are_in_the_answer),
         ENGINE_TEST(a_repeat_in_the_same_batch_shares_the_refusal),
