@@ -228,7 +228,9 @@ static const struct codec_field write_options_fields[] = {
         .kind = CODEC_BOOLEAN,
         .summary = "true: all checks and the answer, but no effect.  Identifiers, keys and SPIs in "
                    "the answer are what the call would get at this moment; they are not reserved.  "
-                   "An Idempotency-Key has no effect then."),
+                   "An Idempotency-Key has no effect then.  The data plane is not asked: what only "
+                   "it would refuse, as an SPI or conditions that somebody else has in the "
+                   "kernel, is not found."),
 };
 
 const struct codec_object codec_write_options = {

@@ -186,7 +186,8 @@ harden_descriptor_limit(unsigned int connections, size_t workers)
     if (limit.rlim_cur >= wanted)
         return connections;
     unsigned int fit = limit.rlim_cur > beside ? (unsigned int)(limit.rlim_cur - beside) : 1;
-    log_warning("descriptor limit below max-connections, fewer connections fit",
+    log_warning("descriptor limit below max-connections, fewer connections fit: raise the limit "
+                "(LimitNOFILE= of systemd, ulimit -n) or lower max-connections",
                 LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted),
                 LOG_NUMBER("connections", fit));
     return fit;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/base/log.h"
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
@@ -65,24 +66,28 @@ take_name(void *context, const struct nlmsghdr *message, size_t size)
     };
 }
 
-/* Sends the deletions of the batch.  0 when nothing of them is there any more. */
-static int
-delete_all(struct plane *plane)
+/* The deletes of the batch; how many were done.  '*error_out' is the first error that is one. */
+static size_t
+send_deletes(struct plane *plane, int *error_out)
 {
     struct netlink_result results[NETLINK_BATCH_MAX];
     size_t count = netlink_batch_size(plane->requests);
-    int error = 0;
+    size_t done = 0;
 
     netlink_send(plane->requests, results, NULL, NULL);
-    for (size_t i = 0; i < count && error == 0; i++) {
-        if (results[i].error != ESRCH && results[i].error != ENOENT)
-            error = results[i].error;
+    for (size_t i = 0; i < count; i++) {
+        bool is_gone = results[i].error == ESRCH || results[i].error == ENOENT;
+
+        done += results[i].error == 0;
+        if (results[i].error != 0 && !is_gone && *error_out == 0)
+            *error_out = results[i].error;
     }
-    return error;
+    return done;
 }
 
+/* 0, an errno, or NETLINK_UNKNOWN; '*count_out' grows by how many it deleted in any case. */
 static int
-try_flush(struct plane *plane, bool is_policy)
+try_flush(struct plane *plane, bool is_policy, size_t *count_out)
 {
     struct names names = { .plane = plane };
     void *room = netlink_room(plane->requests);
@@ -102,25 +107,22 @@ try_flush(struct plane *plane, bool is_policy)
                                                   (enum kernel_policy_direction)name->direction)
                          : xfrm_msg_delete_sa(room, XFRM_MSG_MAX_SIZE, &name->state));
         netlink_add(plane->requests);
-        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX || i + 1 == names.count) {
-            int refusal = delete_all(plane);
-
-            if (error == 0)
-                error = refusal;
-        }
+        if (netlink_batch_size(plane->requests) == NETLINK_BATCH_MAX)
+            *count_out += send_deletes(plane, &error);
     }
+    *count_out += send_deletes(plane, &error);
     free(names.array);
     return error;
 }
 
 /* What became of requests whose answers got lost, another look tells. */
 static int
-flush_kind(struct plane *plane, bool is_policy)
+flush_kind(struct plane *plane, bool is_policy, size_t *count_out)
 {
     int error = NETLINK_UNKNOWN;
 
     for (int i = 0; i < TRIES && error == NETLINK_UNKNOWN; i++)
-        error = try_flush(plane, is_policy);
+        error = try_flush(plane, is_policy, count_out);
     return error;
 }
 
@@ -128,11 +130,15 @@ enum ipsec_status
 xfrm_flush(struct plane *plane)
 {
     const char *reason = NULL;
+    size_t states = 0;
+    size_t policies = 0;
     /* Policies last: if this is cut short, packets are held up rather than sent in the clear. */
-    int error = flush_kind(plane, false);
+    int error = flush_kind(plane, false, &states);
 
     if (error == 0)
-        error = flush_kind(plane, true);
+        error = flush_kind(plane, true, &policies);
+    log_info("flushed what the kernel had of this service", LOG_NUMBER("removedSas", states),
+             LOG_NUMBER("removedPolicies", policies));
     number_map_clear(&plane->installed);
     number_map_clear(&plane->filters);
     xfrm_udp_retain(&plane->udp, &plane->installed);

@@ -537,6 +537,29 @@ a_policy_that_could_not_be_deleted_goes_with_the_next_comparison(void **state)
     netlink_close(netlink);
 }
 
+static void
+a_flush_that_the_kernel_refuses_is_told(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct plane_sample sample;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
+    assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
+    lose_the_right(true);
+    assert_int_equal(test.ops->flush(test.plane), IPSEC_RPC_DISCONNECTED);
+    lose_the_right(false);
+    assert_int_equal(count_states(netlink), 1);
+    assert_int_equal(test.ops->flush(test.plane), IPSEC_OK);
+    assert_int_equal(count_states(netlink), 0);
+    assert_int_equal(count_policies(netlink), 0);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
 /* --- Filters without a quick-mode policy ------------------------------------------------------ */
 
 static void
@@ -717,6 +740,7 @@ main(void)
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
         cmocka_unit_test(who_is_in_the_way_is_said),
         cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
+        cmocka_unit_test(a_flush_that_the_kernel_refuses_is_told),
         cmocka_unit_test(a_policy_that_could_not_be_deleted_goes_with_the_next_comparison),
         cmocka_unit_test(what_a_filter_follows_is_known_after_a_restart),
         cmocka_unit_test(a_filter_that_gets_its_place_back_follows_what_it_did),

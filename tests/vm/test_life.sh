@@ -92,6 +92,7 @@ must left POST /reconcile 200
 stop_daemon left
 [ "$(ip -n left xfrm state list | grep -c '^src')" = 1 ] || fail "left over: $(ip -n left xfrm state list)"
 [ "$(ip -n left xfrm policy list | grep -c '^src')" = 1 ] || fail "left over: $(ip -n left xfrm policy list)"
+grep -q '"removedSas":2,"removedPolicies":[1-9]' "$work/left.log" || fail "the log does not say so: $(cat "$work/left.log")"
 
 begin "what others made is still there"
 ip -n left xfrm state list spi 0x9999 | grep -q 'reqid 1' || fail "the state is gone"
