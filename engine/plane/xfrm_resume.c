@@ -121,6 +121,9 @@ look(struct plane *plane)
     int error = 0;
 
     plane->has_looked = true;
+    /* Filters are there again before all contexts were asked for, which may take a while: what the
+     * service itself needs to go through is not to wait for that. */
+    xfrm_exemptions_restore(plane);
     (void)xfrm_msg_dump_sas(netlink_room(plane->requests), XFRM_MSG_MAX_SIZE);
     netlink_add(plane->requests);
     error = netlink_ask(plane->requests, find_state, plane);

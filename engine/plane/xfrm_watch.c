@@ -57,12 +57,17 @@ xfrm_watch_doubt(struct plane *plane, enum plane_doubt doubt)
         plane->doubt = doubt;
 }
 
-static bool
-was_ours(const struct plane *plane, const struct kernel_policy *policy)
+/* Of a policy that somebody else deleted, or put into a place of which nobody tells what was there.
+ * Services of another instance replace nothing but what is theirs. */
+static enum plane_doubt
+doubt_of(const struct plane *plane, const struct kernel_policy *policy, bool is_deleted)
 {
     struct xfrm_owner owner;
+    bool is_tagged = xfrm_owner_read(policy->owner, &owner);
 
-    return xfrm_owner_read(policy->owner, &owner) && owner.instance == plane->instance;
+    if (is_deleted)
+        return is_tagged && owner.instance == plane->instance ? PLANE_DOUBT_SURE : PLANE_DOUBT_NONE;
+    return is_tagged && owner.instance != plane->instance ? PLANE_DOUBT_NONE : PLANE_DOUBT_FAINT;
 }
 
 static void
@@ -79,15 +84,13 @@ read_change(void *context, const struct nlmsghdr *message, size_t size)
             xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
         break;
     case XFRM_MSG_KIND_POLICY_DELETED:
-        if (was_ours(plane, &read.policy))
-            xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+        xfrm_watch_doubt(plane, doubt_of(plane, &read.policy, true));
         break;
     case XFRM_MSG_KIND_FLUSHED:
         xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
         break;
     case XFRM_MSG_KIND_POLICY:
-        /* What was in its place before is not told. */
-        xfrm_watch_doubt(plane, PLANE_DOUBT_FAINT);
+        xfrm_watch_doubt(plane, doubt_of(plane, &read.policy, false));
         break;
     case XFRM_MSG_KIND_OTHER:
     case XFRM_MSG_KIND_SA:

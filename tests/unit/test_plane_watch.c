@@ -225,8 +225,13 @@ what_others_do_with_their_own_is_not_doubted(void **state)
     struct kernel_sa_id id = our_sa;
     struct plane *second = NULL;
     struct ipsec_fault fault;
+    struct ipsec_filter filter;
+    struct plane_filter other = { .rank = 8 };
+    struct plane_under_test beside;
 
     begin(&scene);
+    filter = scene.filter;
+    filter.conditions[0].address.bytes[3] = 9;
     id.spi = 0x7777;
     delete_sa(&scene, &id);
     delete_policy(&scene, &foreign_policy);
@@ -234,6 +239,11 @@ what_others_do_with_their_own_is_not_doubted(void **state)
     assert_int_equal(doubt(&scene), PLANE_DOUBT_NONE);
     /* A service with another instance beside it. */
     assert_int_equal(plane_xfrm.open("instance=5", &fault, &second), IPSEC_OK);
+    beside = (struct plane_under_test){ .ops = &plane_xfrm, .plane = second };
+    other.filter = &filter;
+    assert_int_equal(plane_do_filter(&beside, PLANE_ADD_FILTER, &other), IPSEC_OK);
+    other.rank = 9;
+    assert_int_equal(plane_do_filter(&beside, PLANE_UPDATE_FILTER, &other), IPSEC_OK);
     assert_int_equal(plane_xfrm.flush(second), IPSEC_OK);
     plane_xfrm.close(second);
     assert_int_equal(doubt(&scene), PLANE_DOUBT_NONE);
@@ -393,6 +403,25 @@ an_sa_that_the_kernel_says_nothing_of_is_doubted(void **state)
     end(&scene);
 }
 
+/* Before all contexts were asked for. */
+static void
+permits_come_back_first(void **state)
+{
+    (void)state;
+    struct scene scene;
+    static struct plane_drift drift;
+
+    begin(&scene);
+    flush_all(&scene, XFRM_MSG_FLUSHPOLICY);
+    assert_int_equal(scene.test.ops->find_drift(scene.test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.filters_missing, 1 + scene.test.plane->exemption_count);
+    assert_int_equal(scene.test.ops->resume(scene.test.plane, &scene.sample.what), IPSEC_OK);
+    assert_int_equal(scene.test.ops->find_drift(scene.test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.filters_missing, 1);
+    scene.test.ops->resume_done(scene.test.plane);
+    end(&scene);
+}
+
 static void
 what_could_not_be_deleted_is_doubted(void **state)
 {
@@ -440,6 +469,7 @@ main(void)
         cmocka_unit_test(what_is_missing_or_left_over_is_named),
         cmocka_unit_test(a_hundred_are_named_and_all_are_counted),
         cmocka_unit_test(an_sa_that_the_kernel_says_nothing_of_is_doubted),
+        cmocka_unit_test(permits_come_back_first),
         cmocka_unit_test(what_could_not_be_deleted_is_doubted),
         cmocka_unit_test(a_filter_that_the_kernel_says_nothing_of_is_doubted),
     };
