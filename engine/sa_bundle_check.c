@@ -1,66 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sa_bundle_check.c: what makes an SA bundle valid: the tables of transforms and key lengths, and
- * the rules about what goes together. */
+ * sa_bundle_check.c: what makes an SA bundle valid: the rules about what goes together. */
 #include "engine/sa_bundle.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/ipsec_id.h"
+#include "engine/sa_key_check.h"
 #include "engine/sa_transform.h"
 
-enum { SPI_RESERVED = 256, GCM_SALT_SIZE = 4, DES_KEY_SIZE = 8, POINTER_SIZE = 48 };
+enum { SPI_RESERVED = 256, POINTER_SIZE = 48 };
 
 /* All flags of WFP, with an effect here or without; 0x100 and 0x01000000 to 0x08000000 are
  * unassigned. */
 #define BUNDLE_FLAGS UINT32_C(0xf0fffeff)
-
-struct transform_row {
-    uint8_t key_size;
-    bool weak;
-    bool gcm;
-};
-
-static const struct transform_row auth_rows[IPSEC_AUTH_TRANSFORM_COUNT] = {
-    [IPSEC_AUTH_HMAC_MD5_96] = { .key_size = 16, .weak = true },
-    [IPSEC_AUTH_HMAC_SHA_1_96] = { .key_size = 20 },
-    [IPSEC_AUTH_HMAC_SHA_256_128] = { .key_size = 32 },
-    [IPSEC_AUTH_GCM_AES_128] = { .key_size = 20, .gcm = true },
-    [IPSEC_AUTH_GCM_AES_192] = { .key_size = 28, .gcm = true },
-    [IPSEC_AUTH_GCM_AES_256] = { .key_size = 36, .gcm = true },
-};
-
-static const struct transform_row cipher_rows[IPSEC_CIPHER_TRANSFORM_COUNT] = {
-    [IPSEC_CIPHER_CBC_DES] = { .key_size = 8, .weak = true },
-    [IPSEC_CIPHER_CBC_3DES] = { .key_size = 24, .weak = true },
-    [IPSEC_CIPHER_AES_128] = { .key_size = 16 },
-    [IPSEC_CIPHER_AES_192] = { .key_size = 24 },
-    [IPSEC_CIPHER_AES_256] = { .key_size = 32 },
-    [IPSEC_CIPHER_GCM_AES_128] = { .key_size = 20, .gcm = true },
-    [IPSEC_CIPHER_GCM_AES_192] = { .key_size = 28, .gcm = true },
-    [IPSEC_CIPHER_GCM_AES_256] = { .key_size = 36, .gcm = true },
-};
-
-/* The weak and semi-weak keys of DES without their parity bits (NIST SP 800-67, 3.3.2). */
-static const uint8_t weak_des_keys[][DES_KEY_SIZE] = {
-    { 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 },
-    { 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe },
-    { 0xe0, 0xe0, 0xe0, 0xe0, 0xf0, 0xf0, 0xf0, 0xf0 },
-    { 0x1e, 0x1e, 0x1e, 0x1e, 0x0e, 0x0e, 0x0e, 0x0e },
-    { 0x00, 0x1e, 0x00, 0x1e, 0x00, 0x0e, 0x00, 0x0e },
-    { 0x1e, 0x00, 0x1e, 0x00, 0x0e, 0x00, 0x0e, 0x00 },
-    { 0x00, 0xe0, 0x00, 0xe0, 0x00, 0xf0, 0x00, 0xf0 },
-    { 0xe0, 0x00, 0xe0, 0x00, 0xf0, 0x00, 0xf0, 0x00 },
-    { 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe },
-    { 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00, 0xfe, 0x00 },
-    { 0x1e, 0xe0, 0x1e, 0xe0, 0x0e, 0xf0, 0x0e, 0xf0 },
-    { 0xe0, 0x1e, 0xe0, 0x1e, 0xf0, 0x0e, 0xf0, 0x0e },
-    { 0x1e, 0xfe, 0x1e, 0xfe, 0x0e, 0xfe, 0x0e, 0xfe },
-    { 0xfe, 0x1e, 0xfe, 0x1e, 0xfe, 0x0e, 0xfe, 0x0e },
-    { 0xe0, 0xfe, 0xe0, 0xfe, 0xf0, 0xfe, 0xf0, 0xfe },
-    { 0xfe, 0xe0, 0xfe, 0xe0, 0xfe, 0xf0, 0xfe, 0xf0 },
-};
 
 static enum ipsec_status check_sa_values(const struct ipsec_sa_bundle_input *input,
                                          size_t index,
@@ -70,24 +23,10 @@ static enum ipsec_status check_order(const struct ipsec_sa_bundle *bundle,
                                      struct ipsec_fault *fault);
 static enum ipsec_status
 check_transform(const struct ipsec_sa *sa, size_t index, struct ipsec_fault *fault);
-static enum ipsec_status check_strength(const struct ipsec_sa_bundle *bundle,
-                                        struct ipsec_fault *fault);
 static enum ipsec_status
 check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec_fault *fault);
-static enum ipsec_status check_auth_key(const struct ipsec_sa *sa,
-                                        const struct ipsec_sa_keys *keys,
-                                        size_t index,
+static enum ipsec_status check_strength(const struct ipsec_sa_bundle *bundle,
                                         struct ipsec_fault *fault);
-static enum ipsec_status check_cipher_key(const struct ipsec_sa *sa,
-                                          const struct secret *key,
-                                          size_t index,
-                                          struct ipsec_fault *fault);
-static enum ipsec_status refuse_key(struct ipsec_fault *fault,
-                                    enum ipsec_status status,
-                                    size_t index,
-                                    const char *member,
-                                    size_t size,
-                                    const struct transform_row *row);
 static enum ipsec_status check_spis(const struct ipsec_sa_bundle *bundle,
                                     const struct sa_bundle_place *place,
                                     struct ipsec_fault *fault);
@@ -107,16 +46,9 @@ static enum ipsec_status check_private_address(const struct ipsec_sa_bundle *bun
                                                struct ipsec_fault *fault);
 static enum ipsec_status check_key_module_state(const struct ipsec_sa_bundle *bundle,
                                                 struct ipsec_fault *fault);
-static bool needs_auth(const struct ipsec_sa *sa);
-static bool needs_cipher(const struct ipsec_sa *sa);
 static bool is_encrypted(const struct ipsec_sa_bundle *bundle);
 static bool is_authenticated(const struct ipsec_sa_bundle *bundle);
 static bool has_ah(const struct ipsec_sa_bundle *bundle);
-static bool is_gcm(const struct ipsec_sa *sa);
-static bool key_is_zero(const struct secret *key, bool has_salt);
-static bool key_is_weak_des(const uint8_t *key);
-static bool key_is_degenerate_3des(const uint8_t *key);
-static bool des_keys_equal(const uint8_t *a, const uint8_t *b);
 static bool is_zero(const void *bytes, size_t size);
 static enum ipsec_status refuse(struct ipsec_fault *fault,
                                 enum ipsec_status status,
@@ -242,13 +174,13 @@ sa_bundle_is_plausible(const struct ipsec_sa_bundle *bundle,
 bool
 sa_uses_nonces(const struct ipsec_sa *sa)
 {
-    return is_gcm(sa);
+    return sa_transform_is_gcm(&sa->transform);
 }
 
 bool
 sa_is_encrypted(const struct ipsec_sa *sa)
 {
-    return needs_cipher(sa);
+    return sa_transform_encrypts(&sa->transform);
 }
 
 /* --- One SA --- */
@@ -260,18 +192,12 @@ check_sa_values(const struct ipsec_sa_bundle_input *input,
                 struct ipsec_fault *fault)
 {
     const struct ipsec_sa *sa = &input->bundle.sas[index];
-    const struct ipsec_sa_keys *keys = &input->keys[index];
     enum ipsec_status status = sa_transform_check_values(&sa->transform, fault);
 
+    if (status == IPSEC_OK)
+        status = sa_key_check_values(&sa->transform, &input->keys[index], fault);
     if (status != IPSEC_OK)
         return in_sa(fault, status, index);
-    if (needs_cipher(sa) && keys->cipher.size == 0)
-        return refuse_key(fault, IPSEC_NULL_POINTER, index, "cipherKey", 0,
-                          &cipher_rows[sa->transform.cipher]);
-    /* With GCM the cipher's key is that of both halves. */
-    if (needs_auth(sa) && keys->auth.size == 0 && !(needs_cipher(sa) && is_gcm(sa)))
-        return refuse_key(fault, IPSEC_NULL_POINTER, index, "authKey", 0,
-                          &auth_rows[sa->transform.auth]);
     if (direction == IPSEC_DIRECTION_OUTBOUND && sa->spi < SPI_RESERVED)
         return refuse_sa(fault, IPSEC_OUT_OF_BOUNDS, index, "spi",
                          "the peer's SPI is 256 or above; RFC 4303 reserves the others");
@@ -301,15 +227,24 @@ check_transform(const struct ipsec_sa *sa, size_t index, struct ipsec_fault *fau
     return status == IPSEC_OK ? status : in_sa(fault, status, index);
 }
 
+static enum ipsec_status
+check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec_fault *fault)
+{
+    enum ipsec_status status =
+        sa_key_check_meaning(&input->bundle.sas[index].transform, &input->keys[index], fault);
+
+    return status == IPSEC_OK ? status : in_sa(fault, status, index);
+}
+
 /* MD5, DES, 3DES, and what leaves either encryption or integrity out. */
 static enum ipsec_status
 check_strength(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
 {
     for (size_t i = 0; i < bundle->sa_count; i++) {
-        if (auth_rows[bundle->sas[i].transform.auth].weak)
+        if (sa_transform_has_weak_auth(&bundle->sas[i].transform))
             return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, i, "authTransform",
                              "is weak, and the option allow-weak-transforms is off");
-        if (cipher_rows[bundle->sas[i].transform.cipher].weak)
+        if (sa_transform_has_weak_cipher(&bundle->sas[i].transform))
             return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, i, "cipherTransform",
                              "is weak, and the option allow-weak-transforms is off");
     }
@@ -320,95 +255,6 @@ check_strength(const struct ipsec_sa_bundle *bundle, struct ipsec_fault *fault)
         return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, 0, "saTransformType",
                          "nothing authenticates, and the option allow-weak-transforms is off");
     return IPSEC_OK;
-}
-
-static enum ipsec_status
-check_keys(const struct ipsec_sa_bundle_input *input, size_t index, struct ipsec_fault *fault)
-{
-    const struct ipsec_sa *sa = &input->bundle.sas[index];
-    const struct ipsec_sa_keys *keys = &input->keys[index];
-    enum ipsec_status status = IPSEC_OK;
-
-    if (!needs_auth(sa) && keys->auth.size > 0)
-        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "authKey",
-                         "this saTransformType does not authenticate: leave it out");
-    if (!needs_cipher(sa) && keys->cipher.size > 0)
-        return refuse_sa(fault, IPSEC_INVALID_PARAMETER, index, "cipherKey",
-                         "this saTransformType does not encrypt: leave it out");
-    if (needs_cipher(sa))
-        status = check_cipher_key(sa, &keys->cipher, index, fault);
-    if (status == IPSEC_OK && needs_auth(sa))
-        status = check_auth_key(sa, keys, index, fault);
-    return status;
-}
-
-static enum ipsec_status
-check_auth_key(const struct ipsec_sa *sa,
-               const struct ipsec_sa_keys *keys,
-               size_t index,
-               struct ipsec_fault *fault)
-{
-    const struct transform_row *row = &auth_rows[sa->transform.auth];
-
-    if (needs_cipher(sa) && row->gcm) {
-        if (keys->auth.size == 0 || secret_equal(&keys->auth, &keys->cipher))
-            return IPSEC_OK;
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey",
-                         "GCM has one key: leave it out or repeat cipherKey");
-    }
-    if (keys->auth.size != row->key_size)
-        return refuse_key(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey", keys->auth.size,
-                          row);
-    if (key_is_zero(&keys->auth, row->gcm))
-        return refuse_sa(fault, IPSEC_INVALID_AUTH_TRANSFORM, index, "authKey", "is all zeros");
-    return IPSEC_OK;
-}
-
-static enum ipsec_status
-check_cipher_key(const struct ipsec_sa *sa,
-                 const struct secret *key,
-                 size_t index,
-                 struct ipsec_fault *fault)
-{
-    const struct transform_row *row = &cipher_rows[sa->transform.cipher];
-
-    if (key->size != row->key_size)
-        return refuse_key(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey", key->size,
-                          row);
-    if (key_is_zero(key, row->gcm))
-        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey", "is all zeros");
-    if ((sa->transform.cipher == IPSEC_CIPHER_CBC_DES && key_is_weak_des(key->bytes)) ||
-        (sa->transform.cipher == IPSEC_CIPHER_CBC_3DES && key_is_degenerate_3des(key->bytes)))
-        return refuse_sa(fault, IPSEC_INVALID_CIPHER_TRANSFORM, index, "cipherKey",
-                         "is one of the weak keys of DES");
-    return IPSEC_OK;
-}
-
-/* Says how long it has to be; 'size' is how long it is, 0: there is none. */
-static enum ipsec_status
-refuse_key(struct ipsec_fault *fault,
-           enum ipsec_status status,
-           size_t index,
-           const char *member,
-           size_t size,
-           const struct transform_row *row)
-{
-    char detail[sizeof fault->detail];
-    char parts[48] = "";
-    /* Hexadecimal digits are base64, too, and then half as many bytes again. */
-    const char *hint =
-        2 * size == 3 * (size_t)row->key_size ? "; if it is hexadecimal, put hex: before it" : "";
-
-    if (row->gcm)
-        (void)snprintf(parts, sizeof parts, ": %d of key, then %d of salt",
-                       row->key_size - GCM_SALT_SIZE, GCM_SALT_SIZE);
-    if (size == 0)
-        (void)snprintf(detail, sizeof detail, "the transform needs a key of %u bytes%s",
-                       row->key_size, parts);
-    else
-        (void)snprintf(detail, sizeof detail, "is %zu byte%s long; the transform needs %u%s%s",
-                       size, size == 1 ? "" : "s", row->key_size, parts, hint);
-    return refuse_sa(fault, status, index, member, detail);
 }
 
 /* --- What goes together --- */
@@ -524,82 +370,23 @@ check_key_module_state(const struct ipsec_sa_bundle *bundle, struct ipsec_fault 
 /* --- Small questions --- */
 
 static bool
-needs_auth(const struct ipsec_sa *sa)
-{
-    return sa_transform_authenticates(&sa->transform);
-}
-
-static bool
-needs_cipher(const struct ipsec_sa *sa)
-{
-    return sa_transform_encrypts(&sa->transform);
-}
-
-static bool
 is_encrypted(const struct ipsec_sa_bundle *bundle)
 {
-    return needs_cipher(&bundle->sas[0]) || (bundle->sa_count > 1 && needs_cipher(&bundle->sas[1]));
+    return sa_transform_encrypts(&bundle->sas[0].transform) ||
+           (bundle->sa_count > 1 && sa_transform_encrypts(&bundle->sas[1].transform));
 }
 
 static bool
 is_authenticated(const struct ipsec_sa_bundle *bundle)
 {
-    return needs_auth(&bundle->sas[0]) || (bundle->sa_count > 1 && needs_auth(&bundle->sas[1]));
+    return sa_transform_authenticates(&bundle->sas[0].transform) ||
+           (bundle->sa_count > 1 && sa_transform_authenticates(&bundle->sas[1].transform));
 }
 
 static bool
 has_ah(const struct ipsec_sa_bundle *bundle)
 {
     return bundle->sas[0].transform.type == IPSEC_TRANSFORM_AH || bundle->sa_count > 1;
-}
-
-static bool
-is_gcm(const struct ipsec_sa *sa)
-{
-    return sa_transform_is_gcm(&sa->transform);
-}
-
-static bool
-key_is_zero(const struct secret *key, bool has_salt)
-{
-    const struct secret without_salt = { .bytes = key->bytes,
-                                         .size = key->size - (has_salt ? GCM_SALT_SIZE : 0) };
-
-    return secret_is_zero(&without_salt);
-}
-
-/* In a time that does not depend on the key. */
-static bool
-key_is_weak_des(const uint8_t *key)
-{
-    bool weak = false;
-
-    for (size_t i = 0; i < sizeof weak_des_keys / sizeof *weak_des_keys; i++)
-        weak |= des_keys_equal(key, weak_des_keys[i]);
-    return weak;
-}
-
-/* Two equal neighbours leave single DES. */
-static bool
-key_is_degenerate_3des(const uint8_t *key)
-{
-    bool weak = des_keys_equal(key, key + DES_KEY_SIZE);
-
-    weak |= des_keys_equal(key + DES_KEY_SIZE, key + (size_t)2 * DES_KEY_SIZE);
-    for (size_t i = 0; i < 3; i++)
-        weak |= key_is_weak_des(key + i * DES_KEY_SIZE);
-    return weak;
-}
-
-/* But for the parity bits. */
-static bool
-des_keys_equal(const uint8_t *a, const uint8_t *b)
-{
-    uint8_t difference = 0;
-
-    for (size_t i = 0; i < DES_KEY_SIZE; i++)
-        difference |= (uint8_t)((a[i] ^ b[i]) & 0xfe);
-    return difference == 0;
 }
 
 static bool

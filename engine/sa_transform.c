@@ -77,6 +77,18 @@ sa_transform_is_gcm(const struct ipsec_sa_transform *transform)
     return strength_of_auth(transform->auth) != 0 || strength_of_cipher(transform->cipher) != 0;
 }
 
+bool
+sa_transform_has_weak_auth(const struct ipsec_sa_transform *transform)
+{
+    return transform->auth == IPSEC_AUTH_HMAC_MD5_96;
+}
+
+bool
+sa_transform_has_weak_cipher(const struct ipsec_sa_transform *transform)
+{
+    return transform->cipher == IPSEC_CIPHER_CBC_DES || transform->cipher == IPSEC_CIPHER_CBC_3DES;
+}
+
 /* Bits of a GCM algorithm, 0 for the others. */
 static unsigned
 strength_of_auth(uint8_t auth)

@@ -19,3 +19,6 @@ NODISCARD enum ipsec_status sa_transform_check_meaning(const struct ipsec_sa_tra
 bool sa_transform_authenticates(const struct ipsec_sa_transform *transform);
 bool sa_transform_encrypts(const struct ipsec_sa_transform *transform);
 bool sa_transform_is_gcm(const struct ipsec_sa_transform *transform);
+/* MD5; DES and 3DES: for engines that are told to allow them. */
+bool sa_transform_has_weak_auth(const struct ipsec_sa_transform *transform);
+bool sa_transform_has_weak_cipher(const struct ipsec_sa_transform *transform);
