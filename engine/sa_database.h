@@ -74,7 +74,8 @@ void sa_database_clear(struct engine_state *state);
 /* The batch is final. */
 void sa_database_settle(struct engine_state *state);
 
-/* --- Changes ---------------------------------------------------------------------------------- */
+/* --- Changes (sa_change.c) ---------------------------------------------------------------------
+ */
 
 /* A new context; on success the table has the references of its parts.  Sets the revision.  False:
  * no memory, nothing has changed. */
@@ -108,7 +109,8 @@ NODISCARD bool sa_load_quarantine(struct engine_state *state, uint32_t spi, int6
 /* Null when there is none.  Valid until the next change. */
 const struct ipsec_sa_context *sa_find(const struct engine_state *state, uint64_t id);
 
-/* Contexts with an outbound SA for the same traffic, all its members equal; 0 at the end. */
+/* Contexts with an outbound SA for the same traffic, all its members equal; 0 at the end.
+ * In sa_index.c. */
 struct number_map_cursor sa_seek_traffic(const struct engine_state *state,
                                          const struct ipsec_traffic *traffic);
 uint64_t sa_next_traffic(const struct engine_state *state,
