@@ -113,9 +113,6 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 /* Brings the deadline of its phase forward. */
 void connection_hurry(struct connection *connection, int64_t deadline_ms);
 
-/* Notes which unfinished handshakes have bytes to read; before each run of the library. */
-void connection_pool_look(struct connection_pool *pool);
-
 /* Ends connections past their deadline; a half-sent request is answered 408 first.  To be called a
  * few times a second. */
 void connection_pool_reap(struct connection_pool *pool);

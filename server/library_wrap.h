@@ -16,7 +16,7 @@
 
 #include <gnutls/gnutls.h>
 
-/* Implemented by connection.c: asked before every step of a handshake whether it could get any
+/* Implemented by handshake.c: asked before every step of a handshake whether it could get any
  * further, and told after every one that was taken. */
 bool library_handshake_may_step(gnutls_session_t session);
 void library_handshake_stepped(gnutls_session_t session, int result);

@@ -22,6 +22,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "server/address_limits.h"
+#include "server/handshake.h"
 #include "server/library_wrap.h"
 #include "server/options.h"
 #include "server/request.h"
@@ -278,7 +279,7 @@ serve(void *argument)
 
         finish_calls(worker);
         worker->pool.progress = false;
-        connection_pool_look(&worker->pool);
+        handshake_look(&worker->pool);
         if ((stream_end->revents & POLLIN) != 0 || look_at_streams)
             stream_pool_end_gone(worker);
         (void)MHD_run(worker->daemon);
