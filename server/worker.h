@@ -55,7 +55,6 @@ struct worker {
     struct request *free_requests;
     uint32_t free_request_count;
     uint32_t in_flight; /* calls that the engine has */
-    uint32_t futile_rounds;
     int wake_fd;
     int ended_fd; /* readable once the thread is about to end */
     pthread_t thread;
@@ -87,3 +86,5 @@ struct request *worker_request_new(struct worker *worker);
 void worker_request_free(struct worker *worker, struct request *request);
 /* Writes the audit lines gathered so far. */
 void worker_flush_audit(struct worker *worker);
+/* Makes an eventfd of the worker readable. */
+void worker_signal(int event_fd);
