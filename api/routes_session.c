@@ -91,8 +91,10 @@ static const struct api_route routes[] = {
                      "readOnly), first come first served: the call waits for the others, at "
                      "most txnWaitTimeoutMs of the session, then fails with FWP_E_TIMEOUT. One "
                      "that is open for txn-hold-seconds (3600 unless the operator says "
-                     "otherwise) is rolled back, and the next call in the session is told "
-                     "FWP_E_TXN_ABORTED.",
+                     "otherwise) is rolled back, and the next call in the session, whichever it "
+                     "is, is told FWP_E_TXN_ABORTED and not done. It is told once, as by WFP: "
+                     "calls after it are outside a transaction, and what they change takes "
+                     "effect by itself.",
       .wfp = "FwpmTransactionBegin0",
       .rule = IPSEC_RULE_NO_TRANSACTION,
       .session_in_path = true,

@@ -177,7 +177,8 @@ enum ipsec_status
 session_txn_aborted(struct ipsec_fault *fault)
 {
     return ipsec_fault_set(fault, IPSEC_TXN_ABORTED, IPSEC_FAULT_HEADER, session_header,
-                           "the session's transaction was open for too long and was rolled back");
+                           "the session's transaction was open for too long and was rolled back; "
+                           "this call was not done, and the next will be outside a transaction");
 }
 
 enum ipsec_status
