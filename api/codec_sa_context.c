@@ -151,6 +151,14 @@ static const struct codec_field sa_context_fields[] = {
                 .flags = CODEC_REQUIRED,
                 .summary = "When the context was created."),
     CODEC_FIELD(ipsec_sa_context,
+                due_at_ms,
+                "endsAt",
+                .kind = CODEC_TIME,
+                .flags = CODEC_OMIT_ZERO,
+                .summary = "When the context is removed unless a call comes before: nobody keyed "
+                           "it, its lifetime or the minute after expire is over. Idle timeouts, "
+                           "kilobytes and packets may end it earlier; absent: no time is set."),
+    CODEC_FIELD(ipsec_sa_context,
                 created_by,
                 "createdBy",
                 .kind = CODEC_PRINCIPAL,

@@ -14,6 +14,7 @@ _Static_assert(sizeof(struct ipsec_sa_context) <= 144, "an SA context has grown"
 enum { SWEEP_LEAST = 64 };
 
 static bool timer_is_valid(const void *owner, struct timer_entry entry);
+static int64_t end_of(const struct ipsec_sa_context *context);
 static void unref_parts(const struct ipsec_sa_context *context);
 
 bool
@@ -124,11 +125,26 @@ sa_copy(const struct engine_state *state, const struct ipsec_sa_context *context
 {
     struct ipsec_sa_context copy = *context;
 
-    copy.due_at_ms = sa_wall_ms(state, context->due_at_ms);
+    copy.due_at_ms = sa_wall_ms(state, end_of(context));
     (void)sa_bundle_ref(copy.inbound);
     (void)sa_bundle_ref(copy.outbound);
     (void)sa_labels_ref(copy.labels);
     return copy;
+}
+
+/* With an idle timeout the engine looks at a keyed context before. */
+static int64_t
+end_of(const struct ipsec_sa_context *context)
+{
+    int64_t end_ms;
+
+    if (context->state != IPSEC_SA_CONTEXT_INBOUND && context->state != IPSEC_SA_CONTEXT_ACTIVE)
+        return context->due_at_ms;
+    end_ms = sa_bundle_private(context->inbound)->end_ms;
+    if (context->outbound != NULL &&
+        sa_bundle_private(context->outbound)->end_ms < end_ms - SA_GRACE_MS)
+        end_ms = sa_bundle_private(context->outbound)->end_ms + SA_GRACE_MS;
+    return end_ms == INT64_MAX ? 0 : end_ms;
 }
 
 void

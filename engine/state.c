@@ -9,6 +9,9 @@
 /* Objects that enumerations look at. */
 enum { SCAN_BATCH = 50000, SCAN_CALL = 20000, SCAN_CALL_LEAST = 16 };
 
+/* The difference of two clocks changes by less for no reason. */
+#define CLOCK_DRIFT_MS 2
+
 struct load {
     struct engine_state *state;
     struct ipsec_fault *fault;
@@ -133,7 +136,13 @@ state_marks(const struct engine_state *state)
 void
 state_begin_batch(struct engine_state *state, int64_t now_ms, int64_t clock_ms)
 {
-    state->now_ms = now_ms;
+    int64_t offset_ms = state->now_ms - state->clock_ms;
+    int64_t drift_ms = now_ms - clock_ms - offset_ms;
+
+    /* The two clocks are read one after the other.  So small a difference is none, or what one
+     * tells of the other would change with every batch. */
+    bool is_same = drift_ms >= -CLOCK_DRIFT_MS && drift_ms <= CLOCK_DRIFT_MS;
+    state->now_ms = is_same ? clock_ms + offset_ms : now_ms;
     state->clock_ms = clock_ms;
     state->steady_ms = clock_ms + state->steady_offset_ms;
     state->scanned = 0;

@@ -221,7 +221,8 @@ struct ipsec_sa_context {
     uint64_t predecessor_id;    /* the context that this one replaces; 0: none */
     int64_t created_at_ms;      /* wall clock */
     int64_t due_at_ms; /* wall clock in the store, CLOCK_BOOTTIME in memory: when the engine
-                          has to look at the context next; 0: never */
+                          has to look at the context next; 0: never.  In a reader's copy: wall
+                          clock, when the context ends at the latest */
     uint64_t revision; /* the engine's change number that last touched it */
     const struct ipsec_sa_bundle *inbound;  /* null: not added yet, or gone */
     const struct ipsec_sa_bundle *outbound; /* null: not added yet, or gone */

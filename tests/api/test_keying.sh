@@ -359,6 +359,7 @@ call POST "/sa-contexts/$NEW/outbound" "$(outbound 7000)"
 answered "outbound switches" 201
 call GET "/sa-contexts/$OLD"
 is "the predecessor only receives now" "$(member '[.state, (.inbound != null), .outbound] | tostring')" '["expiring",true,null]'
+is "and says until when" "$(member '.createdAt < .endsAt')" true
 call POST "/sa-contexts/$OLD/rotate" "{\"inbound\": $(inbound 0)}"
 answered "rotate what ends" 409 $NO
 call POST "/sa-contexts/$NEW/rotate" "{\"inbound\": $(inbound 0), \"outbound\": $(outbound 7001), \"spi\": 90000}"

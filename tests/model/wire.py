@@ -54,7 +54,7 @@ CONTAINERS = {"engine": "engine", "saDatabase": "sa-contexts", "filters": "filte
 REFERENCES = ("id", "ipsecFilterId", "tunnelPolicyId", "inboundFilterId", "predecessorId",
               "providerContextId", "tunnelId", "mainModeId", "filterIds")
 GUIDS = ("key", "providerContextKey")
-VOLATILE = ("createdAt", "openedAt", "addedAt", "expiresAt", "revision", "version",
+VOLATILE = ("createdAt", "openedAt", "addedAt", "expiresAt", "endsAt", "revision", "version",
             "effectiveWeight", "txnWaitTimeoutMs", "sequence", "time", "certificate", "fingerprint", "names")
 NAMESPACE = uuid.UUID("6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11")
 

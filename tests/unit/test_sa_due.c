@@ -48,6 +48,79 @@ active_with(const struct sa_fixture *sa,
     return id;
 }
 
+/* How long a reader is told that the context will last; 0: no end is known. */
+static int64_t
+told_to_last_ms(const struct sa_fixture *sa, uint64_t id)
+{
+    struct ipsec_sa_context copy;
+
+    assert_int_equal(ipsec_sa_context_get_by_id(sa->session, id, &copy), IPSEC_OK);
+    int64_t end_ms = copy.due_at_ms;
+    ipsec_sa_context_unref(&copy);
+    return end_ms == 0 ? 0 : end_ms - sa->state->now_ms;
+}
+
+static void
+readers_are_told_when_a_context_ends(void **test_state)
+{
+    struct sa_fixture sa = sa_begin(test_state);
+    const struct ipsec_lifetime forever = { .seconds = 0 };
+    const struct ipsec_lifetime hour = { .seconds = 3600 };
+    const struct ipsec_lifetime half = { .seconds = 1800 };
+    const struct {
+        struct ipsec_lifetime inbound;
+        struct ipsec_lifetime outbound;
+        int64_t lasts_ms;
+    } cases[] = {
+        { forever, forever, 0 },
+        { hour, forever, 3600000 },
+        { hour, hour, 3600000 },
+        { half, hour, 1800000 },
+        /* The outbound SAs end, and the grace begins. */
+        { forever, half, 1800000 + SA_GRACE_MS },
+        { hour, half, 1800000 + SA_GRACE_MS },
+    };
+
+    uint64_t unkeyed = new_context(&sa);
+    assert_int_equal(told_to_last_ms(&sa, unkeyed), 0);
+    sa.state->sa.settings.larval_timeout_ms = 120000;
+    unkeyed = context_in(&sa, IPSEC_SA_CONTEXT_SPI_SET);
+    uint64_t inbound = context_in(&sa, IPSEC_SA_CONTEXT_INBOUND);
+    advance(&sa, 50000);
+    assert_int_equal(told_to_last_ms(&sa, unkeyed), 70000);
+    assert_int_equal(told_to_last_ms(&sa, inbound), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        /* When it was idle for too long is not known before. */
+        uint64_t id = active_with(&sa, cases[i].inbound, 300, cases[i].outbound, 300);
+
+        assert_int_equal(told_to_last_ms(&sa, id), cases[i].lasts_ms);
+        assert_int_equal(ipsec_sa_context_expire(sa.session, id), IPSEC_OK);
+        assert_int_equal(told_to_last_ms(&sa, id), SA_GRACE_MS);
+        advance(&sa, 1000);
+        assert_int_equal(told_to_last_ms(&sa, id), SA_GRACE_MS - 1000);
+    }
+}
+
+static void
+the_clocks_are_read_as_one(void **test_state)
+{
+    struct sa_fixture sa = sa_begin(test_state);
+    sa.state->sa.settings.larval_timeout_ms = 120000;
+    uint64_t id = new_context(&sa);
+
+    settle(&sa);
+    int64_t end_ms = sa.state->now_ms + 120000;
+    int64_t now_ms = sa.state->now_ms;
+    int64_t clock_ms = sa.state->clock_ms;
+    for (int64_t late_ms = -2; late_ms <= 2; late_ms++) {
+        state_begin_batch(sa.state, now_ms + 100 + late_ms, clock_ms + 100);
+        assert_int_equal(sa.state->now_ms + told_to_last_ms(&sa, id), end_ms);
+    }
+    /* One that was set is another matter. */
+    state_begin_batch(sa.state, now_ms + 103, clock_ms + 100);
+    assert_int_equal(sa.state->now_ms + told_to_last_ms(&sa, id), end_ms + 3);
+}
+
 static void
 what_nobody_keys_goes_after_the_larval_timeout(void **test_state)
 {
@@ -468,6 +541,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(readers_are_told_when_a_context_ends),
+        FIXTURE_TEST(the_clocks_are_read_as_one),
         FIXTURE_TEST(what_nobody_keys_goes_after_the_larval_timeout),
         FIXTURE_TEST(the_outbound_lifetime_leaves_the_grace),
         FIXTURE_TEST(the_inbound_lifetime_ends_the_context),
