@@ -2,6 +2,7 @@
  *
  * codec_watch.c: changes of SA contexts, and subscriptions to them, as JSON. */
 #include "api/resource.h"
+#include "api/sa_labels_text.h"
 #include "api/text.h"
 #include "api/traffic_fields.h"
 
@@ -27,6 +28,9 @@ static const struct codec_names change_reasons = {
 };
 
 static void
+encode_labels(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
+static bool lacks_labels(const void *object);
+static void
 encode_local(struct codec_encoder *encoder, const struct codec_field *field, const void *object);
 static bool lacks_local(const void *object);
 static void
@@ -39,6 +43,11 @@ static json_t *describe_subnet(const struct codec_field *field);
 static json_t *describe_type(const struct codec_field *field);
 static void append_subnet(struct buffer *out, const struct ipsec_subnet *subnet);
 
+static const struct codec_custom labels_codec = {
+    .encode = encode_labels,
+    .absent = lacks_labels,
+    .describe = sa_labels_describe,
+};
 static const struct codec_custom local_codec = {
     .encode = encode_local,
     .absent = lacks_local,
@@ -115,6 +124,24 @@ static const struct codec_field change_fields[] = {
                 .kind = CODEC_ADDRESS,
                 .flags = CODEC_REQUIRED,
                 .summary = "Remote address of the outbound traffic."),
+    CODEC_FIELD(ipsec_event,
+                spi,
+                "spi",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .minimum = 1,
+                .summary = "Inbound SPI, once there is one."),
+    CODEC_FIELD(ipsec_event,
+                predecessor_id,
+                "predecessorId",
+                .kind = CODEC_UNSIGNED,
+                .flags = CODEC_OMIT_ZERO,
+                .minimum = 1,
+                .summary = "The context that this one was rotated from."),
+    CODEC_GROUP("labels",
+                .kind = CODEC_CUSTOM,
+                .custom = &labels_codec,
+                .summary = "The context's labels after the change; at its deletion, before."),
     CODEC_FIELD(ipsec_event,
                 at_ms,
                 "time",
@@ -235,6 +262,19 @@ const struct codec_object codec_subscription_list = {
     .fields = list_fields,
     .field_count = CODEC_COUNT(list_fields),
 };
+
+static void
+encode_labels(struct codec_encoder *encoder, const struct codec_field *field, const void *object)
+{
+    (void)field;
+    sa_labels_encode(encoder, ((const struct ipsec_event *)object)->labels);
+}
+
+static bool
+lacks_labels(const void *object)
+{
+    return ((const struct ipsec_event *)object)->labels == NULL;
+}
 
 static void
 encode_local(struct codec_encoder *encoder, const struct codec_field *field, const void *object)

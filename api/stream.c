@@ -53,8 +53,10 @@ api_stream_read(struct api_call *call,
     if (ipsec_subscription_read(subscription_of(call), events, CHANGES_AT_ONCE, &count,
                                 &call->base.fault) != IPSEC_OK)
         return end(call, out);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         append_change(call, &encoder, &events[i]);
+        ipsec_event_unref(&events[i]);
+    }
     if (count == 0 && heartbeat)
         append_heartbeat(call, out);
     return true;

@@ -688,14 +688,15 @@ ipsec_sa_context_subscribe(struct ipsec_session *session,
                            const struct ipsec_subscription_options *options,
                            struct ipsec_completion *completion,
                            struct ipsec_subscription **subscription_out);
-/* The next events, in order; any thread, one at a time for a subscription.  '*count_out' 0: none
- * now.  IPSEC_NOTIFICATION_DROPPED: the reader fell behind what is kept; IPSEC_SESSION_ABORTED: its
- * session ended.  Never waits. */
+/* The next events, in order, each to be given up with ipsec_event_unref(); any thread, one at a
+ * time for a subscription.  '*count_out' 0: none now.  IPSEC_NOTIFICATION_DROPPED: the reader fell
+ * behind what is kept; IPSEC_SESSION_ABORTED: its session ended.  Never waits. */
 NODISCARD enum ipsec_status ipsec_subscription_read(struct ipsec_subscription *subscription,
                                                     struct ipsec_event *events,
                                                     size_t capacity,
                                                     size_t *count_out,
                                                     struct ipsec_fault *fault);
+void ipsec_event_unref(struct ipsec_event *event);
 /* Whether reading may bring something: false is certain until the eventfd says more. */
 bool ipsec_subscription_has_news(const struct ipsec_subscription *subscription);
 /* How many events were published since the start: a look that spares looking at each subscription.

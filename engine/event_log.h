@@ -2,8 +2,9 @@
  *
  * event_log.h: the last changes of SA contexts, for those who watch.
  *
- * A ring that the engine thread writes after each commit and that any thread reads.  The writer
- * never waits: a reader that was overtaken notices it after copying, and is told.  Events are in
+ * A ring that the engine thread writes after each commit and that any thread reads.  A reader that
+ * was overtaken notices it after copying, and is told; writer and readers wait for each other only
+ * while they take or give up references to labels, for a few instructions an event.  Events are in
  * the order of their sequence, and an event's position counts all events since the start.
  *
  * Sequences.  A run of the engine begins its numbers above all that earlier runs gave out (see
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/base/attributes.h"
+#include "engine/base/mutex.h"
 #include "engine/types.h"
 
 struct event_slot;
@@ -30,6 +32,8 @@ struct event_log {
     _Atomic uint64_t end;       /* positions below can be read, unless overwritten */
     _Atomic uint64_t sequence;  /* there is no other event up to here */
     _Atomic uint64_t oldest;    /* who has seen all up to here misses nothing that is not kept */
+    uint64_t labelled;          /* slots with labels */
+    struct mutex lock;          /* of references to labels in slots: taking and giving up */
 };
 
 /* Where the numbers of a run begin whose store has 'stored' as its last. */
@@ -41,7 +45,7 @@ void event_log_clear(struct event_log *log);
 
 /* The engine thread. */
 void event_log_start(struct event_log *log, uint64_t base, uint64_t start);
-/* 'sequence' is the engine's last change, of whatever kind. */
+/* 'sequence' is the engine's last change, of whatever kind.  Labels of 'events' are borrowed. */
 void event_log_publish(struct event_log *log,
                        const struct ipsec_event *events,
                        size_t count,
@@ -56,9 +60,9 @@ NODISCARD bool event_log_find(const struct event_log *log,
 /* Any thread: the lowest 'since' that is certain to be found. */
 uint64_t event_log_oldest(const struct event_log *log);
 
-/* Any thread: copies the events at 'position' and behind, and says how many.  False: the first of
- * them is no longer kept. */
-NODISCARD bool event_log_read(const struct event_log *log,
+/* Any thread: copies the events at 'position' and behind, and says how many; the references to
+ * their labels are the caller's.  False: the first of them is no longer kept. */
+NODISCARD bool event_log_read(struct event_log *log,
                               uint64_t position,
                               struct ipsec_event *events,
                               size_t capacity,

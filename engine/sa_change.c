@@ -213,6 +213,9 @@ add_event(struct engine_state *state,
         .traffic_type = traffic->type,
         .local_address = traffic->local_address,
         .remote_address = traffic->remote_address,
+        .spi = context->spi,
+        .predecessor_id = context->predecessor_id,
+        .labels = context->labels, /* lives until the event is published, see sa_database.h */
     };
 
     return batch_event(&state->batch, &event);

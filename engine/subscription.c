@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/sa_context.h"
+#include "engine/sa_labels.h"
 #include "engine/session.h"
 #include "engine/state.h"
 
@@ -225,7 +226,8 @@ ipsec_subscription_read(struct ipsec_subscription *subscription,
                 atomic_fetch_add_explicit(&table->dropped, 1, memory_order_relaxed);
             subscription->dropped = true;
             /* What was found before is lost for the caller, who starts afresh anyway. */
-            *count_out = 0;
+            while (*count_out > 0)
+                ipsec_event_unref(&events[--*count_out]);
             return refuse_dropped(table, fault,
                                   "the watcher fell behind the changes that are kept");
         }
@@ -242,6 +244,13 @@ ipsec_subscription_read(struct ipsec_subscription *subscription,
     if (sequence > atomic_load_explicit(&subscription->sequence, memory_order_relaxed))
         atomic_store_explicit(&subscription->sequence, sequence, memory_order_relaxed);
     return IPSEC_OK;
+}
+
+void
+ipsec_event_unref(struct ipsec_event *event)
+{
+    sa_labels_unref(event->labels);
+    event->labels = NULL;
 }
 
 bool
@@ -380,8 +389,10 @@ keep_wanted(const struct ipsec_subscription *subscription, struct ipsec_event *e
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (!is_wanted(subscription, &events[i]))
+        if (!is_wanted(subscription, &events[i])) {
+            ipsec_event_unref(&events[i]);
             continue;
+        }
         if (kept != i)
             events[kept] = events[i];
         kept++;

@@ -487,7 +487,9 @@ enum ipsec_change_reason {
     IPSEC_REASON_PLANE,     /* the data plane no longer has its SAs */
 };
 
-/* One change of an SA context (IPSEC_SA_CONTEXT_CHANGE0, and what REST callers want beside). */
+/* One change of an SA context (IPSEC_SA_CONTEXT_CHANGE0, and what REST callers want beside): what
+ * the context was after it, at delete before.  A reader's holds a reference to its labels, see
+ * ipsec_event_unref(). */
 struct ipsec_event {
     uint64_t sequence; /* the engine's change number: ascending, with gaps, for ever */
     uint64_t id;
@@ -497,6 +499,9 @@ struct ipsec_event {
     uint8_t reason; /* enum ipsec_change_reason */
     uint8_t ip_version;
     uint8_t traffic_type;
+    uint32_t spi; /* inbound SPI; 0: none yet */
     struct ipsec_address local_address;
     struct ipsec_address remote_address;
+    uint64_t predecessor_id;           /* the context that it replaces; 0: none */
+    const struct ipsec_labels *labels; /* null: none */
 };

@@ -31,9 +31,41 @@ def life(tap, daemon, filter_id):
         tap.equal("%s: all members" % kind, sorted(changes[0]),
                   ["id", "ipVersion", "localAddress", "reason", "remoteAddress", "sequence",
                    "state", "time", "trafficType", "type"])
+        tap.equal("%s: the SPI, once there is one" % kind, [c.get("spi") for c in changes],
+                  [None, 4096 + context, 4096 + context])
         numbers = [start] + [c["sequence"] for c in changes]
         tap.check("%s: sequences ascend" % kind, numbers == sorted(set(numbers)), numbers)
         tap.equal("%s: the id is the sequence" % kind, watcher.last_id, numbers[-1])
+        watcher.close()
+
+
+def bundle(spi):
+    return {"saList": [{"spi": spi, "saTransformType": "espAuthAndCipher",
+                        "authTransform": "GCM_AES_128", "cipherTransform": "GCM_AES_128",
+                        "cipherKey": "hex:" + os.urandom(20).hex()}]}
+
+
+def what_it_is(tap, daemon, filter_id):
+    """An event says what the context was then, whatever became of it."""
+    start = daemon.call("GET", "/sa-contexts?limit=1")[1]["sequence"]
+    first = daemon.call("POST", "/sa-contexts", {
+        "localAddress": "192.0.2.1", "remoteAddress": "10.3.0.1", "trafficType": "transport",
+        "ipsecFilterId": filter_id, "labels": {"site": "c", "role": "db"}, "spi": 7001,
+        "inbound": bundle(7001), "outbound": bundle(8001)})[1]["id"]
+    daemon.call("PATCH", "/sa-contexts/%d" % first, {"labels": {"site": "d"}})
+    second = daemon.call("POST", "/sa-contexts/%d/rotate" % first,
+                         {"spi": 7002, "inbound": bundle(7002)})[1]["id"]
+    for context in (first, second):
+        daemon.call("DELETE", "/sa-contexts/%d" % context)
+    old, new = {"site": "c", "role": "db"}, {"site": "d"}
+    for lines in (False, True):
+        watcher = Watcher(daemon, "?since=%d" % start, lines=lines)
+        told = [(c["id"], c["type"], c.get("spi"), c.get("predecessorId"), c.get("labels"))
+                for c in watcher.changes(5)]
+        tap.equal("SPI, predecessor and labels of then", told, [
+            (first, "add", 7001, None, old), (first, "update", 7001, None, new),
+            (second, "add", 7002, first, new), (first, "delete", 7001, None, new),
+            (second, "delete", 7002, first, new)])
         watcher.close()
 
 
@@ -207,6 +239,7 @@ def main():
     daemon.start()
     filter_id = daemon.add_filters()
     life(tap, daemon, filter_id)
+    what_it_is(tap, daemon, filter_id)
     filters(tap, daemon, filter_id)
     refusals(tap, daemon, filter_id)
     rights(tap, daemon)

@@ -61,7 +61,8 @@ def describe(kind, reason, name, context):
             "trafficType": context.traffic["trafficType"],
             "ipVersion": context.traffic["ipVersion"],
             "localAddress": context.traffic["localAddress"],
-            "remoteAddress": context.traffic["remoteAddress"]}
+            "remoteAddress": context.traffic["remoteAddress"],
+            "spi": context.spi, "predecessorId": context.predecessor, "labels": context.labels}
 
 
 class Contexts:

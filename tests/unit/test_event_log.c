@@ -6,11 +6,15 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 #include <pthread.h>
+
+#include "engine/engine.h"
+#include "engine/sa_labels.h"
 
 #define BASE UINT64_C(7)
 #define START UINT64_C(1000)
@@ -29,6 +33,8 @@ event_of(uint64_t sequence)
         .reason = IPSEC_REASON_PLANE,
         .ip_version = IPSEC_IP_VERSION_V6,
         .traffic_type = IPSEC_TRAFFIC_TYPE_TUNNEL,
+        .spi = (uint32_t)(UINT32_MAX - sequence),
+        .predecessor_id = IPSEC_LUID_MAX - sequence,
     };
 
     memset(event.local_address.bytes, (int)(sequence & 0xff), sizeof event.local_address.bytes);
@@ -37,20 +43,58 @@ event_of(uint64_t sequence)
     return event;
 }
 
+/* Every third has labels: its number. */
+static const struct ipsec_labels *
+new_labels(uint64_t sequence)
+{
+    char name[] = "number";
+    char value[24];
+    const struct ipsec_labels *labels;
+
+    if (sequence / 2 % 3 != 0)
+        return NULL;
+    (void)snprintf(value, sizeof value, "%llu", (unsigned long long)sequence);
+    assert_true(sa_labels_new(
+        &(struct ipsec_labels){ .count = 1, .pairs = { { .name = name, .value = value } } },
+        &labels));
+    return labels;
+}
+
+/* Gives the event's reference up. */
 static bool
-is_event(const struct ipsec_event *event, uint64_t sequence)
+has_labels(struct ipsec_event *event)
+{
+    const struct ipsec_labels *expected = new_labels(event->sequence);
+    bool is_right = (event->labels != NULL) == (expected != NULL) &&
+                    (expected == NULL || sa_labels_match(event->labels, expected));
+
+    sa_labels_unref(expected);
+    ipsec_event_unref(event);
+    return is_right;
+}
+
+static bool
+is_event(struct ipsec_event *event, uint64_t sequence)
 {
     const struct ipsec_event expected = event_of(sequence);
 
-    return event->sequence == expected.sequence && event->id == expected.id &&
+    return has_labels(event) && event->sequence == expected.sequence && event->id == expected.id &&
            event->at_ms == expected.at_ms && event->type == expected.type &&
            event->state == expected.state && event->reason == expected.reason &&
            event->ip_version == expected.ip_version &&
-           event->traffic_type == expected.traffic_type &&
+           event->traffic_type == expected.traffic_type && event->spi == expected.spi &&
+           event->predecessor_id == expected.predecessor_id &&
            memcmp(&event->local_address, &expected.local_address, sizeof event->local_address) ==
                0 &&
            memcmp(&event->remote_address, &expected.remote_address, sizeof event->remote_address) ==
                0;
+}
+
+static void
+drop(struct ipsec_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ipsec_event_unref(&events[i]);
 }
 
 static void
@@ -69,7 +113,11 @@ publish(struct event_log *log, uint64_t first, size_t count)
     assert_non_null(events);
     for (size_t i = 0; i < count; i++)
         events[i] = event_of(first + 2 * i);
+    for (size_t i = 0; i < count; i++)
+        events[i].labels = new_labels(events[i].sequence);
     event_log_publish(log, events, count, first + 2 * (count - 1));
+    for (size_t i = 0; i < count; i++)
+        ipsec_event_unref(&events[i]); /* the log has its own */
     free(events);
 }
 
@@ -108,6 +156,7 @@ what_was_overwritten_is_refused(void **state)
     assert_int_equal(log.oldest, BASE);
     assert_true(event_log_read(&log, 0, events, 32, &count));
     assert_int_equal(count, 16);
+    drop(events, count);
     publish(&log, 1034, 3);
     assert_int_equal(log.oldest, 1006);
     assert_false(event_log_read(&log, 2, events, 32, &count));
@@ -115,6 +164,7 @@ what_was_overwritten_is_refused(void **state)
     assert_true(event_log_read(&log, 3, events, 32, &count));
     assert_int_equal(count, 16);
     assert_true(is_event(&events[0], 1008));
+    drop(events, count);
     event_log_clear(&log);
 }
 
@@ -136,6 +186,7 @@ of_a_batch_above_the_capacity_the_last_are_kept(void **state)
     assert_int_equal(count, 16);
     assert_true(is_event(&events[0], 1010 + 2 * 24));
     assert_true(is_event(&events[15], 1088));
+    drop(events, count);
     event_log_clear(&log);
 }
 
