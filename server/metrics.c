@@ -13,6 +13,7 @@
 #include "auth/audit.h"
 #include "engine/base/clock.h"
 #include "engine/engine.h"
+#include "server/process_figures.h"
 #include "server/security.h"
 
 /* The statuses that answers can have; the last column is any other. */
@@ -43,6 +44,7 @@ static void render_watchers(const struct ipsec_engine_figures *figures, struct b
 static void render_plane(const struct ipsec_engine_figures *figures, struct buffer *text);
 static void render_kernel_counters(struct buffer *text);
 static void render_process(const struct metrics_source *source, struct buffer *text);
+static void render_service(const struct metrics_source *source, struct buffer *text);
 static void render_microseconds(struct buffer *text, uint64_t us);
 
 void
@@ -78,6 +80,7 @@ metrics_count_refusal(struct metrics *metrics, enum metrics_refusal refusal)
 void
 metrics_render(const struct metrics_source *source, struct buffer *text)
 {
+    render_service(source, text);
     render_process(source, text);
     render_requests(source, text);
     render_latencies(source, text);
@@ -334,8 +337,38 @@ render_kernel_counters(struct buffer *text)
     (void)fclose(file);
 }
 
+/* Names and meanings are those of Prometheus' client libraries. */
 static void
 render_process(const struct metrics_source *source, struct buffer *text)
+{
+    struct process_figures figures;
+
+    process_figures_read(&figures);
+    render_head(text, "process_cpu_seconds_total", "counter",
+                "Total user and system CPU time spent in seconds.");
+    buffer_append_text(text, "process_cpu_seconds_total ");
+    render_microseconds(text, figures.cpu_us);
+    buffer_append_char(text, '\n');
+    if (figures.has_memory) {
+        render_simple(text, "process_resident_memory_bytes", "gauge",
+                      "Resident memory size in bytes.", figures.resident_bytes);
+        render_simple(text, "process_virtual_memory_bytes", "gauge",
+                      "Virtual memory size in bytes.", figures.virtual_bytes);
+    }
+    if (figures.has_descriptors)
+        render_simple(text, "process_open_fds", "gauge", "Number of open file descriptors.",
+                      figures.open_descriptors);
+    if (figures.max_descriptors != UINT64_MAX)
+        render_simple(text, "process_max_fds", "gauge", "Maximum number of open file descriptors.",
+                      figures.max_descriptors);
+    render_head(text, "process_start_time_seconds", "gauge",
+                "Start time of the process since unix epoch in seconds.");
+    buffer_append_format(text, "process_start_time_seconds %" PRId64 ".%03" PRId64 "\n",
+                         source->started_ms / 1000, source->started_ms % 1000);
+}
+
+static void
+render_service(const struct metrics_source *source, struct buffer *text)
 {
     struct security *security = security_holder_get(source->security);
 

@@ -60,6 +60,7 @@ struct metrics_source {
     uint64_t connections; /* open now */
     uint64_t reloads;
     uint64_t reload_failures;
+    int64_t started_ms; /* wall clock: the process */
     const char *version;
 };
 void metrics_render(const struct metrics_source *source, struct buffer *text);

@@ -17,6 +17,7 @@
 #include "server/address_limits.h"
 #include "server/library_wrap.h"
 #include "server/metrics.h"
+#include "server/process_figures.h"
 #include "server/worker.h"
 
 enum { TEXT_MAX = 4 * 1024 * 1024, CONNECTIONS_MAX = 64, TIMEOUT_SECONDS = 5 };
@@ -25,6 +26,7 @@ struct ops {
     struct MHD_Daemon *daemon;
     struct ops_source *source;
     const struct metrics **metrics;
+    int64_t process_started_ms;
 };
 
 static enum MHD_Result handle(void *closure,
@@ -55,6 +57,7 @@ ops_start(struct ops_source *source, int fd_take, struct ipsec_fault *fault, str
                                "no memory");
     }
     ops->source = source;
+    ops->process_started_ms = process_started_ms();
     for (size_t i = 0; i < source->worker_count; i++)
         ops->metrics[i] = &source->workers[i]->metrics;
     ops->daemon = MHD_start_daemon(
@@ -197,6 +200,7 @@ render_metrics(const struct ops *ops, struct buffer *text)
         .connections = address_limits_connections(common->limits),
         .reloads = atomic_load(&ops->source->reloads),
         .reload_failures = atomic_load(&ops->source->reload_failures),
+        .started_ms = ops->process_started_ms,
         .version = common->service.version,
     };
 

@@ -103,6 +103,12 @@ for name in 'sa_contextd_requests_total{operation="createSaContext",status="201"
     'sa_contextd_connections ' 'sa_contextd_handshakes_total{kind="full"}' 'sa_contextd_store_errors_total 0'; do
     check "metrics have $name" grep -qF "$name" "$WORK/ops"
 done
+is "and what every process has, once each" "$(sed -n 's/^\(process_[a-z_]*\) [0-9.]*$/\1/p' "$WORK/ops" | sort | tr '\n' ' ')" \
+    "process_cpu_seconds_total process_max_fds process_open_fds process_resident_memory_bytes process_start_time_seconds process_virtual_memory_bytes "
+check "that make sense" awk '/^process_/ { value[$1] = $2 } END { exit !(value["process_open_fds"] > 0 &&
+    value["process_open_fds"] < value["process_max_fds"] && value["process_resident_memory_bytes"] > 0 &&
+    value["process_resident_memory_bytes"] < value["process_virtual_memory_bytes"] &&
+    value["process_cpu_seconds_total"] > 0 && value["process_start_time_seconds"] > 1.7e9) }' "$WORK/ops"
 if command -v promtool >/dev/null; then
     check "promtool check metrics" sh -c "promtool check metrics <'$WORK/ops' >'$WORK/promtool' 2>&1 && ! [ -s '$WORK/promtool' ]"
 fi

@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#include "server/process_figures.h"
+
 /* With sanitizers there is no filter. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool sanitized = true;
@@ -61,6 +63,7 @@ static int
 restrict_and_try(void)
 {
     struct ipsec_fault fault;
+    struct process_figures figures;
     struct rlimit limit;
     char key = 'x';
     pid_t parent = getppid();
@@ -86,6 +89,8 @@ restrict_and_try(void)
     EXPECT(fd >= 0 && write(fd, "x", 1) == 1 && close(fd) == 0);
     int unix_fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     EXPECT(unix_fd >= 0 && close(unix_fd) == 0);
+    process_figures_read(&figures);
+    EXPECT(figures.has_memory && figures.has_descriptors && figures.max_descriptors != 0);
     return 0;
 }
 
