@@ -86,9 +86,11 @@ read_facts(gnutls_certificate_credentials_t credentials, struct certificate_fact
         return IPSEC_RPC_OUT_OF_RESOURCES;
     facts_out->from_ms = (int64_t)gnutls_x509_crt_get_activation_time(chain[0]) * 1000;
     facts_out->until_ms = (int64_t)gnutls_x509_crt_get_expiration_time(chain[0]) * 1000;
-    /* One without an extended key usage, or with anyExtendedKeyUsage, is for all purposes. */
+    /* One without an extended key usage is for all purposes.  One with anyExtendedKeyUsage alone a
+     * client may refuse (RFC 5280 section 4.2.1.12), and those with OpenSSL do. */
     facts_out->is_for_servers =
-        gnutls_x509_crt_check_key_purpose(chain[0], GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
+        gnutls_x509_crt_check_key_purpose(chain[0], GNUTLS_KP_TLS_WWW_SERVER,
+                                          GNUTLS_KP_FLAG_DISALLOW_ANY) != 0;
     for (unsigned int i = 0; i < chain_length; i++)
         gnutls_x509_crt_deinit(chain[i]);
     gnutls_free(chain);

@@ -200,8 +200,12 @@ own "a client's certificate" tls-cert reader
 check "with the reason" grep -q 'without serverAuth' "$WORK/out"
 "$ROOT/deploy/pki.sh" "$PKI" client old-client --expired >/dev/null
 own "an expired one of a client" "tls-cert tls-cert" old-client
-for usage in none anyExtendedKeyUsage clientAuth,serverAuth; do
+"$ROOT/deploy/pki.sh" "$PKI" server any --eku anyExtendedKeyUsage >/dev/null
+own "one for any purpose, which clients with OpenSSL refuse" tls-cert any
+check "as they say" sh -c "! openssl verify -purpose sslserver -CAfile '$PKI/ca.pem' '$PKI/any.pem' >/dev/null 2>&1"
+for usage in none clientAuth,serverAuth anyExtendedKeyUsage,serverAuth; do
     "$ROOT/deploy/pki.sh" "$PKI" server "usage-${usage%,*}" --eku "$usage" >/dev/null
+    check "a client takes $usage" openssl verify -purpose sslserver -CAfile "$PKI/ca.pem" "$PKI/usage-${usage%,*}.pem"
     BASE=(--tls-cert "$PKI/usage-${usage%,*}.pem" --tls-key "$PKI/usage-${usage%,*}.key" "${BASE[@]:4}")
     passes "an extended key usage: $usage" "${QUIET[@]}" "${MEMORY[@]}"
 done
