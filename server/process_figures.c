@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/resource.h>
@@ -21,15 +20,21 @@ static void read_memory(struct process_figures *figures);
 static void count_descriptors(struct process_figures *figures);
 static bool read_text(const char *path, char *text, size_t size);
 
+static uint64_t
+microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 void
 process_figures_read(struct process_figures *figures_out)
 {
-    struct timespec cpu = { .tv_sec = 0 };
+    struct rusage usage = { .ru_utime = { .tv_sec = 0 } };
     struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
 
     *figures_out = (struct process_figures){ .has_memory = false };
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    figures_out->cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    figures_out->cpu_us = microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     figures_out->max_descriptors = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
     read_memory(figures_out);
