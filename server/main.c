@@ -48,7 +48,13 @@ struct daemon {
 };
 
 static int serve(struct daemon *daemon);
+static void block_signals(sigset_t *signals_out);
+static int prepare(struct daemon *daemon, struct security **security_out);
 static enum ipsec_status become_service(struct daemon *daemon, struct ipsec_fault *fault);
+static enum ipsec_status
+open_service(struct daemon *daemon, struct security *security_take, struct ipsec_fault *fault);
+static void close_service(struct daemon *daemon);
+static void close_sockets(struct daemon *daemon);
 static enum ipsec_status open_limits(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_sockets(struct daemon *daemon, struct ipsec_fault *fault);
 static enum ipsec_status open_audit(struct worker_common *common, struct ipsec_fault *fault);
@@ -106,89 +112,71 @@ main(int argc, char **argv)
 static int
 serve(struct daemon *daemon)
 {
-    struct worker_common *common = &daemon->common;
-    const struct options *options = &daemon->options;
     struct security *security = NULL;
     struct ipsec_fault fault = { 0 };
     sigset_t signals;
-    int exit_code = EXIT_FAILURE;
-    bool clean = true;
 
-    if (!option_rules_hold(options, refuse, NULL))
+    if (!option_rules_hold(&daemon->options, refuse, NULL))
         return EXIT_USAGE;
-    /* Blocked before the first thread starts, so that only sigwaitinfo() sees them. */
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-
-    common->options = options;
-    enum ipsec_status status = become_service(daemon, &fault);
-    if (status != IPSEC_OK) {
-        /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
-        exit_code = complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
-        goto close_sockets;
-    }
-    status = security_load(options, &fault, &security);
-    if (status == IPSEC_OK)
-        warn_of_security(security, options);
-    if (status == IPSEC_OK)
-        status = open_audit(common, &fault);
-    if (status != IPSEC_OK) {
-        security_unref(security);
-        exit_code = complain(&fault, EXIT_USAGE);
-        goto close_sockets;
+    block_signals(&signals);
+    daemon->common.options = &daemon->options;
+    int exit_code = prepare(daemon, &security);
+    if (exit_code != EXIT_SUCCESS) {
+        close_sockets(daemon);
+        return exit_code;
     }
 
-    status = security_holder_open(security, &common->holder, &fault);
-    if (status == IPSEC_OK)
-        status = open_engine(daemon, &fault);
-    /* The engine's thread has what it needs; nobody else talks to the kernel's IPsec. */
-    if (status == IPSEC_OK)
-        status = harden_thread(&fault);
-    if (status == IPSEC_OK)
-        status = harden_system_calls(engine_setup_needs_net_admin(options), &fault);
-    /* In any case: the end clears them.  The first failure is the one told. */
-    enum ipsec_status limited = open_limits(daemon, status == IPSEC_OK ? &fault : NULL);
-    if (status == IPSEC_OK)
-        status = limited;
-    if (status == IPSEC_OK)
-        status = start_workers(daemon, &fault);
-    if (status != IPSEC_OK) {
-        (void)complain(&fault, EXIT_FAILURE);
+    if (open_service(daemon, security, &fault) != IPSEC_OK) {
+        exit_code = complain(&fault, EXIT_FAILURE);
     } else {
         notify_manager("READY=1");
         wait_for_signals(daemon, &signals);
         notify_manager("STOPPING=1");
-        exit_code = EXIT_SUCCESS;
     }
-
-    clean = drain(daemon);
-    if (!clean) {
+    if (!drain(daemon)) {
         log_error("calls were still in flight at the end, leaving without them",
-                  LOG_NUMBER("drainSeconds", options->drain_seconds));
+                  LOG_NUMBER("drainSeconds", daemon->options.drain_seconds));
         _exit(EXIT_FAILURE); /* threads go on: nothing may be freed under them */
     }
-    ops_stop(daemon->ops);
-    ipsec_engine_close(common->engine);
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        free(daemon->workers[i]);
-    address_limits_close(common->limits);
-    principal_limits_close(common->principal_limits);
-    line_budget_clear(&common->stranger_lines);
-    audit_close(common->audit);
-    security_holder_close(common->holder);
+    close_service(daemon);
     if (exit_code == EXIT_SUCCESS)
         log_info("stopped", LOG_TEXT("version", SAC_VERSION));
     return exit_code;
+}
 
-close_sockets:
-    for (size_t i = 0; i < daemon->worker_count; i++)
-        close(daemon->listen_fds[i]);
-    if (daemon->ops_fd >= 0)
-        close(daemon->ops_fd);
-    return exit_code;
+/* Before the first thread starts, so that only sigwaitinfo() sees them. */
+static void
+block_signals(sigset_t *signals_out)
+{
+    (void)sigemptyset(signals_out);
+    (void)sigaddset(signals_out, SIGTERM);
+    (void)sigaddset(signals_out, SIGINT);
+    (void)sigaddset(signals_out, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, signals_out, NULL);
+}
+
+/* All that needs no thread: rights, sockets, files.  Returns the exit code if it is to end. */
+static int
+prepare(struct daemon *daemon, struct security **security_out)
+{
+    struct ipsec_fault fault = { 0 };
+    struct security *security = NULL;
+    enum ipsec_status status = become_service(daemon, &fault);
+
+    /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
+    if (status != IPSEC_OK)
+        return complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
+    status = security_load(&daemon->options, &fault, &security);
+    if (status == IPSEC_OK)
+        warn_of_security(security, &daemon->options);
+    if (status == IPSEC_OK)
+        status = open_audit(&daemon->common, &fault);
+    if (status != IPSEC_OK) {
+        security_unref(security);
+        return complain(&fault, EXIT_USAGE);
+    }
+    *security_out = security;
+    return EXIT_SUCCESS;
 }
 
 /* What takes rights, and then without them. */
@@ -205,6 +193,53 @@ become_service(struct daemon *daemon, struct ipsec_fault *fault)
     if (status == IPSEC_OK)
         status = harden_privileges(options->user, engine_setup_needs_net_admin(options), fault);
     return status;
+}
+
+/* After a failure, too, close_service() ends what was begun. */
+static enum ipsec_status
+open_service(struct daemon *daemon, struct security *security_take, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = security_holder_open(security_take, &daemon->common.holder, fault);
+
+    if (status == IPSEC_OK)
+        status = open_engine(daemon, fault);
+    /* The engine's thread has what it needs; nobody else talks to the kernel's IPsec. */
+    if (status == IPSEC_OK)
+        status = harden_thread(fault);
+    if (status == IPSEC_OK)
+        status = harden_system_calls(engine_setup_needs_net_admin(&daemon->options), fault);
+    /* In any case: the end clears them.  The first failure is the one told. */
+    enum ipsec_status limited = open_limits(daemon, status == IPSEC_OK ? fault : NULL);
+    if (status == IPSEC_OK)
+        status = limited;
+    return status == IPSEC_OK ? start_workers(daemon, fault) : status;
+}
+
+/* After drain(). */
+static void
+close_service(struct daemon *daemon)
+{
+    struct worker_common *common = &daemon->common;
+
+    ops_stop(daemon->ops);
+    ipsec_engine_close(common->engine);
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        free(daemon->workers[i]);
+    address_limits_close(common->limits);
+    principal_limits_close(common->principal_limits);
+    line_budget_clear(&common->stranger_lines);
+    audit_close(common->audit);
+    security_holder_close(common->holder);
+}
+
+/* Of a daemon that got no further; else workers and the ops listener have them. */
+static void
+close_sockets(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->worker_count; i++)
+        close(daemon->listen_fds[i]);
+    if (daemon->ops_fd >= 0)
+        close(daemon->ops_fd);
 }
 
 static enum ipsec_status

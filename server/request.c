@@ -21,6 +21,8 @@
 #include "server/worker.h"
 
 static int begin(struct request *request, const char *method);
+static bool accept_head(struct request *request);
+static int await_body(struct request *request);
 static int take_body(struct request *request, const char *upload, size_t *upload_size);
 static int take_turn(struct request *request);
 static int go_on(struct request *request, enum api_next next);
@@ -128,44 +130,15 @@ begin(struct request *request, const char *method)
     (void)MHD_get_connection_values_n(request->native, MHD_HEADER_KIND, collect_header, guard);
     memcpy(call->headers, guard->headers, sizeof call->headers);
 
-    if (guard_finish(guard) != IPSEC_OK) {
-        refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->header, guard->detail);
+    if (!accept_head(request))
         return queue_answer(request);
-    }
-    if (strlen(request->target) > GUARD_TARGET_MAX) {
-        refuse(request, IPSEC_HTTP_URI_TOO_LONG, IPSEC_FAULT_PATH, NULL,
-               "the request target is above the limit");
-        return queue_answer(request);
-    }
-    if (!guard_target(request->target, &call->path, &call->query)) {
-        refuse(request, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_PATH, NULL,
-               "the request target is malformed");
-        return queue_answer(request);
-    }
-
-    if (!connection_is_good(connection)) {
-        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER, NULL,
-               "the client certificate no longer holds");
-        return queue_answer(request);
-    }
     call->rights = connection->rights;
 
     call->base.completion = request->worker->completion;
     call->base.abandoned = caller_is_gone;
     enum api_next next = api_call_start(call, guard_has_body(guard));
-    if (next == API_NEXT_BODY) {
-        if (guard->content_length > call->body_maximum) {
-            char limit[API_LIMIT_TEXT_SIZE];
-
-            api_call_describe_limit(call, limit);
-            refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL, limit);
-            return queue_answer(request);
-        }
-        request->body.maximum = call->body_maximum;
-        request->stage = REQUEST_BODY;
-        connection_enter(connection, CONNECTION_BODY);
-        return MHD_YES;
-    }
+    if (next == API_NEXT_BODY)
+        return await_body(request);
     if (next == API_NEXT_ENGINE) {
         request->stage = REQUEST_READY;
         return MHD_YES;
@@ -181,6 +154,54 @@ begin(struct request *request, const char *method)
     connection->linger = true;
     conclude(request);
     return queue_answer(request);
+}
+
+/* What must hold before the call is looked at.  False: refused. */
+static bool
+accept_head(struct request *request)
+{
+    struct api_call *call = &request->call;
+    struct guard *guard = &request->guard;
+
+    if (guard_finish(guard) != IPSEC_OK) {
+        refuse(request, guard->status, IPSEC_FAULT_HEADER, guard->header, guard->detail);
+        return false;
+    }
+    if (strlen(request->target) > GUARD_TARGET_MAX) {
+        refuse(request, IPSEC_HTTP_URI_TOO_LONG, IPSEC_FAULT_PATH, NULL,
+               "the request target is above the limit");
+        return false;
+    }
+    if (!guard_target(request->target, &call->path, &call->query)) {
+        refuse(request, IPSEC_HTTP_BAD_REQUEST, IPSEC_FAULT_PATH, NULL,
+               "the request target is malformed");
+        return false;
+    }
+
+    if (!connection_is_good(request->connection)) {
+        refuse(request, IPSEC_NOT_AUTHENTICATED, IPSEC_FAULT_HEADER, NULL,
+               "the client certificate no longer holds");
+        return false;
+    }
+    return true;
+}
+
+static int
+await_body(struct request *request)
+{
+    struct api_call *call = &request->call;
+
+    if (request->guard.content_length > call->body_maximum) {
+        char limit[API_LIMIT_TEXT_SIZE];
+
+        api_call_describe_limit(call, limit);
+        refuse(request, IPSEC_HTTP_REQUEST_TOO_LARGE, IPSEC_FAULT_BODY, NULL, limit);
+        return queue_answer(request);
+    }
+    request->body.maximum = call->body_maximum;
+    request->stage = REQUEST_BODY;
+    connection_enter(request->connection, CONNECTION_BODY);
+    return MHD_YES;
 }
 
 static int
