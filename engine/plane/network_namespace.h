@@ -9,7 +9,6 @@
 enum network_place {
     NETWORK_HERE = 0, /* the calling thread's namespace */
     NETWORK_NAMED,    /* the one that "ip netns" made under 'name' */
-    NETWORK_SCRATCH,  /* a new one, which ends with the last that is open in it */
 };
 
 /* Runs 'work' there and comes back.  Returns what 'work' does, or the errno that kept it from

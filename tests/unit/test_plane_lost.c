@@ -17,17 +17,20 @@ enum { BUNDLES = 60, REFUSED = 40, FOREIGN_REQID = 1 };
 /* The permits for neighbour discovery. */
 #define OWN_POLICIES 6
 
+static struct plane_under_test test;
+static struct netlink *netlink; /* another look at the same network namespace */
+
 static void
-begin(struct plane_under_test *test, struct netlink **netlink_out)
+begin(void)
 {
-    plane_test_begin(test, &plane_xfrm);
-    assert_int_equal(netlink_open(NETWORK_HERE, NULL, netlink_out), 0);
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
 }
 
 static void
-end(struct plane_under_test *test, struct netlink *netlink)
+end(void)
 {
-    plane_test_close(test);
+    plane_test_close(&test);
     netlink_close(netlink);
 }
 
@@ -51,7 +54,7 @@ tell(void *context, const struct nlmsghdr *message, size_t size)
 }
 
 static struct tally
-look(struct netlink *netlink)
+look(void)
 {
     struct tally tally = { .states = 0 };
 
@@ -64,9 +67,16 @@ look(struct netlink *netlink)
     return tally;
 }
 
+/* What answers the request that comes after so many others. */
+static void
+lose_answer_of(uint32_t others)
+{
+    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + others);
+}
+
 /* Somebody else's state in the place of an outbound one of plane_sample_init(). */
 static void
-take_place(struct netlink *netlink, uint32_t spi, uint8_t protocol)
+take_place(uint32_t spi, uint8_t protocol)
 {
     static const uint8_t key[32] = { 9 };
     struct kernel_sa sa = {
@@ -93,18 +103,18 @@ take_place(struct netlink *netlink, uint32_t spi, uint8_t protocol)
 }
 
 static struct plane_drift
-drift_of(struct plane_under_test *test)
+find_drift(void)
 {
     struct plane_drift drift;
 
-    assert_int_equal(test->ops->find_drift(test->plane, &drift), IPSEC_OK);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
     return drift;
 }
 
 static void
-assert_no_drift(struct plane_under_test *test)
+assert_no_drift(void)
 {
-    const struct plane_drift drift = drift_of(test);
+    const struct plane_drift drift = find_drift();
 
     assert_int_equal(drift.bundles_missing, 0);
     assert_int_equal(drift.bundles_left_over, 0);
@@ -118,40 +128,36 @@ static void
 an_answer_that_got_lost_is_found_out(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct plane_sample sample;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     plane_sample_add_ah(&sample, 0x1002);
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 1);
+    lose_answer_of(1);
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
-    assert_int_equal(look(netlink).states, 2);
-    assert_no_drift(&test);
+    assert_int_equal(look().states, 2);
+    assert_no_drift();
 
     /* Both are asked what they carried, and deleted. */
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 3);
+    lose_answer_of(3);
     assert_int_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &sample.what), IPSEC_OK);
-    assert_int_equal(look(netlink).states, 0);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().states, 0);
+    assert_no_drift();
+    end();
 }
 
 static void
 refusals_that_found_no_room_are_found_out(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     static struct plane_sample samples[BUNDLES];
     static struct plane_action actions[BUNDLES];
     struct tally tally;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     for (uint32_t i = 0; i < BUNDLES; i++) {
         if (i < REFUSED)
-            take_place(netlink, 0x1000 + i, IPPROTO_ESP);
+            take_place(0x1000 + i, IPPROTO_ESP);
         plane_sample_init(&samples[i], 100 + i, IPSEC_DIRECTION_OUTBOUND, 0x1000 + i);
         actions[i] = (struct plane_action){ .kind = PLANE_ADD_BUNDLE, .what = samples[i].what };
     }
@@ -160,33 +166,31 @@ refusals_that_found_no_room_are_found_out(void **state)
     assert_int_not_equal(count_lost(test.plane->requests), 0);
     for (uint32_t i = 0; i < BUNDLES; i++)
         assert_int_equal(actions[i].status, i < REFUSED ? IPSEC_ALREADY_EXISTS : IPSEC_OK);
-    tally = look(netlink);
+    tally = look();
     assert_int_equal(tally.states, BUNDLES);
     assert_int_equal(tally.foreign_states, REFUSED);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_no_drift();
+    end();
 }
 
 static void
 half_a_bundle_goes_when_the_refusal_of_the_other_half_got_lost(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct plane_sample sample;
     struct tally tally;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
-    take_place(netlink, 0x1002, IPPROTO_AH);
+    begin();
+    take_place(0x1002, IPPROTO_AH);
     plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     plane_sample_add_ah(&sample, 0x1002);
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 1);
+    lose_answer_of(1);
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_ALREADY_EXISTS);
-    tally = look(netlink);
+    tally = look();
     assert_int_equal(tally.states, 1);
     assert_int_equal(tally.foreign_states, 1);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_no_drift();
+    end();
 }
 
 /* Then nobody knows, and what is there is left over. */
@@ -194,12 +198,10 @@ static void
 what_no_answer_tells_goes_with_the_next_comparison(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct plane_sample sample;
     struct plane_sample kept;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     plane_sample_init(&kept, 6, IPSEC_DIRECTION_OUTBOUND, 0x1003);
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &kept.what), IPSEC_OK);
     plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
@@ -207,79 +209,75 @@ what_no_answer_tells_goes_with_the_next_comparison(void **state)
     lose_all_answers(test.plane->requests);
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_RPC_TIMEOUT);
     lose_none(test.plane->requests);
-    assert_int_equal(drift_of(&test).bundles_left_over, 2);
+    assert_int_equal(find_drift().bundles_left_over, 2);
     assert_int_equal(test.ops->resume(test.plane, &kept.what), IPSEC_OK);
     test.ops->resume_done(test.plane);
-    assert_int_equal(look(netlink).states, 1);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().states, 1);
+    assert_no_drift();
+    end();
 }
 
 static void
 an_sa_that_could_not_be_deleted_goes_with_the_next_comparison(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct plane_sample sample;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &sample.what), IPSEC_OK);
     assert_int_equal(seteuid(65534), 0);
     assert_int_not_equal(plane_do(&test, PLANE_DELETE_BUNDLE, &sample.what), IPSEC_OK);
     assert_int_equal(seteuid(0), 0);
-    assert_int_equal(look(netlink).states, 1);
-    assert_int_equal(drift_of(&test).bundles_left_over, 1);
+    assert_int_equal(look().states, 1);
+    assert_int_equal(find_drift().bundles_left_over, 1);
     test.ops->resume_done(test.plane);
-    assert_int_equal(look(netlink).states, 0);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().states, 0);
+    assert_no_drift();
+    end();
 }
 
 /* --- SAs that move ---------------------------------------------------------------------------- */
 
 static enum ipsec_status
-move(struct plane_under_test *test, const struct plane_sample *from, const struct plane_sample *to)
+move(const struct plane_sample *from, const struct plane_sample *to)
 {
     struct plane_action action = { .kind = PLANE_UPDATE_BUNDLE,
                                    .was = from->what,
                                    .what = to->what,
                                    .status = IPSEC_RPC_SERVERFAULT };
 
-    test->ops->apply(test->plane, &action, 1);
+    test.ops->apply(test.plane, &action, 1);
     return action.status;
 }
 
 static bool
-has(struct plane_under_test *test, const struct plane_sample *sample)
+has(const struct plane_sample *sample)
 {
     struct plane_counters counters;
 
-    return test->ops->read_counters(test->plane, &sample->what, &counters) == IPSEC_OK;
+    return test.ops->read_counters(test.plane, &sample->what, &counters) == IPSEC_OK;
 }
 
 static void
 a_move_whose_answer_got_lost_is_found_out(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct plane_sample from;
     struct plane_sample to;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     plane_sample_init(&from, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     plane_sample_init(&to, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     to.what.traffic.remote_address.bytes[3] = 8;
     assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &from.what), IPSEC_OK);
     /* Asked for, deleted, added. */
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 2);
-    assert_int_equal(move(&test, &from, &to), IPSEC_OK);
-    assert_true(has(&test, &to));
-    assert_int_equal(look(netlink).states, 1);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    lose_answer_of(2);
+    assert_int_equal(move(&from, &to), IPSEC_OK);
+    assert_true(has(&to));
+    assert_int_equal(look().states, 1);
+    assert_no_drift();
+    end();
 }
 
 static void
@@ -287,27 +285,25 @@ an_sa_does_not_move_to_where_somebody_elses_is(void **state)
 {
     (void)state;
     for (int loses = 0; loses < 2; loses++) {
-        struct plane_under_test test;
         struct plane_sample from;
         struct plane_sample to;
         struct tally tally;
-        struct netlink *netlink = NULL;
 
-        begin(&test, &netlink);
+        begin();
         plane_sample_init(&from, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
         plane_sample_init(&to, 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
         from.what.traffic.remote_address.bytes[3] = 8;
-        take_place(netlink, 0x1001, IPPROTO_ESP);
+        take_place(0x1001, IPPROTO_ESP);
         assert_int_equal(plane_do(&test, PLANE_ADD_BUNDLE, &from.what), IPSEC_OK);
         if (loses)
-            lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 2);
-        assert_int_equal(move(&test, &from, &to), loses ? IPSEC_RPC_TIMEOUT : IPSEC_ALREADY_EXISTS);
-        assert_true(has(&test, &from));
-        tally = look(netlink);
+            lose_answer_of(2);
+        assert_int_equal(move(&from, &to), loses ? IPSEC_RPC_TIMEOUT : IPSEC_ALREADY_EXISTS);
+        assert_true(has(&from));
+        tally = look();
         assert_int_equal(tally.states, 2);
         assert_int_equal(tally.foreign_states, 1);
-        assert_no_drift(&test);
-        end(&test, netlink);
+        assert_no_drift();
+        end();
     }
 }
 
@@ -333,87 +329,80 @@ static void
 a_filter_whose_answers_got_lost_is_found_out(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     const struct ipsec_filter filter = inbound_filter(11);
     const struct plane_filter what = { .filter = &filter };
     const struct plane_filter lower = { .filter = &filter, .rank = 5 };
-    struct netlink *netlink = NULL;
     size_t there = 0;
 
-    begin(&test, &netlink);
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests));
+    begin();
+    lose_answer_of(0);
     assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
-    there = look(netlink).policies;
+    there = look().policies;
     assert_true(there > OWN_POLICIES);
-    assert_no_drift(&test);
+    assert_no_drift();
 
     /* There already, asked for, set to another priority. */
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 2);
+    lose_answer_of(2);
     assert_int_equal(plane_do_filter(&test, PLANE_UPDATE_FILTER, &lower), IPSEC_OK);
-    assert_int_equal(look(netlink).policies, there);
+    assert_int_equal(look().policies, there);
 
     /* Asked for, deleted. */
-    lose_answer(test.plane->requests, next_sequence(test.plane->requests) + 1);
+    lose_answer_of(1);
     assert_int_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &lower), IPSEC_OK);
-    assert_int_equal(look(netlink).policies, OWN_POLICIES);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().policies, OWN_POLICIES);
+    assert_no_drift();
+    end();
 }
 
 static void
 a_filter_that_no_answer_tells_of_goes_with_the_next_comparison(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     const struct ipsec_filter filter = inbound_filter(11);
     const struct plane_filter what = { .filter = &filter };
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
+    begin();
     lose_all_answers(test.plane->requests);
     assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_RPC_TIMEOUT);
     lose_none(test.plane->requests);
-    assert_int_equal(drift_of(&test).filters_left_over, 1);
+    assert_int_equal(find_drift().filters_left_over, 1);
     test.ops->resume_done(test.plane);
-    assert_int_equal(look(netlink).policies, OWN_POLICIES);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().policies, OWN_POLICIES);
+    assert_no_drift();
+    end();
 }
 
 /* --- The service's own permits ---------------------------------------------------------------- */
 
 static void
-remove_permit(struct plane_under_test *test, size_t index)
+remove_permit(size_t index)
 {
-    const struct xfrm_exemption *exemption = &test->plane->exemptions[index];
+    const struct xfrm_exemption *exemption = &test.plane->exemptions[index];
     const struct kernel_policy policy = { .selector = exemption->selector,
                                           .direction = exemption->direction };
 
-    assert_int_equal(xfrm_policies_change(test->plane, &policy, XFRM_POLICY_REMOVE), 0);
+    assert_int_equal(xfrm_policies_change(test.plane, &policy, XFRM_POLICY_REMOVE), 0);
 }
 
 static void
 a_permit_that_could_not_be_put_back_is_still_missed(void **state)
 {
     (void)state;
-    struct plane_under_test test;
-    struct netlink *netlink = NULL;
-
-    begin(&test, &netlink);
-    remove_permit(&test, 0);
-    assert_int_equal(drift_of(&test).filters_missing, 1);
+    begin();
+    remove_permit(0);
+    assert_int_equal(find_drift().filters_missing, 1);
     lose_all_answers(test.plane->requests);
     xfrm_exemptions_look(test.plane);
     xfrm_exemptions_restore(test.plane);
     lose_none(test.plane->requests);
     for (size_t i = 0; i < test.plane->exemption_count; i++)
         assert_true(test.plane->exemptions[i].is_ours);
-    remove_permit(&test, 0);
-    assert_int_equal(drift_of(&test).filters_missing, 1);
+    remove_permit(0);
+    assert_int_equal(find_drift().filters_missing, 1);
     test.ops->resume_done(test.plane);
-    assert_int_equal(look(netlink).policies, OWN_POLICIES);
-    assert_no_drift(&test);
-    end(&test, netlink);
+    assert_int_equal(look().policies, OWN_POLICIES);
+    assert_no_drift();
+    end();
 }
 
 /* It stays, and is no reason to compare again and again. */
@@ -421,28 +410,26 @@ static void
 a_permit_whose_place_somebody_took_is_not_missed(void **state)
 {
     (void)state;
-    struct plane_under_test test;
     struct kernel_policy foreign = { .priority = 77, .is_block = true };
     struct kernel_policy there;
-    struct netlink *netlink = NULL;
 
-    begin(&test, &netlink);
-    remove_permit(&test, 0);
+    begin();
+    remove_permit(0);
     foreign.selector = test.plane->exemptions[0].selector;
     foreign.direction = test.plane->exemptions[0].direction;
     assert_int_equal(xfrm_policies_change(test.plane, &foreign, XFRM_POLICY_ADD), 0);
-    assert_int_equal(drift_of(&test).filters_missing, 1);
+    assert_int_equal(find_drift().filters_missing, 1);
     test.ops->resume_done(test.plane);
-    assert_no_drift(&test);
+    assert_no_drift();
     assert_int_equal(xfrm_policies_ask(test.plane, &foreign, &there), 0);
     assert_true(there.is_block);
 
     /* Once it is gone, the permit comes back with the next comparison. */
-    remove_permit(&test, 0);
+    remove_permit(0);
     test.ops->resume_done(test.plane);
     assert_int_equal(xfrm_policies_ask(test.plane, &foreign, &there), 0);
     assert_false(there.is_block);
-    end(&test, netlink);
+    end();
 }
 
 int
