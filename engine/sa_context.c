@@ -63,10 +63,7 @@ ipsec_sa_context_create_with(struct ipsec_session *session,
     enum ipsec_status status;
 
     *context_out = (struct ipsec_sa_context){ .id = 0 };
-    status = session_check_direct(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
+    status = sa_context_check_call(session, IPSEC_RULE_DIRECT, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
     status = validate_traffic_members(outbound_traffic, session->fault);
@@ -100,10 +97,7 @@ ipsec_sa_context_rotate(struct ipsec_session *session,
     enum ipsec_status status;
 
     *context_out = (struct ipsec_sa_context){ .id = 0 };
-    status = session_check_direct(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
+    status = sa_context_check_call(session, IPSEC_RULE_DIRECT, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
     if (wanted.inbound == NULL)
@@ -159,10 +153,7 @@ ipsec_sa_context_delete_by_id(struct ipsec_session *session, uint64_t id)
     const struct ipsec_sa_context *context;
     enum ipsec_status status;
 
-    status = session_check_direct(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, RIGHT_DELETE);
+    status = sa_context_check_call(session, IPSEC_RULE_DIRECT, RIGHT_DELETE);
     if (status != IPSEC_OK)
         return status;
     status = sa_context_find(session, id, &context);
@@ -171,6 +162,15 @@ ipsec_sa_context_delete_by_id(struct ipsec_session *session, uint64_t id)
     if (!sa_context_end(session->state, id, IPSEC_REASON_CALL))
         return session_no_memory(session);
     return IPSEC_OK;
+}
+
+enum ipsec_status
+sa_context_check_call(struct ipsec_session *session, enum ipsec_session_rule rule, uint32_t rights)
+{
+    enum ipsec_status status = session_check_rule(session, rule);
+
+    return status == IPSEC_OK ? session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, rights)
+                              : status;
 }
 
 enum ipsec_status

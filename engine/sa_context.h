@@ -17,6 +17,9 @@
 
 struct engine_state;
 
+/* What each call on contexts is asked first: the rule of its session, then the rights. */
+NODISCARD enum ipsec_status
+sa_context_check_call(struct ipsec_session *session, enum ipsec_session_rule rule, uint32_t rights);
 /* IPSEC_NOT_FOUND, and what the call's If-Match says.  The row is valid until the next change. */
 NODISCARD enum ipsec_status sa_context_find(struct ipsec_session *session,
                                             uint64_t id,

@@ -57,10 +57,7 @@ ipsec_sa_context_expire(struct ipsec_session *session, uint64_t id)
     enum ipsec_status status;
     bool done = true;
 
-    status = session_check_no_transaction(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, RIGHT_DELETE);
+    status = sa_context_check_call(session, IPSEC_RULE_NO_TRANSACTION, RIGHT_DELETE);
     if (status != IPSEC_OK)
         return status;
     status = sa_context_find(session, id, &context);

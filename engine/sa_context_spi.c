@@ -53,10 +53,7 @@ ipsec_sa_context_set_spi(struct ipsec_session *session,
     struct ipsec_sa_context context;
     enum ipsec_status status;
 
-    status = session_check_no_transaction(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
+    status = sa_context_check_call(session, IPSEC_RULE_NO_TRANSACTION, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
     if (spi < SPI_FIRST)
@@ -131,10 +128,7 @@ prepare(struct ipsec_session *session,
     const struct ipsec_sa_context *context;
     enum ipsec_status status;
 
-    status = session_check_no_transaction(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
+    status = sa_context_check_call(session, IPSEC_RULE_NO_TRANSACTION, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
     status = sa_context_find(session, id, &context);

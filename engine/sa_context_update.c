@@ -61,10 +61,7 @@ ipsec_sa_context_update(struct ipsec_session *session,
     enum ipsec_status status;
 
     *context_out = (struct ipsec_sa_context){ .id = 0 };
-    status = session_check_no_transaction(session);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_SA_DATABASE, FWPM_ACTRL_ADD);
+    status = sa_context_check_call(session, IPSEC_RULE_NO_TRANSACTION, FWPM_ACTRL_ADD);
     if (status != IPSEC_OK)
         return status;
     status = check_values(session, update);
