@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 
-static int hex_digit(char c);
 static bool host_bits_are_zero(const struct ipsec_address *address, unsigned prefix, unsigned bits);
 
 bool
@@ -70,6 +69,18 @@ text_parse_prefix(const char *text,
     return TEXT_PREFIX_GOOD;
 }
 
+int
+text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool
 text_parse_guid(const char *text, struct ipsec_guid *guid_out)
 {
@@ -83,7 +94,7 @@ text_parse_guid(const char *text, struct ipsec_guid *guid_out)
                 return false;
             continue;
         }
-        int digit = hex_digit(text[i]); /* -1 for the NUL of a short text, too */
+        int digit = text_hex_digit(text[i]); /* -1 for the NUL of a short text, too */
         if (digit < 0)
             return false;
         guid.bytes[digits / 2] = (uint8_t)(guid.bytes[digits / 2] << 4 | digit);
@@ -139,18 +150,6 @@ text_append_guid(struct buffer *buffer, const struct ipsec_guid *guid)
         text[next++] = hex[guid->bytes[i] & 15];
     }
     buffer_append(buffer, text, next);
-}
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 static bool

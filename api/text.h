@@ -32,6 +32,9 @@ NODISCARD enum text_prefix text_parse_prefix(const char *text,
                                              uint8_t *prefix_length_out,
                                              uint8_t *version_out);
 
+/* Of either case; -1: it is none.  Not for keys: its time depends on the digit. */
+int text_hex_digit(char c);
+
 /* "6f1c0a52-5f30-4c2e-9f43-0d7a5d2b8c11", letters of either case. */
 NODISCARD bool text_parse_guid(const char *text, struct ipsec_guid *guid_out);
 

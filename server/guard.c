@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/text.h"
+
 static void refuse(struct guard *guard, enum ipsec_status status, const char *detail);
 static void refuse_second(struct guard *guard, const char *name);
 static void join(struct guard *guard, enum api_header about, const char *value);
@@ -16,7 +18,6 @@ static bool is_name(const char *name, size_t length, const char *expected);
 static bool is_token(const char *text, size_t length);
 static bool parse_length(const char *text, size_t length, uint64_t *value_out);
 static bool is_host(const char *host);
-static int hex_digit(char c);
 
 /* Those whose value is a list by its grammar: the only ones that may come on several lines. */
 static const bool is_list[API_HEADER_COUNT] = {
@@ -144,8 +145,8 @@ guard_target(char *target, const char **path_out, const char **query_out)
             *write++ = *read++;
             continue;
         }
-        int high = hex_digit(read[1]);
-        int low = high < 0 ? -1 : hex_digit(read[2]);
+        int high = text_hex_digit(read[1]);
+        int low = high < 0 ? -1 : text_hex_digit(read[2]);
         int byte = high * 16 + low;
         if (high < 0 || low < 0 || byte < 0x20 || byte == 0x7f)
             return false;
@@ -255,16 +256,4 @@ is_host(const char *host)
     return port[1] == '\0' ||
            (strlen(port + 1) <= 5 && parse_length(port + 1, strlen(port + 1), &number) &&
             number >= 1 && number <= 65535);
-}
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
