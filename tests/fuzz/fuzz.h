@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
 
 /* Works on the bytes and returns 0; what must not be aborts. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,4 +38,18 @@ fuzz_text(const uint8_t *data, size_t size)
         memcpy(text, data, length);
     text[length] = '\0';
     return text;
+}
+
+/* A file that is no file on the disk, with these bytes until the next call. */
+static inline const char *
+fuzz_file(const uint8_t *data, size_t size)
+{
+    static char path[64];
+    static int fd = -1;
+
+    if (fd < 0)
+        fd = memfd_create("fuzz", MFD_CLOEXEC);
+    fuzz_check(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return path;
 }

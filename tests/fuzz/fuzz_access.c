@@ -2,26 +2,8 @@
  *
  * fuzz_access.c: access.json: refused with file and cause, or a policy that grants nothing to who
  * has no certificate, and no right that does not exist. */
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "auth/access_policy.h"
 #include "tests/fuzz/fuzz.h"
-
-/* A file that is no file on the disk. */
-static const char *
-write_file(const uint8_t *data, size_t size)
-{
-    static char path[64];
-    static int fd = -1;
-
-    if (fd < 0)
-        fd = memfd_create("fuzz", MFD_CLOEXEC);
-    fuzz_check(fd >= 0 && ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return path;
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -35,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct access_policy *policy = NULL;
     struct ipsec_rights rights;
 
-    enum ipsec_status status = access_policy_load(write_file(data, size), &fault, &policy);
+    enum ipsec_status status = access_policy_load(fuzz_file(data, size), &fault, &policy);
     fuzz_check((status == IPSEC_OK) == (policy != NULL));
     if (policy == NULL) {
         fuzz_check(fault.status == status && strstr(fault.detail, "/proc/self") != NULL);

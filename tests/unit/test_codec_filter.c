@@ -3,15 +3,10 @@
  * test_codec_filter.c: what bodies of POST /filters are refused for, and what they become. */
 #include "api/resource.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "api/problem.h"
+#include "tests/unit/refused_bodies.h"
 
 #define NAME "\"displayData\":{\"name\":\"db out\"}"
 #define LAYER "\"layer\":\"outboundTransportV4\""
@@ -23,13 +18,6 @@
 #define FORWARD(field, match, value)                                                               \
     "{" NAME ",\"layer\":\"ipforwardV4\",\"action\":{\"type\":\"permit\"},\"conditions\":[{"       \
     "\"field\":" field ",\"match\":" match ",\"value\":" value "}]}"
-
-struct refused_case {
-    const char *body;
-    enum ipsec_status status;
-    int http_status;
-    const char *pointer;
-};
 
 static const struct refused_case refused_cases[] = {
     { "{}", IPSEC_NULL_DISPLAY_NAME, 400, "/displayData" },
@@ -207,20 +195,8 @@ static void
 each_flaw_is_refused_by_code_status_and_pointer(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CODEC_COUNT(refused_cases); i++) {
-        const struct refused_case *row = &refused_cases[i];
-        struct ipsec_filter filter;
-        struct ipsec_fault fault;
-        enum ipsec_status status = decode(row->body, &filter, &fault);
-
-        print_message("%s\n", row->body);
-        assert_string_equal(ipsec_status_name(status), ipsec_status_name(row->status));
-        assert_int_equal(fault.status, status);
-        assert_int_equal(problem_http_status(status, fault.place), row->http_status);
-        assert_string_equal(fault.pointer, row->pointer);
-        assert_true(fault.detail[0] != '\0');
-        codec_clear(&codec_new_filter, &filter);
-    }
+    assert_refused_bodies(&codec_new_filter, sizeof(struct ipsec_filter), refused_cases,
+                          CODEC_COUNT(refused_cases));
 }
 
 static void

@@ -4,15 +4,10 @@
  * refused for, and what they become. */
 #include "api/resource.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "api/problem.h"
+#include "tests/unit/refused_bodies.h"
 
 #define NAME "\"displayData\":{\"name\":\"site b\"}"
 #define TUNNEL_TYPE "\"type\":\"ipsecIkeQmTunnelContext\""
@@ -32,13 +27,6 @@
 #define WITH_PROPOSAL(proposal) WITH_POLICY("{" ENDPOINTS ",\"ipsecProposals\":[" proposal "]}")
 #define WITH_ENDPOINTS(endpoints) WITH_POLICY("{\"tunnelEndpoints\":" endpoints "," PROPOSALS "}")
 #define WITH_TEXT(text) "{" NAME "," MAIN_TYPE ",\"policy\":" text "}"
-
-struct refused_case {
-    const char *body;
-    enum ipsec_status status;
-    int http_status;
-    const char *pointer;
-};
 
 /* clang-format off */
 static const struct refused_case context_cases[] = {
@@ -162,35 +150,19 @@ decode(const struct codec_object *object,
 }
 
 static void
-check_refused(const struct codec_object *object, const struct refused_case *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        union request request;
-        struct ipsec_fault fault;
-        enum ipsec_status status = decode(object, rows[i].body, &request, &fault);
-
-        print_message("%s\n", rows[i].body);
-        assert_string_equal(ipsec_status_name(status), ipsec_status_name(rows[i].status));
-        assert_int_equal(fault.status, status);
-        assert_int_equal(problem_http_status(status, fault.place), rows[i].http_status);
-        assert_string_equal(fault.pointer, rows[i].pointer);
-        assert_null(strstr(fault.detail, "c2VjcmV0"));
-        codec_clear(object, &request);
-    }
-}
-
-static void
 each_flaw_of_a_provider_context_is_refused(void **state)
 {
     (void)state;
-    check_refused(&codec_new_provider_context, context_cases, CODEC_COUNT(context_cases));
+    assert_refused_bodies(&codec_new_provider_context, sizeof(struct new_provider_context),
+                          context_cases, CODEC_COUNT(context_cases));
 }
 
 static void
 each_flaw_of_a_tunnel_is_refused(void **state)
 {
     (void)state;
-    check_refused(&codec_new_tunnel, tunnel_cases, CODEC_COUNT(tunnel_cases));
+    assert_refused_bodies(&codec_new_tunnel, sizeof(struct new_tunnel), tunnel_cases,
+                          CODEC_COUNT(tunnel_cases));
 }
 
 static void

@@ -3,29 +3,17 @@
  * test_codec_traffic.c: what bodies of POST /sa-contexts are refused for, and what they become. */
 #include "api/resource.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "api/problem.h"
+#include "tests/unit/refused_bodies.h"
 
 #define GOOD                                                                                       \
     "\"localAddress\":\"192.0.2.1\",\"remoteAddress\":\"198.51.100.7\","                           \
     "\"trafficType\":\"transport\",\"ipsecFilterId\":1"
 #define ADDRESSES(local, remote)                                                                   \
     "{\"trafficType\":\"transport\",\"localAddress\":" local ",\"remoteAddress\":" remote "}"
-
-struct refused_case {
-    const char *body;
-    enum ipsec_status status;
-    int http_status;
-    const char *pointer;
-};
 
 static const struct refused_case refused_cases[] = {
     /* The body as a whole. */
@@ -124,19 +112,8 @@ static void
 each_flaw_is_refused_by_code_status_and_pointer(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CODEC_COUNT(refused_cases); i++) {
-        const struct refused_case *row = &refused_cases[i];
-        struct ipsec_traffic traffic;
-        struct ipsec_fault fault;
-        enum ipsec_status status = decode(row->body, &traffic, &fault);
-
-        print_message("%s\n", row->body);
-        assert_string_equal(ipsec_status_name(status), ipsec_status_name(row->status));
-        assert_int_equal(fault.status, status);
-        assert_int_equal(problem_http_status(status, fault.place), row->http_status);
-        assert_string_equal(fault.pointer, row->pointer);
-        assert_true(fault.detail[0] != '\0');
-    }
+    assert_refused_bodies(&codec_traffic, sizeof(struct ipsec_traffic), refused_cases,
+                          CODEC_COUNT(refused_cases));
 }
 
 static void
