@@ -13,6 +13,7 @@ static enum ipsec_status decode_policy(struct codec_decoder *decoder,
 static json_t *describe_policy(const struct codec_field *field);
 static void clear_policies(void *object);
 static enum ipsec_status note_inner_version(struct codec_decoder *decoder, void *object);
+static enum ipsec_status check_query(struct codec_decoder *decoder, void *object);
 static void encode_filter_ids(struct codec_encoder *encoder,
                               const struct codec_field *field,
                               const void *object);
@@ -117,6 +118,54 @@ const struct codec_object codec_tunnel = {
     .fields = tunnel_fields,
     .field_count = CODEC_COUNT(tunnel_fields),
 };
+
+static const struct codec_field query_fields[] = {
+    PAGE_QUERY_FIELDS(tunnel_query),
+};
+const struct codec_object codec_tunnel_query = {
+    .fields = query_fields,
+    .field_count = CODEC_COUNT(query_fields),
+    .check = check_query,
+};
+
+static const struct codec_field list_fields[] = {
+    CODEC_FIELD(tunnel_list,
+                page.tunnels,
+                "items",
+                .kind = CODEC_ARRAY,
+                .object = &codec_tunnel,
+                .form = CODEC_POINTED,
+                .stride = sizeof(struct ipsec_tunnel_made),
+                .count_offset = offsetof(struct tunnel_list, page.tunnel_count),
+                .count_size = sizeof(size_t),
+                .flags = CODEC_REQUIRED,
+                .summary = "In the order of their ids."),
+    PAGE_NEXT_CURSOR_FIELD(tunnel_list),
+};
+const struct codec_object codec_tunnel_list = {
+    .name = "TunnelList",
+    .summary = "A page of tunnels.",
+    .fields = list_fields,
+    .field_count = CODEC_COUNT(list_fields),
+};
+
+struct cursor_scope
+tunnel_query_scope(void)
+{
+    struct cursor_scope scope = { .size = 0 };
+
+    cursor_scope_add(&scope, "t", 1);
+    return scope;
+}
+
+static enum ipsec_status
+check_query(struct codec_decoder *decoder, void *object)
+{
+    struct tunnel_query *query = object;
+    struct cursor_scope scope = tunnel_query_scope();
+
+    return page_query_check(decoder, &query->page, &scope);
+}
 
 /* The addresses outside may be of another version than those inside. */
 static enum ipsec_status

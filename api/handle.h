@@ -61,6 +61,9 @@ void handle_clear_provider_context_list(void *out);
 
 api_handler handle_add_tunnel;
 api_handler handle_get_tunnel;
+api_handler handle_list_tunnels;
+void handle_conclude_tunnel_list(struct api_call *call);
+void handle_clear_tunnel_list(void *out);
 api_handler handle_delete_tunnel;
 
 api_handler handle_open_session;

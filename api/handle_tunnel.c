@@ -30,6 +30,32 @@ handle_get_tunnel(struct api_call *call, struct ipsec_session *session)
 }
 
 enum ipsec_status
+handle_list_tunnels(struct api_call *call, struct ipsec_session *session)
+{
+    const struct tunnel_query *query = call->in;
+    struct tunnel_list *reply = call->out;
+
+    return ipsec_tunnel_enum(session, query->page.after, query->page.limit, &reply->page);
+}
+
+void
+handle_conclude_tunnel_list(struct api_call *call)
+{
+    struct cursor_scope scope = tunnel_query_scope();
+    struct tunnel_list *reply = call->out;
+
+    page_conclude(reply->page.next, &scope, reply->next_cursor);
+}
+
+void
+handle_clear_tunnel_list(void *out)
+{
+    struct tunnel_list *reply = out;
+
+    ipsec_tunnel_page_clear(&reply->page);
+}
+
+enum ipsec_status
 handle_delete_tunnel(struct api_call *call, struct ipsec_session *session)
 {
     return ipsec_tunnel_delete(session, call->path_id);

@@ -231,8 +231,19 @@ struct new_tunnel {
     struct ipsec_condition conditions[IPSEC_CONDITION_FIELD_COUNT];
 };
 
-extern const struct codec_object codec_new_tunnel; /* struct new_tunnel */
-extern const struct codec_object codec_tunnel;     /* struct ipsec_tunnel_made */
+struct tunnel_query {
+    struct page_query page;
+};
+struct tunnel_list {
+    struct ipsec_tunnel_page page;
+    char next_cursor[CURSOR_TEXT_SIZE];
+};
+struct cursor_scope tunnel_query_scope(void);
+
+extern const struct codec_object codec_tunnel_query; /* struct tunnel_query */
+extern const struct codec_object codec_tunnel_list;  /* struct tunnel_list */
+extern const struct codec_object codec_new_tunnel;   /* struct new_tunnel */
+extern const struct codec_object codec_tunnel;       /* struct ipsec_tunnel_made */
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 

@@ -666,6 +666,17 @@ NODISCARD enum ipsec_status ipsec_tunnel_add(struct ipsec_session *session,
 NODISCARD enum ipsec_status ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id);
 NODISCARD enum ipsec_status
 ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel_made *made_out);
+struct ipsec_tunnel_page {
+    struct ipsec_tunnel_made *tunnels;
+    size_t tunnel_count;
+    uint64_t next;
+};
+/* In the order of their ids. */
+NODISCARD enum ipsec_status ipsec_tunnel_enum(struct ipsec_session *session,
+                                              uint64_t after,
+                                              size_t limit,
+                                              struct ipsec_tunnel_page *page_out);
+void ipsec_tunnel_page_clear(struct ipsec_tunnel_page *page);
 
 /* --- Events ----------------------------------------------------------------------------------- */
 

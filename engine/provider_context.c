@@ -24,6 +24,7 @@ static enum ipsec_status make_entry(struct ipsec_session *session,
                                     uint8_t lifetime,
                                     bool is_tunnel,
                                     struct provider_context_entry **entry_out);
+static bool is_of_type(const struct ipsec_provider_context *provider_context, int type);
 static void normalise(struct ipsec_provider_context *provider_context);
 static enum ipsec_status not_found(struct ipsec_session *session, uint64_t id);
 
@@ -125,18 +126,30 @@ ipsec_provider_context_enum(struct ipsec_session *session,
                             size_t limit,
                             struct ipsec_provider_context_page *page_out)
 {
-    struct engine_state *state = session->state;
-    const struct id_table *ids = &state->provider_contexts.ids;
-    enum ipsec_status status;
+    enum ipsec_status status = session_check_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS,
+                                                   FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
 
     *page_out = (struct ipsec_provider_context_page){ .provider_context_count = 0 };
-    status = session_check_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS,
-                                 FWPM_ACTRL_ENUM | FWPM_ACTRL_READ);
     if (status != IPSEC_OK)
         return status;
     if (type >= IPSEC_CONTEXT_TYPE_COUNT)
         return ipsec_fault_set(session->fault, IPSEC_INVALID_ENUMERATOR, IPSEC_FAULT_QUERY, "type",
                                "is no type");
+    return provider_context_page(session, is_of_type, type, after, limit, page_out);
+}
+
+enum ipsec_status
+provider_context_page(struct ipsec_session *session,
+                      bool (*is_wanted)(const struct ipsec_provider_context *context, int what),
+                      int what,
+                      uint64_t after,
+                      size_t limit,
+                      struct ipsec_provider_context_page *page_out)
+{
+    struct engine_state *state = session->state;
+    const struct id_table *ids = &state->provider_contexts.ids;
+
+    *page_out = (struct ipsec_provider_context_page){ .provider_context_count = 0 };
     if (limit == 0)
         return ipsec_fault_set(session->fault, IPSEC_OUT_OF_BOUNDS, IPSEC_FAULT_QUERY, "limit",
                                "a page has at least one place");
@@ -163,7 +176,7 @@ ipsec_provider_context_enum(struct ipsec_session *session,
         page_out->next = row->id;
         state->scanned++;
         if (!policy_is_visible(session, &row->entry->object) ||
-            (type >= 0 && row->entry->provider_context->type != type))
+            !is_wanted(row->entry->provider_context, what))
             continue;
         page_out->provider_contexts[page_out->provider_context_count++] =
             provider_context_ref(row->entry->provider_context);
@@ -282,6 +295,12 @@ make_entry(struct ipsec_session *session,
     copy->revision = ++state->revision;
     *entry_out = entry;
     return IPSEC_OK;
+}
+
+static bool
+is_of_type(const struct ipsec_provider_context *provider_context, int type)
+{
+    return type < 0 || provider_context->type == type;
 }
 
 /* Nothing in members that the type does not have; what is missing is made. */

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
@@ -13,6 +15,7 @@
 
 struct engine_state;
 struct ipsec_fault;
+struct ipsec_provider_context_page;
 struct ipsec_session;
 
 extern const struct policy_ops provider_context_policy_ops;
@@ -43,6 +46,16 @@ provider_context_add(struct ipsec_session *session,
                      const struct ipsec_provider_context *provider_context,
                      bool is_tunnel,
                      struct provider_context_entry **entry_out);
+
+/* A page of those that the session sees and 'is_wanted' of 'what', in id order; rights are checked
+ * before. */
+NODISCARD enum ipsec_status
+provider_context_page(struct ipsec_session *session,
+                      bool (*is_wanted)(const struct ipsec_provider_context *context, int what),
+                      int what,
+                      uint64_t after,
+                      size_t limit,
+                      struct ipsec_provider_context_page *page_out);
 
 /* Takes over what the store has. */
 NODISCARD enum ipsec_status

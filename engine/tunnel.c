@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tunnel.c: IPsec tunnels: a tunnel policy and the filters that send packets through it, made and
- * deleted as one.
+ * tunnel.c: making and deleting tunnels; see tunnel.h.
  *
  * Packets of this host pass the transport layers, those of networks behind it the forward layers.
- * A main-mode policy, which nobody executes, hangs on a filter where such policy is looked up; so
- * all that belongs to a tunnel is found from its policy, also after a restart. */
+ */
+#include "engine/tunnel.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,18 +58,10 @@ static struct ipsec_filter part_filter(const struct ipsec_tunnel *tunnel,
                                        const struct ipsec_provider_context *policy,
                                        const struct part *part);
 static struct ipsec_filter filter_for(const struct ipsec_provider_context *context);
-static enum ipsec_status
-find(struct ipsec_session *session, uint64_t id, struct provider_context_entry **policy_out);
 static enum ipsec_status check_unused(struct ipsec_session *session,
                                       const struct provider_context_entry *policy);
 static enum ipsec_status delete_all(struct ipsec_session *session,
                                     struct provider_context_entry *policy);
-static struct filter_entry *next_part(const struct ipsec_session *session,
-                                      struct filter_entry *part);
-static struct provider_context_entry *main_mode_of(const struct filter_entry *part);
-static void describe(const struct ipsec_session *session,
-                     const struct provider_context_entry *policy,
-                     struct ipsec_tunnel_made *made_out);
 static enum ipsec_status refuse(struct ipsec_fault *fault,
                                 enum ipsec_status status,
                                 const char *pointer,
@@ -107,7 +99,7 @@ ipsec_tunnel_add(struct ipsec_session *session,
         state->revision = revision;
         return status;
     }
-    describe(session, policy, made_out);
+    tunnel_describe(session, policy, made_out);
     return IPSEC_OK;
 }
 
@@ -127,7 +119,7 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
     status = session_check_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS, RIGHT_DELETE);
     if (status != IPSEC_OK)
         return status;
-    status = find(session, id, &policy);
+    status = tunnel_find(session, id, &policy);
     if (policy == NULL)
         return status;
     status = policy_check_owner(session, &policy->object);
@@ -148,28 +140,6 @@ ipsec_tunnel_delete(struct ipsec_session *session, uint64_t id)
         state->revision = revision;
     }
     return status;
-}
-
-enum ipsec_status
-ipsec_tunnel_get(struct ipsec_session *session, uint64_t id, struct ipsec_tunnel_made *made_out)
-{
-    struct provider_context_entry *policy = NULL;
-    enum ipsec_status status;
-
-    status = session_check_right(session, IPSEC_CONTAINER_FILTERS, FWPM_ACTRL_READ);
-    if (status != IPSEC_OK)
-        return status;
-    status = session_check_right(session, IPSEC_CONTAINER_PROVIDER_CONTEXTS, FWPM_ACTRL_READ);
-    if (status != IPSEC_OK)
-        return status;
-    status = find(session, id, &policy);
-    if (policy == NULL)
-        return status;
-    status = session_check_revision(session, policy->provider_context->revision);
-    if (status != IPSEC_OK)
-        return status;
-    describe(session, policy, made_out);
-    return IPSEC_OK;
 }
 
 /* --- Adding --- */
@@ -365,20 +335,7 @@ filter_for(const struct ipsec_provider_context *context)
     };
 }
 
-/* --- Finding and deleting --- */
-
-static enum ipsec_status
-find(struct ipsec_session *session, uint64_t id, struct provider_context_entry **policy_out)
-{
-    struct provider_context_entry *entry = provider_context_find_visible(session, id);
-
-    if (entry == NULL || !entry->provider_context->is_tunnel ||
-        !policy_type_is_tunnel(entry->provider_context->type))
-        return ipsec_fault_set(session->fault, IPSEC_PROVIDER_CONTEXT_NOT_FOUND, IPSEC_FAULT_PATH,
-                               NULL, "no tunnel has id %llu", (unsigned long long)id);
-    *policy_out = entry;
-    return IPSEC_OK;
-}
+/* --- Deleting --- */
 
 /* By others than its own parts.  As with check_parts(), this comes before the lock. */
 static enum ipsec_status
@@ -387,11 +344,12 @@ check_unused(struct ipsec_session *session, const struct provider_context_entry 
     const struct policy_object *object = &policy->object;
     enum ipsec_status status = object->ops->check_unused(session, object);
 
-    for (struct filter_entry *part = next_part(session, policy->first_part);
-         status == IPSEC_OK && part != NULL; part = next_part(session, part->part_link.next)) {
-        if (main_mode_of(part) == NULL)
+    for (struct filter_entry *part = tunnel_next_part(session, policy->first_part);
+         status == IPSEC_OK && part != NULL;
+         part = tunnel_next_part(session, part->part_link.next)) {
+        if (tunnel_main_mode_of(part) == NULL)
             continue;
-        object = &main_mode_of(part)->object;
+        object = &tunnel_main_mode_of(part)->object;
         status = object->ops->check_unused(session, object);
     }
     return status;
@@ -401,12 +359,12 @@ check_unused(struct ipsec_session *session, const struct provider_context_entry 
 static enum ipsec_status
 delete_all(struct ipsec_session *session, struct provider_context_entry *policy)
 {
-    struct filter_entry *part = next_part(session, policy->first_part);
+    struct filter_entry *part = tunnel_next_part(session, policy->first_part);
     enum ipsec_status status = IPSEC_OK;
 
     while (status == IPSEC_OK && part != NULL) {
-        struct provider_context_entry *main_mode = main_mode_of(part);
-        struct filter_entry *next = next_part(session, part->part_link.next);
+        struct provider_context_entry *main_mode = tunnel_main_mode_of(part);
+        struct filter_entry *next = tunnel_next_part(session, part->part_link.next);
 
         status = policy_delete(session, &part->object);
         if (status == IPSEC_OK && main_mode != NULL)
@@ -414,44 +372,6 @@ delete_all(struct ipsec_session *session, struct provider_context_entry *policy)
         part = next;
     }
     return status == IPSEC_OK ? policy_delete(session, &policy->object) : status;
-}
-
-/* 'part' or the first behind it that the session sees; null when there is none. */
-static struct filter_entry *
-next_part(const struct ipsec_session *session, struct filter_entry *part)
-{
-    while (part != NULL && !policy_is_visible(session, &part->object))
-        part = part->part_link.next;
-    return part;
-}
-
-static struct provider_context_entry *
-main_mode_of(const struct filter_entry *part)
-{
-    return part->provider_context == part->tunnel ? NULL : part->provider_context;
-}
-
-/* The list of parts has the newest first. */
-static void
-describe(const struct ipsec_session *session,
-         const struct provider_context_entry *policy,
-         struct ipsec_tunnel_made *made_out)
-{
-    *made_out = (struct ipsec_tunnel_made){
-        .id = policy->provider_context->id,
-        .key = policy->provider_context->key,
-        .revision = policy->provider_context->revision,
-    };
-    for (struct filter_entry *part = next_part(session, policy->first_part);
-         part != NULL && made_out->filter_count < IPSEC_TUNNEL_FILTERS_MAX;
-         part = next_part(session, part->part_link.next)) {
-        memmove(&made_out->filter_ids[1], &made_out->filter_ids[0],
-                made_out->filter_count * sizeof *made_out->filter_ids);
-        made_out->filter_ids[0] = part->filter->id;
-        made_out->filter_count++;
-        if (main_mode_of(part) != NULL)
-            made_out->main_mode_id = main_mode_of(part)->provider_context->id;
-    }
 }
 
 static enum ipsec_status

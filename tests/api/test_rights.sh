@@ -176,6 +176,7 @@ on_both() { # on_both NAME METHOD PATH BODY GOOD-STATUS RIGHT…
 }
 on_both "add tunnel" POST /tunnels "$(tunnel 2)" 201 FWPM_ACTRL_ADD FWPM_ACTRL_ADD_LINK
 on_both "get tunnel" GET "/tunnels/$TUNNEL_ID" '' 200 FWPM_ACTRL_READ
+on_both "list tunnels" GET /tunnels '' 200 FWPM_ACTRL_ENUM FWPM_ACTRL_READ
 on_both "delete tunnel" DELETE "/tunnels/$TUNNEL_ID" '' 204 DELETE
 
 # A filter that names a provider context links to it.

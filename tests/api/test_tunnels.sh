@@ -46,6 +46,8 @@ call GET "/tunnels/$ID" '' -H "If-None-Match: $TAG"
 answered "who made it has it already" 304
 call GET "/tunnels/$ID"
 is "read says the same" "$STATUS $(jq -cS . <<<"$BODY")" "200 $(jq -cS . <<<"$MADE")"
+call GET /tunnels
+is "the list has it as it is" "$STATUS $(member '.items | tojson') $(member .nextCursor)" "200 [$MADE] null"
 call GET "/provider-contexts/$ID"
 is "the policy" "$(member '[.isTunnel, .type, .key] | tostring')" \
     '[true,"ipsecIkeQmTunnelContext","6f1c2b3a-0000-4000-8000-000000000021"]'
@@ -133,6 +135,28 @@ call GET "/tunnels/$HAND"
 answered "a policy by hand is no tunnel" 404 FWP_E_PROVIDER_CONTEXT_NOT_FOUND
 call DELETE "/tunnels/$HAND"
 answered "nor deleted as one" 404 FWP_E_PROVIDER_CONTEXT_NOT_FOUND
+
+# --- Lists ----------------------------------------------------------------------------------------
+
+call GET '/tunnels?limit=1000'
+IDS=$(member '.items | map(.id) | join(" ")')
+check "there are some, and none made by hand" test "$(wc -w <<<"$IDS")" -ge 1 -a "$(grep -cw "$HAND" <<<"$IDS")" = 0
+call POST /tunnels "$(with 'del(.tunnelPolicy.key)')"
+IDS="$IDS $(member .id)"
+query=limit=1 walked=
+while :; do
+    call GET "/tunnels?$query"
+    walked="$walked $(member '.items | map(.id) | join(" ")')"
+    [ "$(member .nextCursor)" != null ] || break
+    query="limit=1&cursor=$(member .nextCursor)"
+done
+is "page by page" "$(xargs <<<"$walked")" "$IDS"
+call GET '/provider-contexts?limit=1'
+call GET "/tunnels?cursor=$(member .nextCursor)"
+answered "the cursor of another list" 400 "$(member .code)" cursor
+call GET '/tunnels?limit=0'
+answered "an empty page" 400 FWP_E_OUT_OF_BOUNDS limit
+call DELETE "/tunnels/${IDS##* }"
 
 # --- Sessions -------------------------------------------------------------------------------------
 

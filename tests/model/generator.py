@@ -86,7 +86,7 @@ class Generator:
             "deleteProviderContext": 2 * many_policies ** 2 + 0.2,
             "getProviderContext": 0.7, "listProviderContexts": 0.4,
             "addTunnel": 2 * (1 - many_policies) + 0.1, "deleteTunnel": 1.5 * many_policies + 0.1,
-            "getTunnel": 0.5, "getStatistics": 0.7,
+            "getTunnel": 0.5, "listTunnels": 0.3, "getStatistics": 0.7,
             "createSaContext": 10 * (1 - many_contexts) + 1,
             "createSaContexts": 2 * (1 - many_contexts) + 0.2,
             "deleteSaContext": 5 * many_contexts ** 2 + 0.3,
@@ -439,6 +439,9 @@ class Generator:
 
     def make_getTunnel(self, op):
         self.some_tunnel(op)
+
+    def make_listTunnels(self, op):
+        pass
 
     def make_deleteTunnel(self, op):
         self.some_tunnel(op)

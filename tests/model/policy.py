@@ -360,6 +360,13 @@ class Policies:
         self.find_tunnel(op, session)
         return Answer(200, None, self.show_tunnel(op["id"], session))
 
+    def op_listTunnels(self, op):
+        both = "FWPM_ACTRL_ENUM FWPM_ACTRL_READ"
+        session = self.enter_tunnel(op, both, both, "any")
+        return Answer(200, None, [self.show_tunnel(name, session) for name, policy
+                                  in self.visible(self.provider_contexts, session).items()
+                                  if policy.tunnel == name])
+
     def show_tunnel(self, name, session):
         filters = [n for n, p in self.visible(self.filters, session).items() if p.tunnel == name]
         main_mode = name + "/m" if name + "/m" in self.provider_contexts else None

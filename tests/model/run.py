@@ -330,7 +330,7 @@ class Run:
 
     def verify(self):
         """All there is, listed and read one by one."""
-        for operation in ("listSaContexts", "listFilters", "listProviderContexts"):
+        for operation in ("listSaContexts", "listFilters", "listProviderContexts", "listTunnels"):
             self.call({"op": operation, "who": "admin"})
         for who in generator.RIGHTS:
             self.call({"op": "listSessions", "who": who})

@@ -28,6 +28,7 @@ ROUTES = {
     "getProviderContext": ("GET", "/provider-contexts/{id}"),
     "deleteProviderContext": ("DELETE", "/provider-contexts/{id}"),
     "addTunnel": ("POST", "/tunnels"),
+    "listTunnels": ("GET", "/tunnels"),
     "getTunnel": ("GET", "/tunnels/{id}"),
     "deleteTunnel": ("DELETE", "/tunnels/{id}"),
     "createSaContext": ("POST", "/sa-contexts"),

@@ -352,6 +352,66 @@ transactions_and_sessions_hold_the_whole_tunnel(void **state)
     assert_nothing_left(fixture);
 }
 
+/* The page of one behind 'after' has 'expected', null: nothing.  Returns where the next begins. */
+static uint64_t
+expect_page(struct ipsec_session *session, uint64_t after, const struct ipsec_tunnel_made *expected)
+{
+    struct ipsec_tunnel_page page;
+
+    assert_int_equal(ipsec_tunnel_enum(session, after, 1, &page), IPSEC_OK);
+    assert_int_equal(page.tunnel_count, expected != NULL);
+    if (expected != NULL)
+        assert_same(&page.tunnels[0], expected);
+    uint64_t next = page.next;
+    ipsec_tunnel_page_clear(&page);
+    return next;
+}
+
+static void
+tunnels_are_listed_with_their_parts_page_by_page(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipsec_session writer = open_session(fixture, 0);
+    const struct ipsec_provider_context policy = tunnel_policy();
+    const struct ipsec_provider_context main_mode = main_mode_policy();
+    struct ipsec_tunnel tunnel = make_tunnel(&policy);
+    struct ipsec_tunnel_page page;
+    struct ipsec_guid key;
+    uint64_t by_hand;
+
+    assert_int_equal(expect_page(&fixture->session, 0, NULL), 0);
+    assert_int_equal(ipsec_provider_context_add(&fixture->session, &policy, &by_hand, &key),
+                     IPSEC_OK);
+    tunnel.main_mode_policy = &main_mode;
+    const struct ipsec_tunnel_made first = add_tunnel(&fixture->session, &tunnel);
+    end_batch(fixture);
+    begin(&writer, false);
+    tunnel.main_mode_policy = NULL;
+    const struct ipsec_tunnel_made second = add_tunnel(&writer, &tunnel);
+
+    /* What is in a transaction only its session sees. */
+    uint64_t next = expect_page(&fixture->session, 0, &first);
+    assert_int_equal(expect_page(&fixture->session, next, NULL), 0);
+    next = expect_page(&writer, 0, &first);
+    assert_int_equal(expect_page(&writer, next, &second), 0);
+    commit(fixture, &writer);
+    next = expect_page(&fixture->session, 0, &first);
+    assert_int_equal(expect_page(&fixture->session, next, &second), 0);
+    assert_int_equal(ipsec_tunnel_enum(&fixture->session, 0, 0, &page), IPSEC_OUT_OF_BOUNDS);
+
+    static const enum ipsec_container containers[] = { IPSEC_CONTAINER_FILTERS,
+                                                       IPSEC_CONTAINER_PROVIDER_CONTEXTS };
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t *granted = &fixture->caller.rights.granted[containers[i]];
+
+        *granted = ~(uint32_t)FWPM_ACTRL_ENUM;
+        assert_int_equal(ipsec_tunnel_enum(&fixture->session, 0, 1, &page), IPSEC_ACCESS_DENIED);
+        *granted = ~(uint32_t)FWPM_ACTRL_READ;
+        assert_int_equal(ipsec_tunnel_enum(&fixture->session, 0, 1, &page), IPSEC_ACCESS_DENIED);
+        *granted = UINT32_MAX;
+    }
+}
+
 /* What is wrong comes before the lock: nobody waits for it only to be refused then. */
 static void
 who_is_refused_does_not_wait(void **state)
@@ -407,6 +467,7 @@ main(void)
         FIXTURE_TEST(flaws_are_named_and_leave_no_trace),
         FIXTURE_TEST(the_rights_are_those_of_the_objects),
         FIXTURE_TEST(transactions_and_sessions_hold_the_whole_tunnel),
+        FIXTURE_TEST(tunnels_are_listed_with_their_parts_page_by_page),
         FIXTURE_TEST(who_is_refused_does_not_wait),
     };
 
