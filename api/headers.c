@@ -57,10 +57,13 @@ headers_is_json(const char *content_type, char refusal[HEADERS_REFUSAL_SIZE])
     size_t size = strcspn(content_type, ";");
     const char *next = content_type + size;
     const char *type = trim(content_type, &size);
+    if (size == 0) {
+        (void)snprintf(refusal, HEADERS_REFUSAL_SIZE, "a body needs a type: application/json");
+        return false;
+    }
     if (!equals(type, size, "application/json")) {
-        (void)snprintf(refusal, HEADERS_REFUSAL_SIZE,
-                       "the body must be application/json, not %s%.*s",
-                       size == 0 ? "without a type" : "", (int)size, type);
+        (void)snprintf(refusal, HEADERS_REFUSAL_SIZE, "the body must be application/json, not %.*s",
+                       (int)size, type);
         return false;
     }
     while (*next == ';') {

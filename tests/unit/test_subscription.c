@@ -227,6 +227,81 @@ only_what_the_template_wants_is_seen(void **test_state)
 }
 
 static void
+set_label(struct watching *watching, uint64_t id, char site)
+{
+    char name[] = "site";
+    char value[] = { site, '\0' };
+    const struct ipsec_labels labels = { .count = 1, .pairs = { { name, value } } };
+    const struct ipsec_sa_context_update update = { .parts = IPSEC_UPDATE_LABELS,
+                                                    .labels = &labels };
+    struct ipsec_sa_context changed;
+
+    assert_int_equal(ipsec_sa_context_update(watching->sa.session, id, &update, &changed),
+                     IPSEC_OK);
+    ipsec_sa_context_unref(&changed);
+}
+
+/* Gives up what read_all() found. */
+static void
+drop_events(struct watching *watching)
+{
+    while (watching->count > 0)
+        ipsec_event_unref(&watching->events[--watching->count]);
+}
+
+static void
+an_event_has_the_labels_of_then(void **test_state)
+{
+    static const struct ipsec_subscription_options tunnels = {
+        .match = { .traffic_type_given = true, .traffic_type = IPSEC_TRAFFIC_TYPE_TUNNEL }
+    };
+    struct watching watching = begin(test_state);
+    struct sa_fixture *sa = &watching.sa;
+    struct ipsec_subscription *other = subscribe(&watching, &tunnels);
+    uint64_t id = new_context(sa);
+
+    set_label(&watching, id, 'b'); /* all in one batch */
+    set_label(&watching, id, 'c');
+    assert_int_equal(ipsec_sa_context_delete_by_id(sa->session, id), IPSEC_OK);
+    settle(sa);
+    assert_int_equal(read_all(&watching), IPSEC_OK);
+    assert_int_equal(watching.count, 4);
+    assert_null(watching.events[0].labels);
+    assert_string_equal(watching.events[1].labels->pairs[0].value, "b");
+    assert_string_equal(watching.events[2].labels->pairs[0].value, "c");
+    assert_ptr_equal(watching.events[3].labels, watching.events[2].labels);
+    drop_events(&watching);
+
+    /* Nothing is left of what a watcher did not want. */
+    ipsec_sa_context_unsubscribe(watching.subscription);
+    watching.subscription = other;
+    assert_int_equal(read_all(&watching), IPSEC_OK);
+    assert_int_equal(watching.count, 0);
+    end(&watching);
+}
+
+/* The ring lets go of labels that nobody reads any more; who has an event has its labels. */
+static void
+labels_live_as_long_as_an_event_has_them(void **test_state)
+{
+    struct watching watching = begin(test_state);
+    struct sa_fixture *sa = &watching.sa;
+    uint64_t id = new_context(sa);
+
+    set_label(&watching, id, 'b');
+    settle(sa);
+    assert_int_equal(read_all(&watching), IPSEC_OK);
+    assert_int_equal(watching.count, 2);
+    for (size_t i = 0; i <= KEPT; i++)
+        set_label(&watching, id, i % 2 == 0 ? 'c' : 'd');
+    settle(sa);
+    assert_string_equal(watching.events[1].labels->pairs[0].value, "b");
+    drop_events(&watching);
+    assert_int_equal(read_all(&watching), IPSEC_NOTIFICATION_DROPPED);
+    end(&watching);
+}
+
+static void
 a_list_and_what_follows_have_every_context_once(void **test_state)
 {
     struct watching watching = begin(test_state);
@@ -716,6 +791,8 @@ main(void)
         FIXTURE_TEST(what_was_undone_is_never_seen),
         FIXTURE_TEST(a_life_is_seen_step_by_step_in_order),
         FIXTURE_TEST(only_what_the_template_wants_is_seen),
+        FIXTURE_TEST(an_event_has_the_labels_of_then),
+        FIXTURE_TEST(labels_live_as_long_as_an_event_has_them),
         FIXTURE_TEST(a_list_and_what_follows_have_every_context_once),
         FIXTURE_TEST(without_since_only_later_changes_are_seen),
         FIXTURE_TEST(what_may_not_watch_is_refused),
