@@ -23,6 +23,15 @@ static void see_policy(struct comparison *comparison, const struct kernel_policy
 static void name_missing(struct comparison *comparison);
 static int look(struct comparison *comparison);
 
+/* Whether all policies of the filter at this place are there: then none of them counts already. */
+static bool
+is_whole(const struct comparison *comparison, size_t place)
+{
+    uint64_t wanted = comparison->plane->filters.entries[place].value & XFRM_FILTER_COUNT;
+
+    return comparison->seen_policies == NULL || comparison->seen_policies[place] >= wanted;
+}
+
 enum ipsec_status
 xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
 {
@@ -41,8 +50,10 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
     error = look(&comparison);
     drift_out->bundles_missing = plane->installed.count - comparison.states + plane->unsure_moves;
     for (size_t i = 0; i < plane->filters.capacity; i++) {
-        wanted += plane->filters.entries[i].value & XFRM_FILTER_COUNT;
-        unsure += (plane->filters.entries[i].value & XFRM_FILTER_UNSURE) != 0;
+        uint64_t value = plane->filters.entries[i].value;
+
+        wanted += value & XFRM_FILTER_COUNT;
+        unsure += (value & XFRM_FILTER_UNSURE) != 0 && is_whole(&comparison, i);
     }
     drift_out->filters_missing = wanted > comparison.policies ? wanted - comparison.policies : 0;
     drift_out->filters_missing += unsure + xfrm_exemptions_missing(plane);
@@ -172,7 +183,7 @@ name_missing(struct comparison *comparison)
     for (size_t i = 0; i < filters->capacity && seen_policies != NULL; i++) {
         uint64_t value = filters->entries[i].value;
 
-        if (seen_policies[i] < (value & XFRM_FILTER_COUNT) || (value & XFRM_FILTER_UNSURE) != 0)
+        if (!is_whole(comparison, i) || (value & XFRM_FILTER_UNSURE) != 0)
             name(&names->filters_missing, filters->entries[i].key);
     }
 }
