@@ -85,7 +85,7 @@ says("too few", call("POST", "/sa-contexts/batch", {"items": []}),
 
 # --- Methods --------------------------------------------------------------------------------------
 
-for path, methods in (("/filters", "POST, GET, HEAD"), ("/tunnels", "POST"),
+for path, methods in (("/filters", "POST, GET, HEAD"), ("/tunnels", "POST, GET, HEAD"),
                       ("/sa-contexts/1", "GET, HEAD, DELETE, PATCH")):
     status, problem, headers = call("PUT", path)
     tap.equal("PUT %s" % path, (status, headers["Allow"], problem["detail"]),
