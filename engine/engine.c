@@ -303,8 +303,7 @@ open_state(struct ipsec_engine *engine,
     const struct ipsec_engine_options *options = &engine->options;
     bool has_state = state_init(&engine->state, options->max_contexts, options->max_replay_records,
                                 options->max_batch);
-    engine->state.clock_ms = clock_monotonic_ms();
-    engine->state.now_ms = clock_wall_ms();
+    clock_read(&engine->state.now_ms, &engine->state.clock_ms);
     engine->state.security.listener = options->security;
     engine->state.sessions.limits = (struct session_limits){
         .maximum = options->max_sessions,

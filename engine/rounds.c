@@ -93,8 +93,11 @@ run_batch(struct ipsec_engine *engine)
 {
     struct engine_state *state = &engine->state;
     struct handover_results results = { .touched = NULL };
+    int64_t now_ms;
+    int64_t clock_ms;
 
-    state_begin_batch(state, clock_wall_ms(), clock_monotonic_ms());
+    clock_read(&now_ms, &clock_ms);
+    state_begin_batch(state, now_ms, clock_ms);
     uint64_t expired_below = replay_expire(&state->replays, state->steady_ms);
     due_run(state, state->clock_ms, engine->runner.store_fault.status == IPSEC_OK);
     size_t call_count = run_parked_calls(engine);

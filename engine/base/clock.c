@@ -31,6 +31,19 @@ clock_wall_ms(void)
 }
 
 void
+clock_read(int64_t *wall_ms_out, int64_t *monotonic_ms_out)
+{
+    enum { TRIES = 4 };
+
+    for (int i = 0; i < TRIES; i++) {
+        *monotonic_ms_out = clock_monotonic_ms();
+        *wall_ms_out = clock_wall_ms();
+        if (clock_monotonic_ms() - *monotonic_ms_out <= 1)
+            return;
+    }
+}
+
+void
 clock_format(int64_t wall_ms, char text[CLOCK_TEXT_SIZE])
 {
     time_t seconds = (time_t)(wall_ms / 1000);
