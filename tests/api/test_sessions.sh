@@ -305,7 +305,7 @@ within "$D" POST /filters "$FILTER"
 OF_D=$(member .id)
 begin "$A"
 stop_daemon KILL
-start_daemon --session-idle-seconds 2 --txn-hold-seconds 1 || exit 1
+start_daemon --session-idle-seconds 4 --txn-hold-seconds 1 || exit 1
 within "$A" GET /filters
 answered "after a kill: aborted" 410 FWP_E_SESSION_ABORTED
 within "$A" POST /filters "$FILTER"
