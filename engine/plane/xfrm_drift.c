@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * xfrm_drift.c: what the kernel has against what was asked for, counted and named. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "engine/plane/xfrm_owner.h"
@@ -9,10 +10,7 @@
 struct comparison {
     struct plane *plane;
     struct plane_drift *drift;
-    uint64_t states; /* that are there and should be */
-    uint64_t policies;
-    /* How many the kernel has for each place of 'plane->installed' and of 'plane->filters'; null
-     * for want of memory: then they are counted and not named. */
+    /* How many the kernel has for each place of 'plane->installed' and of 'plane->filters'. */
     uint8_t *seen_states;
     uint8_t *seen_policies;
 };
@@ -20,17 +18,8 @@ struct comparison {
 static void see(void *context, const struct nlmsghdr *message, size_t size);
 static void see_state(struct comparison *comparison, const struct xfrm_msg *read);
 static void see_policy(struct comparison *comparison, const struct kernel_policy *policy);
-static void name_missing(struct comparison *comparison);
+static void find_missing(struct comparison *comparison);
 static int look(struct comparison *comparison);
-
-/* Whether all policies of the filter at this place are there: then none of them counts already. */
-static bool
-is_whole(const struct comparison *comparison, size_t place)
-{
-    uint64_t wanted = comparison->plane->filters.entries[place].value & XFRM_FILTER_COUNT;
-
-    return comparison->seen_policies == NULL || comparison->seen_policies[place] >= wanted;
-}
 
 enum ipsec_status
 xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
@@ -42,23 +31,13 @@ xfrm_find_drift(struct plane *plane, struct plane_drift *drift_out)
         .seen_policies = calloc(plane->filters.capacity + 1, 1),
     };
     const char *reason = NULL;
-    uint64_t wanted = 0;
-    uint64_t unsure = 0;
-    int error = 0;
+    int error = ENOMEM;
 
     *drift_out = (struct plane_drift){ .foreign = 0 };
-    error = look(&comparison);
-    drift_out->bundles_missing = plane->installed.count - comparison.states + plane->unsure_moves;
-    for (size_t i = 0; i < plane->filters.capacity; i++) {
-        uint64_t value = plane->filters.entries[i].value;
-
-        wanted += value & XFRM_FILTER_COUNT;
-        unsure += (value & XFRM_FILTER_UNSURE) != 0 && is_whole(&comparison, i);
-    }
-    drift_out->filters_missing = wanted > comparison.policies ? wanted - comparison.policies : 0;
-    drift_out->filters_missing += unsure + xfrm_exemptions_missing(plane);
+    if (comparison.seen_states != NULL && comparison.seen_policies != NULL)
+        error = look(&comparison);
     if (error == 0)
-        name_missing(&comparison);
+        find_missing(&comparison);
     free(comparison.seen_states);
     free(comparison.seen_policies);
     return error == 0 ? IPSEC_OK : xfrm_status_of(error, NULL, NULL, &reason);
@@ -110,10 +89,9 @@ see_state(struct comparison *comparison, const struct xfrm_msg *read)
     }
     place = number_map_place(&plane->installed, xfrm_state_key(plane, &read->id));
     if (place < plane->installed.capacity &&
-        plane->installed.entries[place].value == xfrm_state_value(owner.id, owner.direction)) {
-        comparison->states++;
-        if (comparison->seen_states != NULL)
-            comparison->seen_states[place] = 1;
+        plane->installed.entries[place].value == xfrm_state_value(owner.id, owner.direction) &&
+        comparison->seen_states[place] == 0) {
+        comparison->seen_states[place] = 1;
         return;
     }
     drift->bundles_left_over++;
@@ -156,8 +134,7 @@ see_policy(struct comparison *comparison, const struct kernel_policy *policy)
         return;
     place = number_map_place(&plane->filters, owner.id);
     if (owner.id != 0 && place < plane->filters.capacity) {
-        comparison->policies++;
-        if (comparison->seen_policies != NULL)
+        if (comparison->seen_policies[place] < UINT8_MAX)
             comparison->seen_policies[place]++;
         return;
     }
@@ -168,22 +145,32 @@ see_policy(struct comparison *comparison, const struct kernel_policy *policy)
 
 /* A look at all that should be there, which is no more than the comparison did. */
 static void
-name_missing(struct comparison *comparison)
+find_missing(struct comparison *comparison)
 {
-    const struct number_map *states = &comparison->plane->installed;
-    const struct number_map *filters = &comparison->plane->filters;
-    const uint8_t *seen_states = comparison->seen_states;
-    const uint8_t *seen_policies = comparison->seen_policies;
-    struct ipsec_drift_names *names = &comparison->drift->names;
+    const struct plane *plane = comparison->plane;
+    struct plane_drift *drift = comparison->drift;
 
-    for (size_t i = 0; i < states->capacity && seen_states != NULL; i++) {
-        if (states->entries[i].value != 0 && seen_states[i] == 0)
-            name(&names->contexts_missing, states->entries[i].value >> 1);
+    drift->bundles_missing = plane->unsure_moves;
+    for (size_t i = 0; i < plane->installed.capacity; i++) {
+        uint64_t value = plane->installed.entries[i].value;
+
+        if (value == 0 || comparison->seen_states[i] != 0)
+            continue;
+        drift->bundles_missing++;
+        name(&drift->names.contexts_missing, value >> 1);
     }
-    for (size_t i = 0; i < filters->capacity && seen_policies != NULL; i++) {
-        uint64_t value = filters->entries[i].value;
+    drift->filters_missing = xfrm_exemptions_missing(plane);
+    for (size_t i = 0; i < plane->filters.capacity; i++) {
+        uint64_t value = plane->filters.entries[i].value;
+        uint64_t wanted = value & XFRM_FILTER_COUNT;
+        uint64_t missing = 0;
 
-        if (!is_whole(comparison, i) || (value & XFRM_FILTER_UNSURE) != 0)
-            name(&names->filters_missing, filters->entries[i].key);
+        if (comparison->seen_policies[i] < wanted)
+            missing = wanted - comparison->seen_policies[i];
+        else if ((value & XFRM_FILTER_UNSURE) != 0)
+            missing = 1;
+        drift->filters_missing += missing;
+        if (missing != 0)
+            name(&drift->names.filters_missing, plane->filters.entries[i].key);
     }
 }

@@ -165,19 +165,19 @@ move_one(struct plane *plane, const struct kernel_sa *from, const struct kernel_
 }
 
 void
-xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state)
+xfrm_states_put_right(struct plane *plane, const struct kernel_sa *wanted)
 {
-    struct snapshot snapshot = { .owner = state->owner };
-    int error = take_snapshot(plane, state, &snapshot);
+    const struct kernel_sa_id id = xfrm_msg_id_of(wanted);
+    struct kernel_sa there;
+    int error = ESRCH;
 
+    if (xfrm_states_ask(plane, &id, &there) == IPSEC_OK)
+        error = move_one(plane, &there, wanted);
     if (error == 0)
-        error = set_ports(plane, &snapshot, state);
-    if (error != 0) {
-        doubt_move(plane);
-        log_error("an SA can't get its UDP ports back", LOG_NUMBER("spi", state->spi),
-                  LOG_NUMBER("errno", error));
-    }
-    explicit_bzero(&snapshot, sizeof snapshot);
+        return;
+    doubt_move(plane);
+    log_error("an SA can't be put where it was", LOG_NUMBER("spi", wanted->spi),
+              LOG_NUMBER("errno", error));
 }
 
 static void
@@ -226,8 +226,10 @@ xfrm_states_move(struct plane *plane, struct plane_action *action)
     if (error != 0) {
         action->status = xfrm_status_of(error, NULL, NULL, &action->reason);
         /* The one that failed was put back; those before it go back too. */
-        for (size_t i = 0; i + 1 < moved; i++)
-            (void)move_one(plane, &to[i], &from[i]);
+        for (size_t i = 0; i + 1 < moved; i++) {
+            if (move_one(plane, &to[i], &from[i]) != 0)
+                doubt_move(plane);
+        }
         return;
     }
     for (size_t i = 0; i < count; i++)

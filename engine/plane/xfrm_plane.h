@@ -27,6 +27,7 @@ struct xfrm_sums {
 /* A state of ours that a look at the kernel found. */
 struct xfrm_found {
     struct kernel_sa_id id;
+    struct ipsec_address source;
     uint16_t encapsulation_source_port;
     uint16_t encapsulation_destination_port;
     uint64_t value; /* xfrm_state_value(); 0: asked for since, or gone */
@@ -90,8 +91,8 @@ void xfrm_state_forget(struct plane *plane, uint64_t key);
 void xfrm_states_apply(struct plane *plane, struct plane_action *actions, size_t count);
 /* For xfrm_states_apply(): one PLANE_UPDATE_BUNDLE. */
 void xfrm_states_move(struct plane *plane, struct plane_action *action);
-/* Gives a state that is encapsulated in UDP the ports that it should have. */
-void xfrm_states_set_ports(struct plane *plane, const struct kernel_sa *state);
+/* Gives a state of that name the source and the UDP ports that it should have. */
+void xfrm_states_put_right(struct plane *plane, const struct kernel_sa *wanted);
 /* Asks the kernel for one state: IPSEC_NOT_FOUND when there is none, or none of ours. */
 NODISCARD enum ipsec_status
 xfrm_states_ask(struct plane *plane, const struct kernel_sa_id *id, struct kernel_sa *state_out);

@@ -25,13 +25,14 @@ follow(struct plane *plane, const struct plane_bundle *what)
         (void)xfrm_policies_follow(plane, what->filter_id, wanted, &reason);
 }
 
-/* A change of them may have been done though nobody got to know. */
+/* A move may have been done though nobody got to know: the name of a state leaves room for that. */
 static void
-put_ports_right(struct plane *plane, const struct xfrm_found *found, const struct kernel_sa *wanted)
+put_right(struct plane *plane, const struct xfrm_found *found, const struct kernel_sa *wanted)
 {
-    if (found->encapsulation_source_port != wanted->encapsulation_source_port ||
+    if (memcmp(&found->source, &wanted->source, sizeof found->source) != 0 ||
+        found->encapsulation_source_port != wanted->encapsulation_source_port ||
         found->encapsulation_destination_port != wanted->encapsulation_destination_port)
-        xfrm_states_set_ports(plane, wanted);
+        xfrm_states_put_right(plane, wanted);
 }
 
 enum ipsec_status
@@ -70,7 +71,7 @@ xfrm_resume(struct plane *plane, const struct plane_bundle *what)
         if (number_map_find(&plane->installed, keys[i]) != 0)
             continue;
         number_map_add(&plane->installed, keys[i], value);
-        put_ports_right(plane, &plane->found[place - 1], &states[i]);
+        put_right(plane, &plane->found[place - 1], &states[i]);
         plane->found[place - 1].value = 0;
         if (hears)
             xfrm_states_hear(plane, keys[i], &states[i]);
@@ -170,6 +171,7 @@ find_state(void *context, const struct nlmsghdr *message, size_t size)
     }
     plane->found[plane->found_count++] = (struct xfrm_found){
         .id = read.id,
+        .source = read.sa.source,
         .encapsulation_source_port = read.sa.encapsulation_source_port,
         .encapsulation_destination_port = read.sa.encapsulation_destination_port,
         .value = xfrm_state_value(owner.id, owner.direction),

@@ -41,8 +41,9 @@ xfrm_watch_take(struct plane *plane)
     int error = netlink_receive(plane->changes, read_change, plane);
     enum plane_doubt doubt = PLANE_DOUBT_NONE;
 
+    /* What got lost may have been ours. */
     if (error != 0)
-        xfrm_watch_doubt(plane, PLANE_DOUBT_FAINT);
+        xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
     if (error != 0 && error != ENOBUFS)
         log_error("changes by others can't be heard", LOG_NUMBER("errno", error));
     doubt = plane->doubt;

@@ -215,7 +215,10 @@ print_picture(const char *name, const struct picture *picture)
 
 /* --- The scenario ----------------------------------------------------------------------------- */
 
-enum { OUTBOUND = 11, INBOUND = 12, SUCCESSOR = 13, FILTERS = 3, BUNDLES = 6 };
+enum { OUTBOUND = 11, INBOUND = 12, SUCCESSOR = 13, FILTERS = 3, BUNDLES = 7 };
+
+/* Bundles by what becomes of them when they move. */
+enum { OWN_END = 3, IN_UDP = 5, BEFORE_UDP = 6 };
 
 enum step_kind {
     STEP_APPLY,
@@ -242,9 +245,11 @@ static const struct step steps[] = {
     { "look for drift", STEP_DRIFT, PLANE_ADD_BUNDLE, 0, 0 },
     { "compare", STEP_COMPARE, PLANE_ADD_BUNDLE, 0, 0 },
     { "add an inbound one with AH", STEP_APPLY, PLANE_ADD_BUNDLE, 4, 1 },
-    { "add one in UDP", STEP_APPLY, PLANE_ADD_BUNDLE, 5, 1 },
-    { "give it other ports", STEP_APPLY, PLANE_UPDATE_BUNDLE, 5, 1 },
+    { "add one in UDP, and one not yet", STEP_APPLY, PLANE_ADD_BUNDLE, IN_UDP, 2 },
+    { "give it other ports", STEP_APPLY, PLANE_UPDATE_BUNDLE, IN_UDP, 1 },
     { "move a bundle", STEP_APPLY, PLANE_UPDATE_BUNDLE, 1, 1 },
+    { "move one's own end", STEP_APPLY, PLANE_UPDATE_BUNDLE, OWN_END, 1 },
+    { "put one into UDP", STEP_APPLY, PLANE_UPDATE_BUNDLE, BEFORE_UDP, 1 },
     { "give a filter another rank", STEP_APPLY, PLANE_UPDATE_FILTER, 1, 1 },
     { "delete two bundles", STEP_APPLY, PLANE_DELETE_BUNDLE, 1, 2 },
     { "delete a filter", STEP_APPLY, PLANE_DELETE_FILTER, 1, 1 },
@@ -304,7 +309,7 @@ init_bundles(struct world *world)
         plane_sample_init(sample, 100 + i, direction, 0x1000 + (uint32_t)i);
         if (i >= 2 && i <= 4)
             plane_sample_add_ah(sample, 0x2000 + (uint32_t)i);
-        if (i == 5)
+        if (i == IN_UDP)
             sample->bundle.udp_encapsulation =
                 (struct ipsec_udp_encapsulation){ .local_port = 4500, .remote_port = 4500 };
         sample->what.filter_id = is_inbound ? INBOUND : OUTBOUND;
@@ -434,8 +439,13 @@ apply_step(struct world *world, const struct step *step)
     enum ipsec_status first = IPSEC_OK;
 
     moved.what.bundle = &moved.bundle;
-    if (moved.bundle.udp_encapsulation.remote_port != 0)
+    if (step->first == OWN_END)
+        moved.what.traffic.local_address.bytes[3] = 77;
+    else if (step->first == IN_UDP)
         moved.bundle.udp_encapsulation.remote_port = 4600;
+    else if (step->first == BEFORE_UDP)
+        moved.bundle.udp_encapsulation =
+            (struct ipsec_udp_encapsulation){ .local_port = 4500, .remote_port = 4500 };
     else
         moved.what.traffic.remote_address.bytes[3] = 200;
     for (size_t i = 0; i < step->count; i++)
