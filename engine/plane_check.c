@@ -60,6 +60,7 @@ ipsec_reconcile(struct ipsec_session *session,
                 struct ipsec_drift *found_out,
                 struct ipsec_drift_names *names_out)
 {
+    bool is_dry = session->call != NULL && session->call->dry_run;
     enum ipsec_status status;
 
     *found_out = (struct ipsec_drift){ .foreign = 0 };
@@ -67,8 +68,8 @@ ipsec_reconcile(struct ipsec_session *session,
     if (status == IPSEC_OK)
         status = session_check_right(session, IPSEC_CONTAINER_ENGINE, FWPM_ACTRL_WRITE);
     if (status == IPSEC_OK)
-        status = tell(session, true, found_out, names_out);
-    if (status == IPSEC_OK && (session->call == NULL || !session->call->dry_run))
+        status = tell(session, !is_dry, found_out, names_out);
+    if (status == IPSEC_OK && !is_dry)
         mend(session->state);
     return status;
 }
@@ -77,12 +78,13 @@ void
 plane_check_doubt(struct engine_state *state, enum plane_doubt doubt)
 {
     struct plane_check *check = &state->plane_check;
-    int64_t rest_ms = doubt == PLANE_DOUBT_SURE
-                          ? check->took_us * SURE_REST_FACTOR / 1000
-                          : at_least(check->doubt_rest_ms, check->took_us * REST_FACTOR / 1000);
+    bool is_sure = doubt == PLANE_DOUBT_SURE;
+    int64_t rest_ms = check->took_us * (is_sure ? SURE_REST_FACTOR : REST_FACTOR) / 1000;
 
     if (doubt <= check->doubt)
         return;
+    if (!is_sure || check->mends_in_vain)
+        rest_ms = at_least(rest_ms, check->doubt_rest_ms);
     check->doubt = doubt;
     check->soon_ms = check->compared_clock_ms + at_least(rest_ms, SHORTEST_REST_MS);
 }
@@ -121,6 +123,8 @@ run_check(struct engine_state *state)
                     LOG_NUMBER("policiesLeftOver", check->drift.filters_left_over));
         mend(state);
         check->interval_ms = SHORTEST_INTERVAL_MS;
+        /* Did it help? */
+        plane_check_doubt(state, PLANE_DOUBT_FAINT);
     } else {
         check->interval_ms *= 2;
     }
@@ -134,12 +138,13 @@ run_check(struct engine_state *state)
 static void
 answer_doubt(struct plane_check *check, const struct plane_drift *before)
 {
-    bool has_news =
-        check->status == IPSEC_OK && differs(&check->drift) && !is_same(&check->drift, before);
+    bool has_drift = check->status == IPSEC_OK && differs(&check->drift);
+    bool has_news = has_drift && !is_same(&check->drift, before);
 
+    check->mends_in_vain = has_drift && !has_news;
     if (has_news)
         check->doubt_rest_ms = SHORTEST_REST_MS;
-    else if (check->doubt == PLANE_DOUBT_FAINT || check->status != IPSEC_OK)
+    else if (check->doubt == PLANE_DOUBT_FAINT || check->status != IPSEC_OK || check->mends_in_vain)
         check->doubt_rest_ms = at_least(2 * check->doubt_rest_ms, 2 * SHORTEST_REST_MS);
     if (check->doubt_rest_ms > LONGEST_REST_MS)
         check->doubt_rest_ms = LONGEST_REST_MS;

@@ -4,10 +4,11 @@
  *
  * From time to time, when a caller asks, and at once when the plane has reason to doubt.  Each
  * comparison walks all that the plane has, so they come seldom while none finds a difference, and
- * never take more than a thousandth of the time; those of callers who may only look not more than a
- * hundredth, those that are sure to find something not more than a tenth.  However many doubts
- * come, one comparison answers them all: a second passes between two, and more and more while those
- * for faint doubts find nothing new, as beside a keying daemon that replaces policies of its own.
+ * take no more than a thousandth of the time while one takes less than a second; those of callers
+ * who may only look no more than a hundredth, those that are sure to find something no more than a
+ * tenth, mending not counted.  However many doubts come, one comparison answers them all: a second
+ * passes between two, and more and more while those for faint doubts find nothing new, as beside a
+ * keying daemon that replaces policies of its own, or while mending does not help.
  */
 #pragma once
 
@@ -19,11 +20,11 @@
 struct plane_check {
     int64_t next_ms; /* CLOCK_BOOTTIME; 0: not decided yet */
     int64_t interval_ms;
-    enum plane_doubt doubt; /* that no comparison has answered yet */
-    int64_t soon_ms;        /* with one: when it is to be answered; CLOCK_BOOTTIME */
-    int64_t doubt_rest_ms;  /* from a comparison to one for a faint doubt; 0: the shortest */
-    int64_t
-        compared_clock_ms; /* CLOCK_BOOTTIME of the last comparison that the engine made; 0: none */
+    enum plane_doubt doubt;    /* that no comparison has answered yet */
+    int64_t soon_ms;           /* with one: when it is to be answered; CLOCK_BOOTTIME */
+    int64_t doubt_rest_ms;     /* from a comparison to one for a faint doubt; 0: the shortest */
+    bool mends_in_vain;        /* the difference was the same as before the last mend */
+    int64_t compared_clock_ms; /* CLOCK_BOOTTIME of the last comparison; 0: none */
     int64_t took_us;
     uint64_t plane_failures; /* actions that the plane refused or failed, whoever wanted them */
     uint64_t checks;

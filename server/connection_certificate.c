@@ -26,8 +26,8 @@ connection_is_good(struct connection *connection)
 
     if (connection->cut)
         return false;
-    connection_pool_adopt_snapshot(
-        pool); /* the worker may have been held up since its round began */
+    /* The worker may have been held up since its round began. */
+    connection_pool_adopt_snapshot(pool);
     int64_t now_ms = clock_wall_ms();
     if (connection->judged_generation == pool->security->generation &&
         now_ms >= connection->good_from_ms && now_ms < connection->good_until_ms)

@@ -19,7 +19,7 @@ static bool is_token(const char *text, size_t length);
 static bool parse_length(const char *text, size_t length, uint64_t *value_out);
 static bool is_host(const char *host);
 
-/* Those whose value is a list by its grammar: the only ones that may come on several lines. */
+/* Those of them whose value is a list by its grammar, which may come on several lines. */
 static const bool is_list[API_HEADER_COUNT] = {
     [API_HEADER_ACCEPT] = true,
     [API_HEADER_IF_MATCH] = true,
