@@ -130,6 +130,7 @@ filter_plane_install(struct engine_state *state, bool is_start)
             renumbered = renumbered || moved;
         }
         what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
+        what.is_stored = true;
         struct plane_action action = apply(state, PLANE_ADD_FILTER, &what);
         if (action.status == IPSEC_OK)
             continue;

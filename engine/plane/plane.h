@@ -37,7 +37,8 @@ struct plane_bundle {
 struct plane_filter {
     const struct ipsec_filter *filter;           /* borrowed */
     const struct ipsec_provider_context *policy; /* borrowed: the one it names; null: none */
-    uint32_t rank; /* among all filters of its layer: the lowest decides; see PLANE_RANK_MAX */
+    uint32_t rank;  /* among all filters of its layer: the lowest decides; see PLANE_RANK_MAX */
+    bool is_stored; /* it is the engine's already: refused, it is missing until it was made so */
 };
 #define PLANE_RANK_MAX UINT32_C(0x7fffffff)
 

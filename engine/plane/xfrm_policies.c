@@ -240,6 +240,8 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
             action->reason = "packets of just these conditions are spoken for";
         for (size_t i = 0; i + 1 < done; i++)
             take_back(plane, &policies[i], &puts[i]);
+        if (action->filter.is_stored && number_map_find(&plane->filters, id) == 0)
+            note(plane, id, XFRM_FILTER_UNSURE);
         note_unsure(plane, id);
         return;
     }

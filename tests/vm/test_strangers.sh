@@ -119,7 +119,14 @@ ip -n left xfrm policy update src 192.0.2.1 dst 192.0.2.2 dir out action block p
 is_missed() { grep -q '"event":"the data plane is not as it should be.*"policiesMissing":1' "$work/left.log"; }
 soon "the comparison" is_missed
 ip -n left xfrm policy list src 192.0.2.1 | grep -q 'action block priority 7' || fail "it is gone"
+
+begin "so it is after a restart, and when his goes the service's comes"
+restart
+must left GET /drift 200
+[ "$(member .policiesMissing)" = 1 ] || fail "the filter that was refused is not missed: $BODY"
 ip -n left xfrm policy delete src 192.0.2.1 dst 192.0.2.2 dir out
+is_back() { ip -n left xfrm policy list dir out | grep -A3 'src 192.0.2.1/32 dst 192.0.2.2' | grep -q tmpl; }
+soon "the filter's policy" is_back
 
 begin "tear down"
 kill "$ping_pid"
