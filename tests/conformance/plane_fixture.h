@@ -11,8 +11,12 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+
+#include "engine/plane/netlink.h"
 #include "engine/plane/plane.h"
 #include "engine/plane/xfrm_algorithm.h"
+#include "engine/plane/xfrm_msg.h"
 
 /* A bundle with all that it borrows. */
 struct plane_sample {
@@ -139,4 +143,32 @@ plane_test_begin(struct plane_under_test *test, const struct plane_ops *ops)
         (status == IPSEC_RPC_NOT_REGISTERED || status == IPSEC_RPC_ACCESS_DENIED))
         skip();
     assert_int_equal(status, IPSEC_OK);
+}
+
+/* Somebody else's state and policy, in the same place. */
+static inline void
+plane_test_add_foreign(struct netlink *netlink)
+{
+    static const uint8_t key[20] = { 9 };
+    const struct kernel_sa sa = {
+        .protocol = IPPROTO_ESP,
+        .spi = 0x7777,
+        .reqid = 1,
+        .source = { .bytes = { 192, 0, 2, 1 } },
+        .destination = { .bytes = { 198, 51, 100, 7 } },
+        .aead = { .name = "rfc4106(gcm(aes))", .key = key, .key_bits = 160, .icv_bits = 128 },
+    };
+    const struct kernel_policy policy = {
+        .selector = { .source_prefix = 32, .source = { .bytes = { 10, 0, 0, 1 } } },
+        .direction = KERNEL_POLICY_OUT,
+    };
+    struct netlink_result results[2];
+
+    assert_int_not_equal(xfrm_msg_add_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &sa), 0);
+    netlink_add(netlink);
+    assert_int_not_equal(xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy), 0);
+    netlink_add(netlink);
+    netlink_send(netlink, results, NULL, NULL);
+    assert_int_equal(results[0].error, 0);
+    assert_int_equal(results[1].error, 0);
 }

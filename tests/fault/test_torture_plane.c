@@ -272,33 +272,6 @@ struct world {
 };
 
 static void
-add_foreign(struct netlink *netlink)
-{
-    static const uint8_t key[20] = { 9 };
-    const struct kernel_sa sa = {
-        .protocol = IPPROTO_ESP,
-        .spi = 0x7777,
-        .reqid = 1,
-        .source = { .bytes = { 192, 0, 2, 1 } },
-        .destination = { .bytes = { 198, 51, 100, 7 } },
-        .aead = { .name = "rfc4106(gcm(aes))", .key = key, .key_bits = 160, .icv_bits = 128 },
-    };
-    const struct kernel_policy policy = {
-        .selector = { .source_prefix = 32, .source = { .bytes = { 10, 0, 0, 1 } } },
-        .direction = KERNEL_POLICY_OUT,
-    };
-    struct netlink_result results[2];
-
-    assert_int_not_equal(xfrm_msg_add_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &sa), 0);
-    netlink_add(netlink);
-    assert_int_not_equal(xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy), 0);
-    netlink_add(netlink);
-    netlink_send(netlink, results, NULL, NULL);
-    assert_int_equal(results[0].error, 0);
-    assert_int_equal(results[1].error, 0);
-}
-
-static void
 init_bundles(struct world *world)
 {
     for (size_t i = 0; i < BUNDLES; i++) {
@@ -625,7 +598,7 @@ torture(enum failure kind, bool lasting)
     plane_test_begin(&world.test, &plane_xfrm);
     plane_test_close(&world.test);
     assert_int_equal(netlink_open(NETWORK_HERE, NULL, &world.eyes), 0);
-    add_foreign(world.eyes);
+    plane_test_add_foreign(world.eyes);
     open_world(&world);
     take_picture(world.eyes, &pictures[0]);
     for (size_t i = 0; i < STEPS; i++) {

@@ -33,34 +33,6 @@ outbound_filter(uint64_t id, uint8_t last_byte)
     };
 }
 
-/* Somebody else's state and policy, in the same place. */
-static void
-add_foreign(struct netlink *netlink)
-{
-    static const uint8_t key[20] = { 9 };
-    const struct kernel_sa sa = {
-        .protocol = IPPROTO_ESP,
-        .spi = 0x7777,
-        .reqid = 1,
-        .source = { .bytes = { 192, 0, 2, 1 } },
-        .destination = { .bytes = { 198, 51, 100, 7 } },
-        .aead = { .name = "rfc4106(gcm(aes))", .key = key, .key_bits = 160, .icv_bits = 128 },
-    };
-    const struct kernel_policy policy = {
-        .selector = { .source_prefix = 32, .source = { .bytes = { 10, 0, 0, 1 } } },
-        .direction = KERNEL_POLICY_OUT,
-    };
-    struct netlink_result results[2];
-
-    assert_int_not_equal(xfrm_msg_add_sa(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &sa), 0);
-    netlink_add(netlink);
-    assert_int_not_equal(xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy), 0);
-    netlink_add(netlink);
-    netlink_send(netlink, results, NULL, NULL);
-    assert_int_equal(results[0].error, 0);
-    assert_int_equal(results[1].error, 0);
-}
-
 static void
 count_message(void *context, const struct nlmsghdr *message, size_t size)
 {
@@ -108,7 +80,7 @@ sas_outlive_the_process_and_are_adopted(void **state)
 
     plane_test_begin(&test, &plane_xfrm);
     assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
-    add_foreign(netlink);
+    plane_test_add_foreign(netlink);
     plane_sample_init(&kept[0], 7, IPSEC_DIRECTION_OUTBOUND, 0x1001);
     plane_sample_init(&kept[1], 7, IPSEC_DIRECTION_INBOUND, 0x1002);
     plane_sample_add_ah(&kept[1], 0x1003);
@@ -195,7 +167,7 @@ a_flush_takes_what_is_ours_and_nothing_else(void **state)
 
     plane_test_begin(&test, &plane_xfrm);
     assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
-    add_foreign(netlink);
+    plane_test_add_foreign(netlink);
     for (uint32_t i = 0; i < COUNT; i++) {
         const struct ipsec_filter filter = outbound_filter(1000 + i, (uint8_t)i);
         const struct plane_filter what = { .filter = &filter };
@@ -438,7 +410,7 @@ who_is_in_the_way_is_said(void **state)
 
     plane_test_begin(&test, &plane_xfrm);
     assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
-    add_foreign(netlink);
+    plane_test_add_foreign(netlink);
     plane_sample_init(&sample, 7, IPSEC_DIRECTION_OUTBOUND, 0x7777);
     action.what = sample.what;
     test.ops->apply(test.plane, &action, 1);
