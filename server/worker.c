@@ -23,6 +23,7 @@
 #include "server/worker_loop.h"
 
 enum {
+    CALLS_TO_HAND_IN = 16,
     AUDIT_LINES_MAX = 16 * 1024 * 1024,
     FREE_REQUESTS_MAX = 256,
     FREE_REQUEST_BODY_MAX = 4096,
@@ -112,6 +113,21 @@ worker_submit(struct worker *worker, struct request *request)
         worker->submit_first = call;
     worker->submit_last = call;
     worker->in_flight++;
+    if (++worker->submit_count >= CALLS_TO_HAND_IN)
+        worker_hand_in(worker);
+}
+
+void
+worker_hand_in(struct worker *worker)
+{
+    struct ipsec_call *first = worker->submit_first;
+
+    if (first == NULL)
+        return;
+    worker->submit_first = NULL;
+    worker->submit_last = NULL;
+    worker->submit_count = 0;
+    ipsec_engine_submit(worker->common->engine, first);
 }
 
 struct request *

@@ -50,8 +50,9 @@ struct worker {
     struct stream_pool streams;
     struct turn_queue turns;
     struct buffer audit_lines;
-    struct ipsec_call *submit_first; /* calls of this round, linked by 'next' */
+    struct ipsec_call *submit_first; /* calls to hand in, linked by 'next' */
     struct ipsec_call *submit_last;
+    unsigned int submit_count;
     struct request *free_requests;
     uint32_t free_request_count;
     uint32_t in_flight; /* calls that the engine has */
@@ -80,8 +81,11 @@ void worker_wake(struct worker *worker);
 void worker_drain(struct worker *worker, int64_t deadline_ms);
 NODISCARD bool worker_join(struct worker *worker);
 
-/* For requests: puts a call into this round's submission. */
+/* For requests: puts a call into the next submission.  Once that has some it goes to the engine,
+ * which commits them while the round goes on; the caller touches the request no more. */
 void worker_submit(struct worker *worker, struct request *request);
+/* Hands in what there is, at the end of a round. */
+void worker_hand_in(struct worker *worker);
 struct request *worker_request_new(struct worker *worker);
 void worker_request_free(struct worker *worker, struct request *request);
 /* Writes the audit lines gathered so far. */

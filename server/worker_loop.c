@@ -3,7 +3,7 @@
  * worker_loop.c: see worker_loop.h.
  *
  * A round completes what the engine gave back, runs the library once, hands the calls it made to
- * the engine together, and sees to streams and deadlines.  Between rounds one poll waits for all.
+ * the engine, and sees to streams and deadlines.  Between rounds one poll waits for all.
  */
 #include "server/worker_loop.h"
 
@@ -43,7 +43,6 @@ struct loop {
 static bool run_round(struct loop *loop);
 static void finish_calls(struct worker *worker);
 static void release_turns(struct worker *worker);
-static void submit_round(struct worker *worker);
 static bool is_draining(const struct worker *worker);
 static bool drained(struct worker *worker);
 static void wait_for_events(struct loop *loop, bool has_more);
@@ -94,7 +93,7 @@ run_round(struct loop *loop)
     if ((loop->descriptors[STREAM_ENDS].revents & POLLIN) != 0 || loop->look_at_streams)
         stream_pool_end_gone(worker);
     (void)MHD_run(worker->daemon);
-    submit_round(worker);
+    worker_hand_in(worker);
     release_turns(worker); /* of those that did not get as far as the engine */
     worker_flush_audit(worker);
     /* Behind the callers whose answers were due. */
@@ -134,18 +133,6 @@ release_turns(struct worker *worker)
     struct turn *turn;
     while ((turn = turn_queue_next(&worker->turns, worker->pool.now_ms)) != NULL)
         MHD_resume_connection(request_of_turn(turn)->native);
-}
-
-static void
-submit_round(struct worker *worker)
-{
-    struct ipsec_call *first = worker->submit_first;
-
-    if (first == NULL)
-        return;
-    worker->submit_first = NULL;
-    worker->submit_last = NULL;
-    ipsec_engine_submit(worker->common->engine, first);
 }
 
 static bool
