@@ -2,14 +2,14 @@
  *
  * event_log.c: see event_log.h.
  *
- * A slot is a few atomic words.  The writer announces what it is about to overwrite, then stores
- * the words with release order; a reader loads them with acquire order and looks at the
- * announcement last.  Whoever got one word of a newer event therefore sees its announcement, too,
+ * A slot is a few atomic words.  The writer moves 'begin' past what it is about to overwrite, then
+ * stores the words with release order; a reader loads them with acquire order and looks at 'begin'
+ * last.  Whoever got one word of a newer event therefore sees that the older one is given up, too,
  * and throws away what it copied.
  *
- * A slot holds a reference to its labels.  Who overwrites it announces that first and then gives
- * the reference up under the lock; who reads it takes one of his own under the lock, unless he sees
- * the announcement there.  So the labels live as long as somebody may still take one. */
+ * A slot holds a reference to its labels.  The writer moves 'begin' first and then gives the
+ * reference up under the lock; who reads it takes one of his own under the lock, unless he sees
+ * there that it was given up.  So the labels live as long as somebody may still take one. */
 #include "engine/event_log.h"
 
 #include <stdlib.h>
@@ -47,8 +47,12 @@ struct event_slot {
     _Atomic uint64_t words[SLOT_WORDS];
 };
 
-static void
-put_all(struct event_log *log, uint64_t position, const struct ipsec_event *events, size_t count);
+static void append(struct event_log *log, const struct ipsec_event *events, size_t count);
+static uint64_t begin_with(struct event_log *log,
+                           uint64_t position,
+                           const struct ipsec_event *events,
+                           size_t count);
+static void give_up(struct event_log *log, uint64_t begin);
 static void put(struct event_log *log, struct event_slot *slot, const struct ipsec_event *event);
 static void get(const struct event_slot *slot, struct ipsec_event *event_out);
 static bool take_labels(struct event_log *log,
@@ -56,6 +60,7 @@ static bool take_labels(struct event_log *log,
                         const struct ipsec_event *events,
                         size_t count);
 static const struct ipsec_labels *labels_of(uint64_t word);
+static const struct ipsec_labels *labels_at(const struct event_log *log, uint64_t position);
 static uint64_t sequence_at(const struct event_log *log, uint64_t position);
 static uint64_t load(const _Atomic uint64_t *word);
 
@@ -86,8 +91,8 @@ event_log_init(struct event_log *log, uint32_t kept)
 void
 event_log_clear(struct event_log *log)
 {
-    for (uint64_t i = 0; log->labelled > 0 && i < log->capacity; i++)
-        sa_labels_unref(labels_of(load(&log->slots[i].words[WORD_LABELS])));
+    if (log->slots != NULL)
+        give_up(log, load(&log->end));
     free(log->slots);
     if (log->capacity > 0)
         mutex_clear(&log->lock);
@@ -109,35 +114,65 @@ event_log_publish(struct event_log *log,
                   size_t count,
                   uint64_t sequence)
 {
-    if (log->slots != NULL && count > 0) {
-        uint64_t position = load(&log->end);
-        uint64_t end = position + count;
-
-        /* Of too many only the last are kept. */
-        if (count > log->capacity) {
-            uint64_t left_out = count - log->capacity;
-
-            atomic_store_explicit(&log->oldest, events[left_out - 1].sequence,
-                                  memory_order_relaxed);
-            events += left_out;
-            position += left_out;
-        } else if (end > log->capacity) {
-            atomic_store_explicit(&log->oldest, sequence_at(log, end - log->capacity - 1),
-                                  memory_order_relaxed);
-        }
-        atomic_store_explicit(&log->announced, end, memory_order_relaxed);
-        if (log->labelled > 0) {
-            mutex_lock(&log->lock);
-            put_all(log, position, events, (size_t)(end - position));
-            mutex_unlock(&log->lock);
-        } else {
-            put_all(log, position, events, (size_t)(end - position));
-        }
-        atomic_store_explicit(&log->end, end, memory_order_release);
-    }
+    if (log->slots != NULL && count > 0)
+        append(log, events, count);
     /* Last: who sees it sees all events up to it. */
     if (load(&log->sequence) < sequence)
         atomic_store_explicit(&log->sequence, sequence, memory_order_release);
+}
+
+static void
+append(struct event_log *log, const struct ipsec_event *events, size_t count)
+{
+    /* Of too many only the last are kept. */
+    size_t left_out = count > log->capacity ? count - (size_t)log->capacity : 0;
+    uint64_t position = load(&log->end) + left_out;
+    const struct ipsec_event *kept = events + left_out;
+    uint64_t begin = begin_with(log, position, kept, count - left_out);
+
+    if (left_out > 0)
+        atomic_store_explicit(&log->oldest, events[left_out - 1].sequence, memory_order_relaxed);
+    else if (begin > load(&log->begin))
+        atomic_store_explicit(&log->oldest, sequence_at(log, begin - 1), memory_order_relaxed);
+    give_up(log, begin);
+    for (size_t i = 0; i < count - left_out; i++)
+        put(log, &log->slots[(position + i) & (log->capacity - 1)], &kept[i]);
+    atomic_store_explicit(&log->end, position + (count - left_out), memory_order_release);
+}
+
+/* The first position that can stay when these events come to 'position'; they stay in any case. */
+static uint64_t
+begin_with(struct event_log *log, uint64_t position, const struct ipsec_event *events, size_t count)
+{
+    uint64_t end = load(&log->end);
+    uint64_t begin = load(&log->begin);
+    uint64_t label_bytes = log->label_bytes;
+
+    for (size_t i = 0; i < count; i++)
+        label_bytes += sa_labels_size(events[i].labels);
+    while (begin < end && (position + count - begin > log->capacity ||
+                           label_bytes > log->capacity * IPSEC_EVENT_LABEL_BYTES))
+        label_bytes -= sa_labels_size(labels_at(log, begin++));
+    return begin < end ? begin : position;
+}
+
+static void
+give_up(struct event_log *log, uint64_t begin)
+{
+    uint64_t position = load(&log->begin);
+    uint64_t end = load(&log->end);
+
+    atomic_store_explicit(&log->begin, begin, memory_order_relaxed);
+    if (log->label_bytes == 0)
+        return;
+    mutex_lock(&log->lock);
+    for (; position < begin && position < end; position++) {
+        const struct ipsec_labels *labels = labels_at(log, position);
+
+        log->label_bytes -= sa_labels_size(labels);
+        sa_labels_unref(labels);
+    }
+    mutex_unlock(&log->lock);
 }
 
 bool
@@ -147,7 +182,7 @@ event_log_find(const struct event_log *log,
                uint64_t *position_out)
 {
     uint64_t end = load(&log->end);
-    uint64_t low = end > log->capacity ? end - log->capacity : 0;
+    uint64_t low = load(&log->begin);
     uint64_t high = end;
 
     if (since < load(&log->oldest) || since > last_change ||
@@ -185,28 +220,19 @@ event_log_read(struct event_log *log,
     size_t count = there < capacity ? (size_t)there : capacity;
 
     *count_out = 0;
-    if (there > log->capacity)
+    if (position < load(&log->begin))
         return false;
     for (size_t i = 0; i < count; i++)
         get(&log->slots[(position + i) & (log->capacity - 1)], &events[i]);
-    if (load(&log->announced) > position + log->capacity ||
-        !take_labels(log, position, events, count))
+    if (load(&log->begin) > position || !take_labels(log, position, events, count))
         return false;
     *count_out = count;
     return true;
 }
 
 static void
-put_all(struct event_log *log, uint64_t position, const struct ipsec_event *events, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        put(log, &log->slots[(position + i) & (log->capacity - 1)], &events[i]);
-}
-
-static void
 put(struct event_log *log, struct event_slot *slot, const struct ipsec_event *event)
 {
-    const struct ipsec_labels *overwritten = labels_of(load(&slot->words[WORD_LABELS]));
     uint64_t words[SLOT_WORDS] = {
         [WORD_SEQUENCE] = event->sequence,
         [WORD_ID] = event->id,
@@ -223,9 +249,7 @@ put(struct event_log *log, struct event_slot *slot, const struct ipsec_event *ev
     memcpy(&words[WORD_REMOTE], event->remote_address.bytes, 16);
     for (size_t i = 0; i < SLOT_WORDS; i++)
         atomic_store_explicit(&slot->words[i], words[i], memory_order_release);
-    log->labelled += event->labels != NULL;
-    log->labelled -= overwritten != NULL;
-    sa_labels_unref(overwritten);
+    log->label_bytes += sa_labels_size(event->labels);
 }
 
 static void
@@ -267,7 +291,7 @@ take_labels(struct event_log *log,
     if (first == count)
         return true;
     mutex_lock(&log->lock);
-    bool is_kept = load(&log->announced) <= position + log->capacity;
+    bool is_kept = load(&log->begin) <= position;
     for (size_t i = first; is_kept && i < count; i++)
         (void)sa_labels_ref(events[i].labels);
     mutex_unlock(&log->lock);
@@ -278,6 +302,12 @@ static const struct ipsec_labels *
 labels_of(uint64_t word)
 {
     return (const struct ipsec_labels *)(uintptr_t)word;
+}
+
+static const struct ipsec_labels *
+labels_at(const struct event_log *log, uint64_t position)
+{
+    return labels_of(load(&log->slots[position & (log->capacity - 1)].words[WORD_LABELS]));
 }
 
 static uint64_t

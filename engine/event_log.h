@@ -21,25 +21,28 @@
 #include "engine/base/mutex.h"
 #include "engine/types.h"
 
+#define IPSEC_EVENT_LABEL_BYTES UINT64_C(1024)
+
 struct event_slot;
 
 struct event_log {
-    struct event_slot *slots;   /* null: nothing is kept */
-    uint64_t capacity;          /* a power of two */
-    uint64_t base;              /* the last sequence of the run before */
-    uint64_t start;             /* this run's are higher */
-    _Atomic uint64_t announced; /* positions below are written or being written */
-    _Atomic uint64_t end;       /* positions below can be read, unless overwritten */
-    _Atomic uint64_t sequence;  /* there is no other event up to here */
-    _Atomic uint64_t oldest;    /* who has seen all up to here misses nothing that is not kept */
-    uint64_t labelled;          /* slots with labels */
-    struct mutex lock;          /* of references to labels in slots: taking and giving up */
+    struct event_slot *slots;  /* null: nothing is kept */
+    uint64_t capacity;         /* a power of two */
+    uint64_t base;             /* the last sequence of the run before */
+    uint64_t start;            /* this run's are higher */
+    _Atomic uint64_t begin;    /* positions below are given up */
+    _Atomic uint64_t end;      /* positions below can be read, unless given up */
+    _Atomic uint64_t sequence; /* there is no other event up to here */
+    _Atomic uint64_t oldest;   /* who has seen all up to here misses nothing that is not kept */
+    uint64_t label_bytes;      /* of labels in slots, those of one context counted for each event */
+    struct mutex lock;         /* of references to labels in slots: taking and giving up */
 };
 
 /* Where the numbers of a run begin whose store has 'stored' as its last. */
 uint64_t event_log_first_sequence(uint64_t stored, int64_t now_ms);
 
-/* Makes room for 'kept' events at least, 0: the default.  False: no memory. */
+/* Makes room for 'kept' events at least, 0: the default; for fewer when their labels take more than
+ * IPSEC_EVENT_LABEL_BYTES an event in the mean.  False: no memory. */
 NODISCARD bool event_log_init(struct event_log *log, uint32_t kept);
 void event_log_clear(struct event_log *log);
 

@@ -17,6 +17,7 @@ enum { POINTER_SIZE = 160 };
 struct labels_object {
     struct ipsec_labels labels;
     _Atomic uint32_t reference_count;
+    uint32_t texts_size;
     char texts[];
 };
 
@@ -64,6 +65,7 @@ sa_labels_new(const struct ipsec_labels *labels, const struct ipsec_labels **lab
     if (object == NULL)
         return false;
     object->labels = (struct ipsec_labels){ .count = labels->count };
+    object->texts_size = (uint32_t)size;
     atomic_init(&object->reference_count, 1);
     char *end = object->texts;
     for (uint32_t i = 0; i < labels->count; i++) {
@@ -92,6 +94,12 @@ sa_labels_unref(const struct ipsec_labels *labels)
     struct labels_object *object = object_of(labels);
     if (atomic_fetch_sub_explicit(&object->reference_count, 1, memory_order_acq_rel) == 1)
         free(object);
+}
+
+size_t
+sa_labels_size(const struct ipsec_labels *labels)
+{
+    return labels == NULL ? 0 : sizeof(struct labels_object) + object_of(labels)->texts_size;
 }
 
 bool

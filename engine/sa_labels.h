@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "engine/base/attributes.h"
 #include "engine/base/status.h"
@@ -20,6 +21,9 @@ NODISCARD bool sa_labels_new(const struct ipsec_labels *labels,
 const struct ipsec_labels *sa_labels_ref(const struct ipsec_labels *labels);
 /* Any thread.  Accepts null. */
 void sa_labels_unref(const struct ipsec_labels *labels);
+
+/* Of the memory it takes; 0 for null. */
+size_t sa_labels_size(const struct ipsec_labels *labels);
 
 /* Whether 'labels' has all that 'wanted' names; there a value of null is any value.  Null: no
  * labels, and nothing wanted. */

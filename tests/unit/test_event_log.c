@@ -168,6 +168,57 @@ what_was_overwritten_is_refused(void **state)
     event_log_clear(&log);
 }
 
+/* Publishes one event whose labels take the mean of five. */
+static void
+publish_with_long_labels(struct event_log *log, uint64_t sequence)
+{
+    static char value[5 * IPSEC_EVENT_LABEL_BYTES];
+    char name[] = "long";
+    struct ipsec_event event = event_of(sequence);
+
+    memset(value, 'v', sizeof value - 1);
+    assert_true(sa_labels_new(
+        &(struct ipsec_labels){ .count = 1, .pairs = { { .name = name, .value = value } } },
+        &event.labels));
+    event_log_publish(log, &event, 1, sequence);
+    ipsec_event_unref(&event);
+}
+
+static void
+long_labels_push_older_events_out(void **state)
+{
+    (void)state;
+    struct event_log log;
+    struct ipsec_event events[16];
+    size_t count;
+    uint64_t position;
+
+    begin(&log, 16);
+    publish(&log, 1002, 2);
+    for (uint64_t i = 0; i < 2; i++)
+        publish_with_long_labels(&log, 1006 + 2 * i);
+    assert_int_equal(log.oldest, BASE);
+    for (uint64_t i = 2; i < 6; i++)
+        publish_with_long_labels(&log, 1006 + 2 * i);
+    assert_int_equal(event_log_oldest(&log), 1010);
+    assert_false(event_log_find(&log, 1008, 1016, &position));
+    assert_true(event_log_find(&log, 1010, 1016, &position));
+    assert_int_equal(position, 5);
+    assert_false(event_log_read(&log, 4, events, 16, &count));
+    assert_true(event_log_read(&log, 5, events, 16, &count));
+    assert_int_equal(count, 3);
+    assert_int_equal(events[0].sequence, 1012);
+    drop(events, count);
+
+    /* With short ones as many as there is room for beside those. */
+    publish(&log, 1018, 13);
+    assert_int_equal(event_log_oldest(&log), 1012);
+    assert_true(event_log_read(&log, 6, events, 16, &count));
+    assert_int_equal(count, 15);
+    drop(events, count);
+    event_log_clear(&log);
+}
+
 static void
 of_a_batch_above_the_capacity_the_last_are_kept(void **state)
 {
@@ -316,6 +367,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_back_as_they_were),
         cmocka_unit_test(what_was_overwritten_is_refused),
+        cmocka_unit_test(long_labels_push_older_events_out),
         cmocka_unit_test(of_a_batch_above_the_capacity_the_last_are_kept),
         cmocka_unit_test(a_watcher_goes_on_behind_its_last_event),
         cmocka_unit_test(a_run_begins_above_all_numbers_before),
