@@ -52,6 +52,10 @@ enum plane_action_kind {
     PLANE_RELEASE_FILTER, /* it is about to go: a filter that is added may take its place, which
                              happens in one step.  Adding it again takes this back */
     PLANE_DELETE_FILTER,  /* what is not there is no failure */
+    PLANE_TRY_FILTER,  /* what adding it would say; changes nothing.  Those that are tried after it
+                          find it there */
+    PLANE_KEEP_FILTER, /* takes back that it was released, or tried: it is as if nobody had said so
+                        */
 };
 
 /* A filter means so many policies of a plane at most. */
@@ -65,12 +69,13 @@ struct plane_action {
     /* The plane's answer.  IPSEC_ALREADY_EXISTS, IPSEC_INVALID_AUTH_TRANSFORM,
      * IPSEC_INVALID_CIPHER_TRANSFORM, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_RPC_DISCONNECTED, ... */
     enum ipsec_status status;
-    const char *reason; /* static; null: the status says it */
+    /* Static, or of a filter: the plane's until it is told the next thing; null: the status says
+     * it. */
+    const char *reason;
     /* PLANE_ADD_BUNDLE: which SA of the bundle is to blame, from 1; 0: none. */
     uint8_t refused_sa;
-    /* PLANE_ADD_FILTER, IPSEC_ALREADY_EXISTS: whose the packets are; 0: no filter of this
-     * service's.
-     */
+    /* PLANE_ADD_FILTER, PLANE_TRY_FILTER, IPSEC_ALREADY_EXISTS: whose the packets are; 0: no filter
+     * of this service's. */
     uint64_t holder;
     /* PLANE_ADD_FILTER: the released filters whose place it took; 0: none. */
     uint64_t replaced[PLANE_FILTER_POLICIES_MAX];
@@ -129,8 +134,9 @@ struct plane_drift {
 enum plane_doubt {
     PLANE_DOUBT_NONE = 0,
     PLANE_DOUBT_FAINT, /* somebody else changed what may have been of this service */
-    PLANE_DOUBT_SURE,  /* somebody else took away what is of this service, or the plane did not say
-                          whether it did what it was asked for */
+    PLANE_DOUBT_SURE,  /* somebody else took away what is of this service, or what stood in the way
+                          of  a filter, or the plane did not say whether it did what it was asked for
+                        */
 };
 
 struct plane_ops {

@@ -53,6 +53,7 @@ xfrm_close(struct plane *plane)
     number_map_clear(&plane->installed);
     number_map_clear(&plane->filters);
     number_map_clear(&plane->found_places);
+    xfrm_places_clear(plane);
     free(plane->found);
     free(plane->exemptions);
     free(plane);
@@ -78,6 +79,7 @@ open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane
     number_map_init(&plane->installed);
     number_map_init(&plane->filters);
     number_map_init(&plane->found_places);
+    xfrm_places_init(plane);
     status = open_sockets(plane, &settings, fault);
     if (status == IPSEC_OK)
         status = take_place(plane, fault);

@@ -126,6 +126,10 @@ see_policy(struct comparison *comparison, const struct kernel_policy *policy)
     struct xfrm_owner owner;
     size_t place = 0;
 
+    /* Of a single socket, like those that let the service's own packets pass: it decides on nobody
+     * else's, and comes and goes with its socket. */
+    if (policy->direction >= KERNEL_POLICY_DIRECTION_COUNT)
+        return;
     if (!xfrm_owner_read(policy->owner, &owner) || owner.instance != plane->instance) {
         drift->foreign++;
         return;

@@ -16,6 +16,7 @@
 #include "engine/plane/xfrm_udp.h"
 
 #define XFRM_CAPABILITIES_MAX 32
+#define XFRM_OBSTACLE_SIZE 256
 
 /* What SAs of one direction carried, and what they refused of ESP and of AH. */
 struct xfrm_sums {
@@ -61,6 +62,11 @@ struct plane {
     size_t unsure_moves; /* changes of SAs of which the kernel may have either */
     /* Filters of ours: XFRM_FILTER_*. */
     struct number_map filters;
+    /* xfrm_place_key() -> filter: those that are tried, and those that should be there and are not,
+     * for somebody else's policy is. */
+    struct number_map tried;
+    struct number_map blocked;
+    char obstacle[XFRM_OBSTACLE_SIZE]; /* the reason why the last filter was refused */
     struct xfrm_exemption *exemptions;
     size_t exemption_count;
     struct xfrm_stat stat;
@@ -129,11 +135,53 @@ enum xfrm_policy_change { XFRM_POLICY_ADD, XFRM_POLICY_SET, XFRM_POLICY_REMOVE }
 int xfrm_policies_ask(struct plane *plane,
                       const struct kernel_policy *like,
                       struct kernel_policy *policy_out);
+/* Whose one is: the filter's id; false: not of this service. */
+bool xfrm_policies_own(const struct plane *plane,
+                       const struct kernel_policy *policy,
+                       uint64_t *filter_id_out);
+enum ipsec_status xfrm_policies_status(int error, const char **reason_out);
 /* One policy.  0, also when there is none to remove, an errno, or NETLINK_UNKNOWN: the kernel did
  * not say, not even when it was asked again. */
 int xfrm_policies_change(struct plane *plane,
                          const struct kernel_policy *policy,
                          enum xfrm_policy_change kind);
+
+/* --- xfrm_place.c: which packets of which direction a policy is for --- */
+void xfrm_places_init(struct plane *plane);
+void xfrm_places_clear(struct plane *plane);
+/* Of 64 seeded bits: the same for policies of which the kernel has one at a time. */
+uint64_t xfrm_place_key(const struct plane *plane, const struct kernel_policy *policy);
+/* Whether what the kernel has in a place keeps filter 'id' out of it: EEXIST, else 0.
+ * '*owner_out' is the filter that has it, 0 for somebody else's, '*holder_out' the one that keeps
+ * it. */
+int xfrm_place_check(const struct plane *plane,
+                     const struct kernel_policy *there,
+                     uint64_t id,
+                     uint64_t *owner_out,
+                     uint64_t *holder_out);
+/* A filter is refused for 'error'.  With EEXIST 'holder' is the filter that has the place; 0:
+ * 'there' is somebody else's policy; null: it is not known. */
+void xfrm_place_refuse(struct plane *plane,
+                       struct plane_action *action,
+                       int error,
+                       uint64_t holder,
+                       const struct kernel_policy *there);
+/* PLANE_TRY_FILTER and PLANE_KEEP_FILTER. */
+void xfrm_places_try(struct plane *plane,
+                     struct plane_action *action,
+                     const struct kernel_policy *policies,
+                     size_t count);
+void xfrm_places_keep(struct plane *plane,
+                      uint64_t id,
+                      const struct kernel_policy *policies,
+                      size_t count);
+/* A filter that should be there waits for a place that somebody else has, for which there is room;
+ * or waits no more. */
+void xfrm_place_wait(struct plane *plane, uint64_t id, const struct kernel_policy *policy);
+void xfrm_places_wait_no_more(struct plane *plane,
+                              uint64_t id,
+                              const struct kernel_policy *policies,
+                              size_t count);
 
 /* --- xfrm_exempt.c: what the service itself needs to go through, whatever filters say --- */
 NODISCARD enum ipsec_status xfrm_exempt_neighbours(struct plane *plane, struct ipsec_fault *fault);

@@ -88,21 +88,20 @@ xfrm_policies_change(struct plane *plane,
     return result.error;
 }
 
-static enum ipsec_status
-status_of(int error, const char **reason_out)
+enum ipsec_status
+xfrm_policies_status(int error, const char **reason_out)
 {
     enum ipsec_status status = xfrm_status_of(error, NULL, NULL, reason_out);
 
-    if (error == EEXIST)
-        *reason_out = "a policy of another owner is there for exactly these packets";
     if (error == EINVAL)
         *reason_out = "the kernel refuses the policy as it is";
     return status;
 }
 
-/* Whose it is: the filter's id; false: not of this service. */
-static bool
-is_ours(const struct plane *plane, const struct kernel_policy *policy, uint64_t *filter_id_out)
+bool
+xfrm_policies_own(const struct plane *plane,
+                  const struct kernel_policy *policy,
+                  uint64_t *filter_id_out)
 {
     struct xfrm_owner owner;
 
@@ -118,6 +117,7 @@ is_ours(const struct plane *plane, const struct kernel_policy *policy, uint64_t 
 struct put {
     bool has_added;
     bool has_replaced;
+    bool is_known;        /* 'before' is what was there */
     bool keeps_templates; /* those of 'before' */
     struct kernel_policy before;
     uint64_t holder;      /* EEXIST: the filter of this service that is in the way; 0: none */
@@ -155,16 +155,13 @@ put(struct plane *plane,
     *put_out = (struct put){ .has_added = error == 0 };
     if (error != EEXIST)
         return error;
-    if (xfrm_policies_ask(plane, policy, &put_out->before) != 0 ||
-        !is_ours(plane, &put_out->before, &owner) || owner == 0)
+    put_out->is_known = xfrm_policies_ask(plane, policy, &put_out->before) == 0;
+    if (!put_out->is_known ||
+        xfrm_place_check(plane, &put_out->before, id, &owner, &put_out->holder) != 0)
         return EEXIST;
-    known = number_map_find(&plane->filters, owner);
-    if (owner != id && known != 0 && (known & XFRM_FILTER_RELEASED) == 0) {
-        put_out->holder = owner;
-        return EEXIST;
-    }
     if (is_same(policy, &put_out->before))
         return 0;
+    known = number_map_find(&plane->filters, owner);
     wanted = *policy;
     if (owner == id && follows) {
         wanted.template_count = put_out->before.template_count;
@@ -224,7 +221,8 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
     size_t done = 0;
     int error = 0;
 
-    if (!number_map_reserve(&plane->filters, 1)) {
+    xfrm_places_wait_no_more(plane, id, policies, count);
+    if (!number_map_reserve(&plane->filters, 1) || !number_map_reserve(&plane->blocked, 1)) {
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
         return;
     }
@@ -234,14 +232,16 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
     for (; done < count && error == 0; done++)
         error = put(plane, &policies[done], id, adopts, &puts[done]);
     if (error != 0) {
-        action->status = status_of(error, &action->reason);
-        action->holder = puts[done - 1].holder;
-        if (action->holder != 0)
-            action->reason = "packets of just these conditions are spoken for";
+        const struct put *last = &puts[done - 1];
+
+        xfrm_place_refuse(plane, action, error, last->holder,
+                          last->is_known ? &last->before : NULL);
         for (size_t i = 0; i + 1 < done; i++)
             take_back(plane, &policies[i], &puts[i]);
         if (action->filter.is_stored && number_map_find(&plane->filters, id) == 0)
             note(plane, id, XFRM_FILTER_UNSURE);
+        if (error == EEXIST && number_map_find(&plane->filters, id) != 0)
+            xfrm_place_wait(plane, id, &policies[done - 1]);
         note_unsure(plane, id);
         return;
     }
@@ -269,16 +269,17 @@ unmake(struct plane *plane,
         uint64_t owner = 0;
         int error = xfrm_policies_ask(plane, &policies[i], &there);
 
-        if (error == 0 && is_ours(plane, &there, &owner) && owner == id)
+        if (error == 0 && xfrm_policies_own(plane, &there, &owner) && owner == id)
             error = xfrm_policies_change(plane, &policies[i], XFRM_POLICY_REMOVE);
         if (error != 0 && error != ENOENT && first_error == 0)
             first_error = error;
     }
     if (first_error != 0)
-        action->status = status_of(first_error, &action->reason);
+        action->status = xfrm_policies_status(first_error, &action->reason);
     /* Also then: what is still there is left over, and a comparison takes it away. */
     if (first_error != 0)
         xfrm_watch_doubt(plane, PLANE_DOUBT_SURE);
+    xfrm_places_wait_no_more(plane, id, policies, count);
     note(plane, id, 0);
 }
 
@@ -300,6 +301,12 @@ xfrm_policies_apply(struct plane *plane, struct plane_action *action)
         make(plane, action, policies, count);
         return;
     }
+    if (action->kind == PLANE_TRY_FILTER) {
+        xfrm_places_try(plane, action, policies, count);
+        return;
+    }
+    if (action->kind == PLANE_KEEP_FILTER)
+        xfrm_places_keep(plane, id, policies, count);
     /* What was never made there can't be changed; it may be somebody else's. */
     if (installed == 0) {
         action->status = action->kind == PLANE_UPDATE_FILTER ? IPSEC_NOT_FOUND : IPSEC_OK;
@@ -309,6 +316,8 @@ xfrm_policies_apply(struct plane *plane, struct plane_action *action)
         make(plane, action, policies, count);
     else if (action->kind == PLANE_RELEASE_FILTER)
         note(plane, id, installed | XFRM_FILTER_RELEASED);
+    else if (action->kind == PLANE_KEEP_FILTER)
+        note(plane, id, installed & ~XFRM_FILTER_RELEASED);
     else
         unmake(plane, action, policies, count);
 }
@@ -348,7 +357,7 @@ find_followed(void *context, const struct nlmsghdr *message, size_t size)
     uint64_t id = 0;
 
     if (xfrm_msg_read(message, size, &read) && read.kind == XFRM_MSG_KIND_POLICY &&
-        is_ours(followed->plane, &read.policy, &id) && id == followed->filter_id &&
+        xfrm_policies_own(followed->plane, &read.policy, &id) && id == followed->filter_id &&
         read.policy.template_count > 0 && followed->count < XFRM_FILTER_POLICIES_MAX)
         followed->policies[followed->count++] = read.policy;
 }
@@ -379,7 +388,7 @@ xfrm_policies_follow(struct plane *plane,
         for (size_t i = 0; i < done; i++)
             (void)xfrm_policies_change(plane, &followed.policies[i], XFRM_POLICY_SET);
         note_unsure(plane, filter_id);
-        return status_of(error, reason_out);
+        return xfrm_policies_status(error, reason_out);
     }
     note(plane, filter_id, (known & ~BOTH_PROTOCOLS) | protocols);
     return IPSEC_OK;
@@ -402,7 +411,7 @@ find_left_over(void *context, const struct nlmsghdr *message, size_t size)
     uint64_t id = 0;
 
     if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_POLICY ||
-        !is_ours(left->plane, &read.policy, &id) ||
+        !xfrm_policies_own(left->plane, &read.policy, &id) ||
         (id == 0 ? xfrm_exemptions_see(left->plane, &read.policy)
                  : number_map_find(&left->plane->filters, id) != 0))
         return;

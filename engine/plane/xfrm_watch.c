@@ -59,6 +59,7 @@ xfrm_watch_doubt(struct plane *plane, enum plane_doubt doubt)
 }
 
 /* Of a policy that somebody else deleted, or put into a place of which nobody tells what was there.
+ * One that is deleted was this service's, or stood in the way of a filter that can be made now.
  * Services of another instance replace nothing but what is theirs. */
 static enum plane_doubt
 doubt_of(const struct plane *plane, const struct kernel_policy *policy, bool is_deleted)
@@ -66,8 +67,12 @@ doubt_of(const struct plane *plane, const struct kernel_policy *policy, bool is_
     struct xfrm_owner owner;
     bool is_tagged = xfrm_owner_read(policy->owner, &owner);
 
+    if (is_deleted && is_tagged && owner.instance == plane->instance)
+        return PLANE_DOUBT_SURE;
     if (is_deleted)
-        return is_tagged && owner.instance == plane->instance ? PLANE_DOUBT_SURE : PLANE_DOUBT_NONE;
+        return number_map_find(&plane->blocked, xfrm_place_key(plane, policy)) != 0
+                   ? PLANE_DOUBT_SURE
+                   : PLANE_DOUBT_NONE;
     return is_tagged && owner.instance != plane->instance ? PLANE_DOUBT_NONE : PLANE_DOUBT_FAINT;
 }
 

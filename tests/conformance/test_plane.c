@@ -199,7 +199,11 @@ filters_come_change_their_rank_and_go(struct plane_under_test *test)
     struct plane_filter what = { .filter = &filter, .rank = 10 };
 
     assert_int_equal(plane_do_filter(test, PLANE_DELETE_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(test, PLANE_TRY_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(test, PLANE_KEEP_FILTER, &what), IPSEC_OK);
     assert_int_equal(plane_do_filter(test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(test, PLANE_RELEASE_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(test, PLANE_KEEP_FILTER, &what), IPSEC_OK);
     what.rank = 5;
     assert_int_equal(plane_do_filter(test, PLANE_UPDATE_FILTER, &what), IPSEC_OK);
     assert_int_equal(plane_do_filter(test, PLANE_DELETE_FILTER, &what), IPSEC_OK);

@@ -238,6 +238,8 @@ struct step {
 
 static const struct step steps[] = {
     { "add the outbound filter", STEP_APPLY, PLANE_ADD_FILTER, 0, 1 },
+    { "try the inbound filter", STEP_APPLY, PLANE_TRY_FILTER, 1, 1 },
+    { "forget that", STEP_APPLY, PLANE_KEEP_FILTER, 1, 1 },
     { "add the inbound filter", STEP_APPLY, PLANE_ADD_FILTER, 1, 1 },
     { "add a bundle", STEP_APPLY, PLANE_ADD_BUNDLE, 0, 1 },
     { "add three more, two with AH", STEP_APPLY, PLANE_ADD_BUNDLE, 1, 3 },
@@ -254,6 +256,8 @@ static const struct step steps[] = {
     { "delete two bundles", STEP_APPLY, PLANE_DELETE_BUNDLE, 1, 2 },
     { "delete a filter", STEP_APPLY, PLANE_DELETE_FILTER, 1, 1 },
     { "release a filter", STEP_APPLY, PLANE_RELEASE_FILTER, 0, 1 },
+    { "try to take its place", STEP_APPLY, PLANE_TRY_FILTER, 2, 1 },
+    { "forget that too", STEP_APPLY, PLANE_KEEP_FILTER, 2, 1 },
     { "take its place", STEP_APPLY, PLANE_ADD_FILTER, 2, 1 },
     { "compare again", STEP_COMPARE, PLANE_ADD_BUNDLE, 0, 0 },
     { "flush", STEP_FLUSH, PLANE_ADD_BUNDLE, 0, 0 },
@@ -343,6 +347,8 @@ fill_action(struct world *world,
     case PLANE_UPDATE_FILTER:
     case PLANE_RELEASE_FILTER:
     case PLANE_DELETE_FILTER:
+    case PLANE_TRY_FILTER:
+    case PLANE_KEEP_FILTER:
         action->filter = (struct plane_filter){
             .filter = &world->filters[index],
             .rank = world->ranks[index] + (step->action == PLANE_UPDATE_FILTER ? 5 : 0),
@@ -400,6 +406,8 @@ note_action(struct world *world,
         world->has_bundle[index] = false;
         return;
     case PLANE_RELEASE_FILTER:
+    case PLANE_TRY_FILTER:
+    case PLANE_KEEP_FILTER:
         return;
     }
 }

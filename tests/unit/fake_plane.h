@@ -62,6 +62,8 @@ static struct {
     struct fake_filter filters[FAKE_PLANE_FILTERS];
     size_t filter_count;
     size_t least_filters; /* after any action since the test set it */
+    struct ipsec_filter tried[8];
+    size_t tried_count;
     bool flushed;
     size_t resumed;
     bool resume_done;
@@ -172,6 +174,43 @@ fake_plane_alike(const struct ipsec_filter *filter)
 }
 
 static inline enum ipsec_status
+fake_plane_try_filter(struct plane_action *action)
+{
+    const struct ipsec_filter *filter = action->filter.filter;
+    const struct fake_filter *place = fake_plane_alike(filter);
+
+    if (fake_plane_state.filter_refusal != IPSEC_OK)
+        return fake_plane_state.filter_refusal;
+    if (place != NULL && !place->is_released)
+        action->holder = place->id;
+    for (size_t i = 0; i < fake_plane_state.tried_count; i++) {
+        const struct ipsec_filter *tried = &fake_plane_state.tried[i];
+
+        if (tried->layer == filter->layer && tried->condition_count == filter->condition_count &&
+            memcmp(tried->conditions, filter->conditions, sizeof tried->conditions) == 0)
+            action->holder = tried->id;
+    }
+    if (action->holder != 0)
+        return IPSEC_ALREADY_EXISTS;
+    if (fake_plane_state.tried_count == sizeof fake_plane_state.tried / sizeof *filter)
+        abort();
+    fake_plane_state.tried[fake_plane_state.tried_count++] = *filter;
+    return IPSEC_OK;
+}
+
+/* Trials are taken back in the reverse order. */
+static inline void
+fake_plane_keep_filter(uint64_t id)
+{
+    struct fake_filter *there = fake_plane_filter(id);
+
+    if (there != NULL)
+        there->is_released = false;
+    else if (fake_plane_state.tried[--fake_plane_state.tried_count].id != id)
+        abort();
+}
+
+static inline enum ipsec_status
 fake_plane_add_filter(struct plane_action *action)
 {
     const struct ipsec_filter *filter = action->filter.filter;
@@ -208,6 +247,12 @@ fake_plane_do_filter(struct plane_action *action)
 
     if (action->kind == PLANE_ADD_FILTER)
         return fake_plane_add_filter(action);
+    if (action->kind == PLANE_TRY_FILTER)
+        return fake_plane_try_filter(action);
+    if (action->kind == PLANE_KEEP_FILTER)
+        fake_plane_keep_filter(action->filter.filter->id);
+    if (action->kind == PLANE_KEEP_FILTER)
+        return IPSEC_OK;
     if (there == NULL)
         return action->kind == PLANE_UPDATE_FILTER ? IPSEC_NOT_FOUND : IPSEC_OK;
     if (action->kind == PLANE_UPDATE_FILTER)

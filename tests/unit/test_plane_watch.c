@@ -217,6 +217,47 @@ a_policy_that_is_replaced_may_have_been_ours(void **state)
     end(&scene);
 }
 
+/* A filter that should be there and is not, for somebody else has its place. */
+static void
+what_stood_in_the_way_of_a_filter_and_goes_is_doubted(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct kernel_policy other_way = our_policy;
+
+    begin(&scene);
+    set_policy(&scene, &our_policy);
+    scene.what.is_stored = true;
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_ADD_FILTER, &scene.what),
+                     IPSEC_ALREADY_EXISTS);
+    (void)doubt(&scene);
+    /* What stands in nobody's way may come and go. */
+    other_way.direction = KERNEL_POLICY_IN;
+    set_policy(&scene, &other_way);
+    (void)doubt(&scene);
+    delete_policy(&scene, &other_way);
+    delete_policy(&scene, &foreign_policy);
+    assert_int_equal(doubt(&scene), PLANE_DOUBT_NONE);
+    delete_policy(&scene, &our_policy);
+    assert_int_equal(doubt(&scene), PLANE_DOUBT_SURE);
+
+    /* It has its place: somebody else's is replaced, not waited for. */
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_ADD_FILTER, &scene.what), IPSEC_OK);
+    assert_int_equal(scene.test.plane->blocked.count, 0);
+    set_policy(&scene, &our_policy);
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_ADD_FILTER, &scene.what),
+                     IPSEC_ALREADY_EXISTS);
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_ADD_FILTER, &scene.what),
+                     IPSEC_ALREADY_EXISTS);
+    assert_int_equal(scene.test.plane->blocked.count, 1);
+    /* Nor is it for a filter that is no more. */
+    assert_int_equal(plane_do_filter(&scene.test, PLANE_DELETE_FILTER, &scene.what), IPSEC_OK);
+    (void)doubt(&scene);
+    delete_policy(&scene, &our_policy);
+    assert_int_equal(doubt(&scene), PLANE_DOUBT_NONE);
+    end(&scene);
+}
+
 static void
 what_others_do_with_their_own_is_not_doubted(void **state)
 {
@@ -463,6 +504,7 @@ main(void)
         cmocka_unit_test(a_permit_of_the_service_is_ours),
         cmocka_unit_test(a_flush_of_all_is_doubted),
         cmocka_unit_test(a_policy_that_is_replaced_may_have_been_ours),
+        cmocka_unit_test(what_stood_in_the_way_of_a_filter_and_goes_is_doubted),
         cmocka_unit_test(what_others_do_with_their_own_is_not_doubted),
         cmocka_unit_test(what_the_service_does_itself_is_not_doubted),
         cmocka_unit_test(a_storm_of_changes_is_doubted_and_costs_no_event),

@@ -15,6 +15,7 @@
 
 #include "engine/plane/netlink.h"
 #include "engine/plane/xfrm_msg.h"
+#include "engine/plane/xfrm_plane.h"
 #include "engine/plane/xfrm_udp.h"
 #include "tests/conformance/plane_fixture.h"
 
@@ -444,9 +445,97 @@ who_is_in_the_way_is_said(void **state)
     test.ops->apply(test.plane, &add, 1);
     assert_int_equal(add.status, IPSEC_ALREADY_EXISTS);
     assert_int_equal(add.holder, 0);
-    assert_non_null(strstr(add.reason, "another owner"));
+    assert_string_equal(add.reason,
+                        "a policy of another owner is there for exactly these packets: dir out "
+                        "action allow priority 0 src 10.0.0.1/32 dst 0.0.0.0/0");
     plane_test_close(&test);
     netlink_close(netlink);
+}
+
+static struct plane_action
+try_filter(struct plane_under_test *test, const struct ipsec_filter *filter)
+{
+    struct plane_action action = { .kind = PLANE_TRY_FILTER, .filter = { .filter = filter } };
+
+    test->ops->apply(test->plane, &action, 1);
+    return action;
+}
+
+static void
+a_try_says_what_adding_would_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_filter first = outbound_filter(11, 7);
+    const struct ipsec_filter second = outbound_filter(12, 7);
+    const struct ipsec_filter third = outbound_filter(13, 8);
+    const struct ipsec_filter fourth = outbound_filter(14, 8);
+    struct ipsec_filter foreign = outbound_filter(15, 0);
+    const struct plane_filter there = { .filter = &first };
+    const struct plane_filter tried = { .filter = &third };
+    struct plane_action action;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    plane_test_add_foreign(netlink);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &there), IPSEC_OK);
+
+    action = try_filter(&test, &second);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.holder, 11);
+    /* One that is about to go makes room, until it stays. */
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &there), IPSEC_OK);
+    action = try_filter(&test, &second);
+    assert_int_equal(action.status, IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_KEEP_FILTER, &action.filter), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_KEEP_FILTER, &there), IPSEC_OK);
+    assert_int_equal(try_filter(&test, &second).status, IPSEC_ALREADY_EXISTS);
+
+    /* Two that are tried together. */
+    assert_int_equal(try_filter(&test, &third).status, IPSEC_OK);
+    action = try_filter(&test, &fourth);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.holder, 13);
+    assert_int_equal(plane_do_filter(&test, PLANE_KEEP_FILTER, &tried), IPSEC_OK);
+    action = try_filter(&test, &fourth);
+    assert_int_equal(action.status, IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_KEEP_FILTER, &action.filter), IPSEC_OK);
+    assert_int_equal(test.plane->tried.count, 0);
+
+    foreign.conditions[0].field = IPSEC_CONDITION_IP_LOCAL_ADDRESS;
+    foreign.conditions[0].address = (struct ipsec_address){ .bytes = { 10, 0, 0, 1 } };
+    action = try_filter(&test, &foreign);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.holder, 0);
+    assert_non_null(strstr(action.reason, "dir out action allow priority 0 src 10.0.0.1/32"));
+
+    assert_int_equal(count_policies(netlink), OWN_POLICIES + 2);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+/* Neither the service's nor those of a keying daemon: they decide on packets of one socket. */
+static void
+policies_of_sockets_are_nobody_elses(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    static struct plane_drift drift;
+    int v4 = -1;
+    int v6 = -1;
+
+    plane_test_begin(&test, &plane_xfrm);
+    v4 = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    v6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(test.ops->bypass(v4, IPSEC_IP_VERSION_V4), IPSEC_OK);
+    assert_int_equal(test.ops->bypass(v6, IPSEC_IP_VERSION_V6), IPSEC_OK);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.foreign, 0);
+    assert_int_equal(drift.filters_left_over + drift.filters_missing, 0);
+    close(v4);
+    close(v6);
+    plane_test_close(&test);
 }
 
 /* --- A kernel that refuses -------------------------------------------------------------------- */
@@ -710,6 +799,8 @@ main(void)
         cmocka_unit_test(a_udp_port_is_open_as_long_as_an_sa_hears_on_it),
         cmocka_unit_test(a_udp_port_is_closed_when_its_sa_has_ended),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
+        cmocka_unit_test(a_try_says_what_adding_would_and_changes_nothing),
+        cmocka_unit_test(policies_of_sockets_are_nobody_elses),
         cmocka_unit_test(who_is_in_the_way_is_said),
         cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
         cmocka_unit_test(a_flush_that_the_kernel_refuses_is_told),
