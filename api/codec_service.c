@@ -228,9 +228,9 @@ static const struct codec_field write_options_fields[] = {
         .kind = CODEC_BOOLEAN,
         .summary = "true: all checks and the answer, but no effect.  Identifiers, keys and SPIs in "
                    "the answer are what the call would get at this moment; they are not reserved.  "
-                   "An Idempotency-Key has no effect then.  The data plane is not asked: what only "
-                   "it would refuse, as an SPI or conditions that somebody else has in the "
-                   "kernel, is not found."),
+                   "An Idempotency-Key has no effect then.  Of filters and tunnels the data plane "
+                   "is asked whether their conditions are taken there; of SAs it is not: what "
+                   "only it would refuse, as an SPI that is taken in the kernel, is not found."),
 };
 
 const struct codec_object codec_write_options = {

@@ -24,6 +24,7 @@ struct filter_change {
 
 static enum ipsec_status refuse(struct ipsec_session *session, const struct plane_action *action);
 static bool is_rehearsal(const struct ipsec_session *session);
+static enum ipsec_status rehearse_add(struct ipsec_session *session, struct filter_change *change);
 static struct plane_filter describe(const struct engine_state *state,
                                     const struct ipsec_filter *filter);
 static struct filter_change *change_new(struct engine_state *state,
@@ -38,9 +39,11 @@ static void unlink_going(struct engine_state *state, const struct filter_change 
 static void undo_add(struct engine_state *state, void *object, uint64_t number);
 static void undo_delete(struct engine_state *state, void *object, uint64_t number);
 static void settle_delete(struct engine_state *state, void *object, uint64_t number);
+static void undo_rehearsal(struct engine_state *state, void *object, uint64_t number);
 
 static const struct undo_ops add_ops = { .undo = undo_add };
 static const struct undo_ops delete_ops = { .undo = undo_delete, .settle = settle_delete };
+static const struct undo_ops rehearsal_ops = { .undo = undo_rehearsal };
 
 void
 filter_plane_clear(struct filter_plane *plane)
@@ -68,9 +71,9 @@ filter_plane_add(struct ipsec_session *session, const struct ipsec_filter *filte
     struct rank_table *ranks = &state->filter_plane.ranks;
     bool renumbered = false;
 
-    if (is_rehearsal(session))
-        return IPSEC_OK;
     struct filter_change *change = change_new(state, filter);
+    if (change != NULL && is_rehearsal(session))
+        return rehearse_add(session, change);
     if (change == NULL ||
         !rank_table_take(ranks, filter->effective_weight, &change->what.rank, &renumbered))
         return session_no_memory(session);
@@ -93,13 +96,16 @@ filter_plane_delete(struct ipsec_session *session, const struct ipsec_filter *fi
 {
     struct engine_state *state = session->state;
 
-    if (is_rehearsal(session))
-        return IPSEC_OK;
     struct filter_change *change = change_new(state, filter);
     if (change == NULL)
         return session_no_memory(session);
     change->what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
     apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
+    if (is_rehearsal(session)) {
+        if (!batch_undo(&state->batch, &rehearsal_ops, change, 0))
+            abort(); /* the room was reserved */
+        return IPSEC_OK;
+    }
     change->next = state->filter_plane.going;
     state->filter_plane.going = change;
     if (!batch_undo(&state->batch, &delete_ops, change, 0))
@@ -162,11 +168,24 @@ refuse(struct ipsec_session *session, const struct plane_action *action)
                                                   : ipsec_status_text(action->status));
 }
 
-/* A dry run says what would be, and leaves the plane alone. */
+/* A dry run says what would be, and changes nothing in the plane. */
 static bool
 is_rehearsal(const struct ipsec_session *session)
 {
     return session->call != NULL && session->call->dry_run;
+}
+
+static enum ipsec_status
+rehearse_add(struct ipsec_session *session, struct filter_change *change)
+{
+    struct engine_state *state = session->state;
+    struct plane_action action = apply(state, PLANE_TRY_FILTER, &change->what);
+
+    if (action.status != IPSEC_OK)
+        return refuse(session, &action);
+    if (!batch_undo(&state->batch, &rehearsal_ops, change, 0))
+        abort(); /* the room was reserved */
+    return IPSEC_OK;
 }
 
 static struct plane_filter
@@ -197,7 +216,7 @@ apply(struct engine_state *state, enum plane_action_kind kind, const struct plan
     struct plane_action action = { .kind = kind, .filter = *what };
 
     state->sa.plane_ops->apply(state->sa.plane, &action, 1);
-    if (action.status != IPSEC_OK && kind != PLANE_UPDATE_FILTER)
+    if (action.status != IPSEC_OK && kind != PLANE_UPDATE_FILTER && kind != PLANE_TRY_FILTER)
         state->plane_check.plane_failures++;
     return action;
 }
@@ -289,4 +308,14 @@ settle_delete(struct engine_state *state, void *object, uint64_t number)
     unlink_going(state, change);
     apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
     rank_table_release(&state->filter_plane.ranks, change->what.filter->effective_weight);
+}
+
+/* Of an add or a delete: the plane forgets that it was said. */
+static void
+undo_rehearsal(struct engine_state *state, void *object, uint64_t number)
+{
+    const struct filter_change *change = object;
+
+    (void)number;
+    apply_or_log(state, PLANE_KEEP_FILTER, &change->what);
 }

@@ -33,7 +33,8 @@ NODISCARD enum ipsec_status filter_plane_check(struct ipsec_session *session,
                                                const struct ipsec_provider_context *policy);
 
 /* It comes into force; takes the place of a filter with the same conditions that goes in the same
- * batch.  Undone with the batch.  On failure nothing has changed. */
+ * batch.  Undone with the batch.  On failure nothing has changed.  A dry run asks the plane, and is
+ * told what it would say. */
 NODISCARD enum ipsec_status filter_plane_add(struct ipsec_session *session,
                                              const struct ipsec_filter *filter);
 /* It goes with the batch; called before whatever frees it when the batch is final.  Only for want

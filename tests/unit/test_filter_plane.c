@@ -172,6 +172,106 @@ a_dry_run_leaves_the_plane_alone(void **state)
     fixture->session.call = NULL;
 }
 
+/* The same call for real and without effect, for which the fixture is left as it was. */
+static void
+assert_dry_run_says_the_same(struct fixture *fixture,
+                             struct ipsec_session *session,
+                             enum ipsec_status (*call)(struct ipsec_session *session),
+                             enum ipsec_status expected)
+{
+    struct ipsec_call dry = { .dry_run = true };
+    struct batch_mark mark = batch_mark(&fixture->state.batch);
+    const uint64_t last_luid = fixture->state.luids.last;
+    const enum ipsec_transaction_kind transaction = session->transaction;
+    struct ipsec_fault dry_fault;
+
+    session->call = &dry;
+    fixture->fault = (struct ipsec_fault){ .status = IPSEC_OK };
+    assert_int_equal(call(session), expected);
+    dry_fault = fixture->fault;
+    session->call = NULL;
+    assert_int_equal(fixture->state.plane_check.plane_failures, 0);
+    state_undo(&fixture->state, mark);
+    fixture->state.luids.last = last_luid;
+    session->transaction = transaction;
+    if (session->entry != NULL)
+        session->entry->commit_undone = false;
+    assert_int_equal(fake_plane_state.tried_count, 0);
+    for (size_t i = 0; i < fake_plane_state.filter_count; i++)
+        assert_false(fake_plane_state.filters[i].is_released);
+
+    fixture->fault = (struct ipsec_fault){ .status = IPSEC_OK };
+    assert_int_equal(call(session), expected);
+    assert_string_equal(dry_fault.detail, fixture->fault.detail);
+    assert_string_equal(dry_fault.pointer, fixture->fault.pointer);
+    assert_int_equal(dry_fault.place, fixture->fault.place);
+}
+
+static enum ipsec_status
+add_outbound(struct ipsec_session *session)
+{
+    const struct ipsec_filter filter = transport_filter(outbound);
+    uint64_t id = 0;
+    struct ipsec_guid key;
+
+    return ipsec_filter_add(session, &filter, &id, &key);
+}
+
+static void
+a_dry_run_says_that_packets_are_spoken_for(void **state)
+{
+    struct fixture *fixture = start(state);
+
+    (void)add_transport_filter(fixture, outbound);
+    end_batch(fixture);
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_outbound, IPSEC_ALREADY_EXISTS);
+    assert_string_equal(fixture->fault.pointer, "/conditions");
+    assert_int_equal(fake_plane_state.filter_count, 1);
+}
+
+static void
+a_dry_run_says_what_else_the_plane_would(void **state)
+{
+    struct fixture *fixture = start(state);
+
+    fake_plane_state.filter_refusal = IPSEC_RPC_DISCONNECTED;
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_outbound, IPSEC_RPC_DISCONNECTED);
+}
+
+static void
+a_dry_commit_replaces_a_filter_and_changes_nothing(void **state)
+{
+    struct fixture *fixture = start(state);
+    uint64_t old = add_transport_filter(fixture, outbound);
+    struct ipsec_session writer = open_session(fixture, 0);
+    const struct ipsec_filter filter = transport_filter(outbound);
+
+    end_batch(fixture);
+    begin(&writer, false);
+    (void)add_filter_in(&writer, &filter);
+    assert_int_equal(ipsec_filter_delete_by_id(&writer, old), IPSEC_OK);
+    end_batch(fixture);
+    assert_dry_run_says_the_same(fixture, &writer, ipsec_transaction_commit, IPSEC_OK);
+    end_batch(fixture);
+    assert_null(fake_plane_filter(old));
+    assert_int_equal(fake_plane_state.filter_count, 1);
+}
+
+static void
+a_dry_commit_finds_two_of_its_own_with_the_same_packets(void **state)
+{
+    struct fixture *fixture = start(state);
+    struct ipsec_session writer = open_session(fixture, 0);
+    const struct ipsec_filter filter = transport_filter(outbound);
+
+    begin(&writer, false);
+    (void)add_filter_in(&writer, &filter);
+    (void)add_filter_in(&writer, &filter);
+    end_batch(fixture);
+    assert_dry_run_says_the_same(fixture, &writer, ipsec_transaction_commit, IPSEC_ALREADY_EXISTS);
+    undo_all(fixture);
+}
+
 static void
 what_the_plane_cannot_express_is_refused_before_anything_changes(void **state)
 {
@@ -247,6 +347,10 @@ main(void)
         FIXTURE_TEST(a_replacement_that_is_undone_gives_the_place_back_in_one_step),
         FIXTURE_TEST(what_an_aborted_transaction_added_never_was_there),
         FIXTURE_TEST(a_dry_run_leaves_the_plane_alone),
+        FIXTURE_TEST(a_dry_run_says_that_packets_are_spoken_for),
+        FIXTURE_TEST(a_dry_run_says_what_else_the_plane_would),
+        FIXTURE_TEST(a_dry_commit_replaces_a_filter_and_changes_nothing),
+        FIXTURE_TEST(a_dry_commit_finds_two_of_its_own_with_the_same_packets),
         FIXTURE_TEST(what_the_plane_cannot_express_is_refused_before_anything_changes),
         FIXTURE_TEST(heavier_filters_come_before_lighter_ones_also_when_ranks_run_out),
         FIXTURE_TEST(after_a_loss_all_that_is_in_force_is_made_again),
