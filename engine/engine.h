@@ -144,6 +144,7 @@ struct ipsec_engine_figures {
     uint64_t commit_us_buckets[IPSEC_LATENCY_BUCKETS]; /* not cumulative */
     uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     uint64_t filters;
+    uint64_t filters_unenforced; /* of these, those that the data plane refuses or lost */
     uint64_t replay_records;
     uint64_t sessions; /* explicit and alive */
     uint64_t sessions_aborted;

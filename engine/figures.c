@@ -55,6 +55,7 @@ figures_publish(struct figures *figures, const struct engine_state *state)
     for (size_t i = 0; i < IPSEC_SA_CONTEXT_STATE_COUNT; i++)
         set(&figures->contexts_by_state[i], state->contexts_by_state[i]);
     set(&figures->filters, state->filters.committed_count);
+    set(&figures->filters_unenforced, state->filters.unenforced_count);
     set(&figures->replay_records, state->replays.count);
     set(&figures->sessions, state->sessions.live);
     set(&figures->sessions_aborted, state->sessions.aborted);
@@ -93,6 +94,7 @@ figures_read(const struct figures *figures, struct ipsec_engine_figures *figures
         .commit_failures = get(&figures->commit_failures),
         .commit_us_sum = get(&figures->commit_us_sum),
         .filters = get(&figures->filters),
+        .filters_unenforced = get(&figures->filters_unenforced),
         .replay_records = get(&figures->replay_records),
         .sessions = get(&figures->sessions),
         .sessions_aborted = get(&figures->sessions_aborted),

@@ -24,6 +24,7 @@ struct figures {
     _Atomic uint64_t commit_us_buckets[IPSEC_LATENCY_BUCKETS];
     _Atomic uint64_t contexts_by_state[IPSEC_SA_CONTEXT_STATE_COUNT];
     _Atomic uint64_t filters;
+    _Atomic uint64_t filters_unenforced;
     _Atomic uint64_t replay_records;
     _Atomic uint64_t sessions;
     _Atomic uint64_t sessions_aborted;

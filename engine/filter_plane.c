@@ -14,6 +14,9 @@
 #include "engine/session.h"
 #include "engine/state.h"
 
+/* Filters of which one pass says that they are refused: the log is not to be of nothing else. */
+#define LINES_MAX 20
+
 /* One that was added, or one that goes.  Lives as long as the batch, and so does what it points to.
  */
 struct filter_change {
@@ -31,10 +34,14 @@ static struct filter_change *change_new(struct engine_state *state,
                                         const struct ipsec_filter *filter);
 static struct plane_action
 apply(struct engine_state *state, enum plane_action_kind kind, const struct plane_filter *what);
-static void apply_or_log(struct engine_state *state,
+static bool apply_or_log(struct engine_state *state,
                          enum plane_action_kind kind,
                          const struct plane_filter *what);
 static void renumber(struct engine_state *state);
+static void set_enforcement(struct engine_state *state,
+                            struct filter_entry *entry,
+                            enum filter_enforcement enforcement);
+static void tell(const struct filter_entry *entry, const struct plane_action *action);
 static void unlink_going(struct engine_state *state, const struct filter_change *change);
 static void undo_add(struct engine_state *state, void *object, uint64_t number);
 static void undo_delete(struct engine_state *state, void *object, uint64_t number);
@@ -100,7 +107,7 @@ filter_plane_delete(struct ipsec_session *session, const struct ipsec_filter *fi
     if (change == NULL)
         return session_no_memory(session);
     change->what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
-    apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
+    (void)apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
     if (is_rehearsal(session)) {
         if (!batch_undo(&state->batch, &rehearsal_ops, change, 0))
             abort(); /* the room was reserved */
@@ -138,20 +145,67 @@ filter_plane_install(struct engine_state *state, bool is_start)
         what.rank = rank_table_find(&state->filter_plane.ranks, filter->effective_weight);
         what.is_stored = true;
         struct plane_action action = apply(state, PLANE_ADD_FILTER, &what);
-        if (action.status == IPSEC_OK)
-            continue;
-        refused++;
-        log_error("the data plane refuses a filter of the store, whose packets pass unprotected",
-                  LOG_NUMBER("filterId", filter->id),
-                  LOG_TEXT("code", ipsec_status_name(action.status)),
-                  LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
+        refused += action.status != IPSEC_OK;
+        tell(row->entry, &action);
+        set_enforcement(state, row->entry,
+                        action.status == IPSEC_OK ? FILTER_ENFORCED : FILTER_REFUSED);
     }
     if (renumbered)
         renumber(state);
     return refused;
 }
 
+void
+filter_plane_missed(struct engine_state *state, const struct ipsec_drift_ids *missed)
+{
+    struct id_table_cursor cursor = id_table_seek(&state->filters.ids, 0);
+    const struct filter_row *row;
+
+    for (size_t i = 0; i < missed->count; i++) {
+        struct filter_entry *entry = filter_table_find(&state->filters, missed->ids[i]);
+
+        if (entry != NULL && policy_is_committed(&entry->object) &&
+            entry->enforcement == FILTER_ENFORCED)
+            set_enforcement(state, entry, FILTER_MISSED);
+    }
+    while (missed->count == 0 && state->filters.unenforced_count > 0 &&
+           (row = id_table_next(&state->filters.ids, &cursor)) != NULL) {
+        if (policy_is_committed(&row->entry->object))
+            set_enforcement(state, row->entry, FILTER_ENFORCED);
+    }
+}
+
 /* --- Helpers --- */
+
+static void
+set_enforcement(struct engine_state *state,
+                struct filter_entry *entry,
+                enum filter_enforcement enforcement)
+{
+    state->filters.unenforced_count -= entry->enforcement != FILTER_ENFORCED;
+    entry->enforcement = (uint8_t)enforcement;
+    state->filters.unenforced_count += entry->enforcement != FILTER_ENFORCED;
+}
+
+/* What came of making it once more, when that is news. */
+static void
+tell(const struct filter_entry *entry, const struct plane_action *action)
+{
+    static struct log_limit refusals;
+    static struct log_limit successes;
+    bool was_refused = entry->enforcement == FILTER_REFUSED;
+
+    if (action->status == IPSEC_OK && was_refused && log_limit_pass(&successes, LINES_MAX) >= 0)
+        log_info("the data plane enforces a filter that it refused before",
+                 LOG_NUMBER("filterId", entry->filter->id));
+    if (action->status != IPSEC_OK && !was_refused && log_limit_pass(&refusals, LINES_MAX) >= 0)
+        log_error("the data plane does not enforce a filter; each comparison tries it again",
+                  LOG_NUMBER("filterId", entry->filter->id), LOG_TEXT("name", entry->filter->name),
+                  LOG_TEXT("code", ipsec_status_name(action->status)),
+                  LOG_TEXT("reason", action->holder != 0 || action->reason == NULL
+                                         ? ipsec_status_text(action->status)
+                                         : action->reason));
+}
 
 static enum ipsec_status
 refuse(struct ipsec_session *session, const struct plane_action *action)
@@ -221,7 +275,7 @@ apply(struct engine_state *state, enum plane_action_kind kind, const struct plan
     return action;
 }
 
-static void
+static bool
 apply_or_log(struct engine_state *state,
              enum plane_action_kind kind,
              const struct plane_filter *what)
@@ -233,6 +287,7 @@ apply_or_log(struct engine_state *state,
                   LOG_NUMBER("filterId", what->filter->id),
                   LOG_TEXT("code", ipsec_status_name(action.status)),
                   LOG_TEXT("reason", action.reason == NULL ? "" : action.reason));
+    return action.status == IPSEC_OK;
 }
 
 /* All filters in force, to the ranks that they have now. */
@@ -273,17 +328,17 @@ undo_add(struct engine_state *state, void *object, uint64_t number)
     const struct filter_change *change = object;
 
     (void)number;
-    apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
+    (void)apply_or_log(state, PLANE_RELEASE_FILTER, &change->what);
     for (const struct filter_change *going = state->filter_plane.going; going != NULL;
          going = going->next) {
         for (size_t i = 0; i < PLANE_FILTER_POLICIES_MAX; i++) {
             if (change->replaced[i] == going->what.filter->id) {
-                apply_or_log(state, PLANE_ADD_FILTER, &going->what);
-                apply_or_log(state, PLANE_RELEASE_FILTER, &going->what);
+                (void)apply_or_log(state, PLANE_ADD_FILTER, &going->what);
+                (void)apply_or_log(state, PLANE_RELEASE_FILTER, &going->what);
             }
         }
     }
-    apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
+    (void)apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
     rank_table_release(&state->filter_plane.ranks, change->what.filter->effective_weight);
 }
 
@@ -296,7 +351,10 @@ undo_delete(struct engine_state *state, void *object, uint64_t number)
     unlink_going(state, change);
     change->what.rank =
         rank_table_find(&state->filter_plane.ranks, change->what.filter->effective_weight);
-    apply_or_log(state, PLANE_ADD_FILTER, &change->what);
+    bool is_back = apply_or_log(state, PLANE_ADD_FILTER, &change->what);
+    struct filter_entry *entry = filter_table_find(&state->filters, change->what.filter->id);
+    if (!is_back && entry != NULL)
+        set_enforcement(state, entry, FILTER_REFUSED);
 }
 
 static void
@@ -306,7 +364,7 @@ settle_delete(struct engine_state *state, void *object, uint64_t number)
 
     (void)number;
     unlink_going(state, change);
-    apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
+    (void)apply_or_log(state, PLANE_DELETE_FILTER, &change->what);
     rank_table_release(&state->filter_plane.ranks, change->what.filter->effective_weight);
 }
 
@@ -317,5 +375,5 @@ undo_rehearsal(struct engine_state *state, void *object, uint64_t number)
     const struct filter_change *change = object;
 
     (void)number;
-    apply_or_log(state, PLANE_KEEP_FILTER, &change->what);
+    (void)apply_or_log(state, PLANE_KEEP_FILTER, &change->what);
 }

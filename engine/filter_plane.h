@@ -17,6 +17,7 @@
 
 struct engine_state;
 struct filter_change;
+struct ipsec_drift_ids;
 struct ipsec_session;
 
 struct filter_plane {
@@ -43,5 +44,8 @@ NODISCARD enum ipsec_status filter_plane_delete(struct ipsec_session *session,
                                                 const struct ipsec_filter *filter);
 
 /* Makes all filters in force so, whatever the plane has of them: at the start, when the store is
- * loaded, and to repair.  Returns how many the plane refused, each of which is logged. */
+ * loaded, and to repair.  Returns how many the plane refused.  One that it begins to refuse is
+ * logged, and one that it takes again. */
 uint64_t filter_plane_install(struct engine_state *state, bool is_start);
+/* A comparison missed these; when none, it missed no filter. */
+void filter_plane_missed(struct engine_state *state, const struct ipsec_drift_ids *missed);

@@ -194,6 +194,7 @@ take_out_of_force(struct engine_state *state, struct filter_entry *entry)
     if (entry->node.cell != NULL)
         classify_remove(&state->classify, &entry->node);
     state->filters.committed_count--;
+    state->filters.unenforced_count -= entry->enforcement != FILTER_ENFORCED;
 }
 
 static void
@@ -217,6 +218,7 @@ undo_commit_delete(struct engine_state *state, void *object, uint64_t number)
     if (entry->node.cell != NULL)
         classify_restore(&state->classify, &entry->node);
     state->filters.committed_count++;
+    state->filters.unenforced_count += entry->enforcement != FILTER_ENFORCED;
 }
 
 static void

@@ -26,6 +26,13 @@ struct filter_link {
     struct filter_entry *previous;
 };
 
+/* Whether packets go by a filter, as far as is known. */
+enum filter_enforcement {
+    FILTER_ENFORCED = 0,
+    FILTER_MISSED,  /* the last comparison with the data plane did not find it there */
+    FILTER_REFUSED, /* the data plane did not take it when it was made last */
+};
+
 struct filter_entry {
     struct policy_object object;
     const struct ipsec_filter *filter;               /* a reference */
@@ -36,6 +43,7 @@ struct filter_entry {
     struct context_users users; /* SA contexts whose filter it is, of either direction */
     struct hash_link key_link;
     struct classify_node node; /* in the classifier only while it is committed */
+    uint8_t enforcement;       /* enum filter_enforcement; of one that is committed */
 };
 
 struct filter_row {
@@ -44,9 +52,10 @@ struct filter_row {
 };
 
 struct filter_table {
-    struct id_table ids;      /* struct filter_row */
-    struct hash_index keys;   /* by GUID */
-    uint64_t committed_count; /* filters that are in force */
+    struct id_table ids;       /* struct filter_row */
+    struct hash_index keys;    /* by GUID */
+    uint64_t committed_count;  /* filters that are in force */
+    uint64_t unenforced_count; /* of these, those that are not FILTER_ENFORCED */
 };
 
 /* False: no memory. */

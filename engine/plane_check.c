@@ -3,8 +3,10 @@
  * plane_check.c: see plane_check.h. */
 #include "engine/plane_check.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
+#include "engine/base/buffer.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/engine.h"
@@ -23,11 +25,16 @@
 #define LONGEST_REST_MS SHORTEST_INTERVAL_MS
 /* Callers who may not mend make none within 100 ms then; they get the last one. */
 #define CALLER_REST_FACTOR 100
+/* A line of the log names so many of a kind, each a number and a space. */
+#define NAMES_LOGGED 16
+#define NAMES_SIZE 512
 
 static int64_t next_check(const struct engine_state *state);
 static void run_check(struct engine_state *state);
 static void answer_doubt(struct plane_check *check, const struct plane_drift *before);
 static int64_t at_least(int64_t ms, int64_t least_ms);
+static int64_t twice(int64_t rest_ms);
+static void log_drift(const struct engine_state *state);
 static void compare(struct engine_state *state);
 static enum ipsec_status tell(struct ipsec_session *session,
                               bool is_fresh,
@@ -83,8 +90,7 @@ plane_check_doubt(struct engine_state *state, enum plane_doubt doubt)
 
     if (doubt <= check->doubt)
         return;
-    if (!is_sure || check->mends_in_vain)
-        rest_ms = at_least(rest_ms, check->doubt_rest_ms);
+    rest_ms = at_least(rest_ms, is_sure ? check->sure_rest_ms : check->doubt_rest_ms);
     check->doubt = doubt;
     check->soon_ms = check->compared_clock_ms + at_least(rest_ms, SHORTEST_REST_MS);
 }
@@ -115,13 +121,15 @@ run_check(struct engine_state *state)
     }
     compare(state);
     answer_doubt(check, &before);
-    if (check->status == IPSEC_OK && differs(&check->drift)) {
-        log_warning("the data plane is not as it should be, mending",
-                    LOG_NUMBER("sasMissing", check->drift.bundles_missing),
-                    LOG_NUMBER("sasLeftOver", check->drift.bundles_left_over),
-                    LOG_NUMBER("policiesMissing", check->drift.filters_missing),
-                    LOG_NUMBER("policiesLeftOver", check->drift.filters_left_over));
+    bool has_drift = check->status == IPSEC_OK && differs(&check->drift);
+    if (has_drift) {
+        const uint64_t refused_before = check->refused;
+
         mend(state);
+        if (check->refused != refused_before) {
+            check->mends_in_vain = false;
+            check->doubt_rest_ms = check->sure_rest_ms = SHORTEST_REST_MS;
+        }
         check->interval_ms = SHORTEST_INTERVAL_MS;
         /* Did it help? */
         plane_check_doubt(state, PLANE_DOUBT_FAINT);
@@ -132,6 +140,41 @@ run_check(struct engine_state *state)
     if (check->interval_ms > LONGEST_INTERVAL_MS)
         check->interval_ms = LONGEST_INTERVAL_MS;
     check->next_ms = state->clock_ms + check->interval_ms;
+    if (has_drift)
+        log_drift(state);
+}
+
+static void
+name_ids(const struct ipsec_drift_ids *ids, struct buffer *text)
+{
+    for (size_t i = 0; i < ids->count && i < NAMES_LOGGED; i++)
+        buffer_append_format(text, "%s%" PRIu64, i == 0 ? "" : " ", ids->ids[i]);
+    if (ids->count > NAMES_LOGGED)
+        buffer_append_text(text, " ...");
+}
+
+/* After the mend, which can make filters again and take away what is left over; contexts whose SAs
+ * are missing end. */
+static void
+log_drift(const struct engine_state *state)
+{
+    const struct plane_check *check = &state->plane_check;
+    const struct plane_drift *drift = &check->drift;
+    AUTO(buffer) contexts = BUFFER(NAMES_SIZE);
+    AUTO(buffer) filters = BUFFER(NAMES_SIZE);
+
+    name_ids(&drift->names.contexts_missing, &contexts);
+    name_ids(&drift->names.filters_missing, &filters);
+    log_warning(
+        check->mends_in_vain ? "the data plane is still not as it should be, it is tried again"
+                             : "the data plane is not as it should be, what can be is put right",
+        LOG_NUMBER("sasMissing", drift->bundles_missing),
+        LOG_NUMBER("sasLeftOver", drift->bundles_left_over),
+        LOG_NUMBER("policiesMissing", drift->filters_missing),
+        LOG_NUMBER("policiesLeftOver", drift->filters_left_over),
+        LOG_TEXT("contexts", buffer_text(&contexts)), LOG_TEXT("filters", buffer_text(&filters)),
+        LOG_NUMBER("filtersRefused", check->refused),
+        LOG_NUMBER("nextComparisonSeconds", (next_check(state) - state->clock_ms + 999) / 1000));
 }
 
 /* After a comparison: one that the plane did not answer leaves the doubt for later. */
@@ -142,12 +185,14 @@ answer_doubt(struct plane_check *check, const struct plane_drift *before)
     bool has_news = has_drift && !is_same(&check->drift, before);
 
     check->mends_in_vain = has_drift && !has_news;
+    if (check->mends_in_vain && check->doubt == PLANE_DOUBT_SURE)
+        check->sure_rest_ms = twice(check->sure_rest_ms);
+    else if (check->status == IPSEC_OK && !check->mends_in_vain)
+        check->sure_rest_ms = SHORTEST_REST_MS;
     if (has_news)
         check->doubt_rest_ms = SHORTEST_REST_MS;
     else if (check->doubt == PLANE_DOUBT_FAINT || check->status != IPSEC_OK || check->mends_in_vain)
-        check->doubt_rest_ms = at_least(2 * check->doubt_rest_ms, 2 * SHORTEST_REST_MS);
-    if (check->doubt_rest_ms > LONGEST_REST_MS)
-        check->doubt_rest_ms = LONGEST_REST_MS;
+        check->doubt_rest_ms = twice(check->doubt_rest_ms);
     if (check->status == IPSEC_OK)
         check->doubt = PLANE_DOUBT_NONE;
     else
@@ -158,6 +203,13 @@ static int64_t
 at_least(int64_t ms, int64_t least_ms)
 {
     return ms < least_ms ? least_ms : ms;
+}
+
+static int64_t
+twice(int64_t rest_ms)
+{
+    rest_ms = 2 * at_least(rest_ms, SHORTEST_REST_MS);
+    return rest_ms > LONGEST_REST_MS ? LONGEST_REST_MS : rest_ms;
 }
 
 static void
@@ -171,10 +223,12 @@ compare(struct engine_state *state)
     check->status = IPSEC_OK;
     if (database->plane_ops->find_drift != NULL)
         check->status = database->plane_ops->find_drift(database->plane, &drift);
-    if (check->status == IPSEC_OK)
+    if (check->status == IPSEC_OK) {
         check->drift = drift;
-    else
+        filter_plane_missed(state, &drift.names.filters_missing);
+    } else {
         check->failures++;
+    }
     check->checks++;
     check->took_us = clock_monotonic_us() - started_us;
     check->compared_at_ms = state->now_ms;
@@ -236,7 +290,7 @@ mend(struct engine_state *state)
 {
     state->plane_check.repairs++;
     state->plane_check.told_until_ms = 0;
-    (void)filter_plane_install(state, false);
+    state->plane_check.refused = filter_plane_install(state, false);
     if (state->sa.plane_ops->resume != NULL)
         sa_plane_ask_for_all(state);
 }

@@ -8,7 +8,8 @@
  * who may only look no more than a hundredth, those that are sure to find something no more than a
  * tenth, mending not counted.  However many doubts come, one comparison answers them all: a second
  * passes between two, and more and more while those for faint doubts find nothing new, as beside a
- * keying daemon that replaces policies of its own, or while mending does not help.
+ * keying daemon that replaces policies of its own, or while mending does not help.  What somebody
+ * does meanwhile is answered by its own count: the first time at once, then less and less.
  */
 #pragma once
 
@@ -23,7 +24,9 @@ struct plane_check {
     enum plane_doubt doubt;    /* that no comparison has answered yet */
     int64_t soon_ms;           /* with one: when it is to be answered; CLOCK_BOOTTIME */
     int64_t doubt_rest_ms;     /* from a comparison to one for a faint doubt; 0: the shortest */
+    int64_t sure_rest_ms;      /* the same for a sure one */
     bool mends_in_vain;        /* the difference was the same as before the last mend */
+    uint64_t refused;          /* filters, by the last mend */
     int64_t compared_clock_ms; /* CLOCK_BOOTTIME of the last comparison; 0: none */
     int64_t took_us;
     uint64_t plane_failures; /* actions that the plane refused or failed, whoever wanted them */

@@ -208,6 +208,9 @@ render_engine(const struct metrics_source *source, struct buffer *text)
     render_simple(text, "sa_contextd_store_errors_total", "counter", "Commits that failed.",
                   figures.commit_failures);
     render_simple(text, "sa_contextd_filters", "gauge", "Filters.", figures.filters);
+    render_simple(text, "sa_contextd_filters_unenforced", "gauge",
+                  "Filters that the data plane refused, or that the last comparison missed there.",
+                  figures.filters_unenforced);
     render_simple(text, "sa_contextd_replay_records", "gauge",
                   "Answers remembered for Idempotency-Key.", figures.replay_records);
     render_sessions(&figures, text);

@@ -40,6 +40,7 @@ static enum MHD_Result handle(void *closure,
 static unsigned int render_ready(const struct ops *ops, struct buffer *text);
 static void render_capabilities(const struct ipsec_engine *engine, struct buffer *text);
 static void render_drift(const struct ipsec_drift *drift, struct buffer *text);
+static void render_filters(const struct ipsec_engine_figures *figures, struct buffer *text);
 static void render_metrics(const struct ops *ops, struct buffer *text);
 
 enum ipsec_status
@@ -154,6 +155,7 @@ render_ready(const struct ops *ops, struct buffer *text)
     render_capabilities(ops->source->common->engine, text);
     render_drift(&figures.drift, text);
     buffer_append_char(text, '\n');
+    render_filters(&figures, text);
     return figures.writable && !draining ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
@@ -185,6 +187,18 @@ render_drift(const struct ipsec_drift *drift, struct buffer *text)
         buffer_append_format(
             text, ", the last comparison found %" PRIu64 " missing and %" PRIu64 " left over",
             missing, left_over);
+}
+
+/* Nor is this one: the others are in force, and what stands in the way is somebody else's. */
+static void
+render_filters(const struct ipsec_engine_figures *figures, struct buffer *text)
+{
+    if (figures->filters_unenforced == 0)
+        buffer_append_text(text, "filters ok\n");
+    else
+        buffer_append_format(
+            text, "filters %" PRIu64 " of %" PRIu64 " not enforced, GET /drift names them\n",
+            figures->filters_unenforced, figures->filters);
 }
 
 static void

@@ -98,7 +98,7 @@ is "unknown ops path" "$(ops /nowhere)" 404
 is "/metrics" "$(ops /metrics)" 200
 for name in 'sa_contextd_requests_total{operation="createSaContext",status="201"} 1' \
     'sa_contextd_contexts{state="created"} 1' 'sa_contextd_codes_total{code="FWP_E_NOT_FOUND"} 1' \
-    'sa_contextd_filters 4' 'sa_contextd_server_certificate_expiry_seconds' 'sa_contextd_build_info' \
+    'sa_contextd_filters 4' 'sa_contextd_filters_unenforced 0' 'sa_contextd_server_certificate_expiry_seconds' 'sa_contextd_build_info' \
     'sa_contextd_commit_duration_seconds_count' 'sa_contextd_batch_size_bucket' 'sa_contextd_queue_length' \
     'sa_contextd_connections ' 'sa_contextd_handshakes_total{kind="full"}' 'sa_contextd_store_errors_total 0'; do
     check "metrics have $name" grep -qF "$name" "$WORK/ops"

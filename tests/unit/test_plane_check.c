@@ -333,6 +333,78 @@ a_mend_that_does_not_help_is_tried_less_and_less(void **state)
     assert_in_range(checks->repairs - repairs, 20, 30);
 }
 
+/* Filters that are missing and refused for hours are no reason to let what somebody does wait. */
+static void
+what_somebody_does_beside_a_mend_in_vain_is_answered_at_once(void **state)
+{
+    struct sa_fixture sa = start(state);
+    const struct plane_check *checks = &sa.state->plane_check;
+
+    come_to_rest(&sa);
+    fake_plane_state.drift.filters_missing = 2;
+    fake_plane_state.filter_refusal = IPSEC_ALREADY_EXISTS;
+    assert_true(hear(&sa, PLANE_DOUBT_FAINT));
+    for (int i = 0; i < 6000; i++) {
+        run_due(&sa);
+        advance(&sa, 100);
+        (void)hear(&sa, PLANE_DOUBT_NONE);
+    }
+    assert_true(checks->mends_in_vain);
+    assert_int_equal(checks->doubt_rest_ms, 30000);
+    while (!hear(&sa, PLANE_DOUBT_NONE))
+        advance(&sa, 100);
+    run_due(&sa);
+
+    /* What stood in the way goes. */
+    fake_plane_state.filter_refusal = IPSEC_OK;
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_SURE));
+    assert_non_null(fake_plane_filter(sa.outbound_filter));
+    /* That this helped is looked at soon, too. */
+    fake_plane_state.drift.filters_missing = 0;
+    run_due(&sa);
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_NONE));
+    assert_false(checks->mends_in_vain);
+}
+
+static void
+filters_that_the_plane_does_not_enforce_are_counted(void **state)
+{
+    struct sa_fixture sa = start(state);
+    const struct filter_table *filters = &sa.state->filters;
+
+    come_to_rest(&sa);
+    fake_plane_state.drift.filters_missing = 1;
+    fake_plane_state.drift.names.filters_missing = (struct ipsec_drift_ids){
+        .ids = { sa.outbound_filter },
+        .count = 1,
+    };
+    struct ipsec_drift drift;
+    assert_int_equal(ipsec_get_drift(sa.session, &drift, NULL), IPSEC_OK);
+    assert_int_equal(filters->unenforced_count, 1);
+
+    /* Of all that it is told to make it takes none. */
+    fake_plane_state.filter_refusal = IPSEC_ALREADY_EXISTS;
+    advance(&sa, 1000);
+    assert_true(hear(&sa, PLANE_DOUBT_SURE));
+    assert_int_equal(filters->unenforced_count, filters->committed_count);
+    run_due(&sa);
+
+    /* One that goes does not count, unless it stays. */
+    uint64_t before = filters->unenforced_count;
+    struct batch_mark mark = batch_mark(&sa.state->batch);
+    assert_int_equal(ipsec_filter_delete_by_id(sa.session, sa.inbound_filter), IPSEC_OK);
+    assert_int_equal(filters->unenforced_count, before - 1);
+    state_undo(sa.state, mark);
+    assert_int_equal(filters->unenforced_count, before);
+
+    fake_plane_state.filter_refusal = IPSEC_OK;
+    fake_plane_state.drift = (struct plane_drift){ .foreign = 0 };
+    assert_int_equal(ipsec_reconcile(sa.session, &drift, NULL), IPSEC_OK);
+    assert_int_equal(filters->unenforced_count, 0);
+}
+
 /* Contexts are asked for one after another: what is missing meanwhile can't be told. */
 static void
 a_doubt_waits_until_all_contexts_were_asked_for(void **state)
@@ -410,6 +482,8 @@ main(void)
         FIXTURE_TEST(what_others_replace_of_their_own_costs_less_and_less),
         FIXTURE_TEST(a_doubt_waits_for_the_data_plane_to_answer),
         FIXTURE_TEST(a_mend_that_does_not_help_is_tried_less_and_less),
+        FIXTURE_TEST(what_somebody_does_beside_a_mend_in_vain_is_answered_at_once),
+        FIXTURE_TEST(filters_that_the_plane_does_not_enforce_are_counted),
         FIXTURE_TEST(a_doubt_waits_until_all_contexts_were_asked_for),
         FIXTURE_TEST(what_a_context_has_carried_is_told_by_direction),
         FIXTURE_TEST(a_transform_that_the_plane_lacks_is_refused_before_anything_is_stored),

@@ -44,6 +44,10 @@ ip -n left xfrm policy add src 192.0.2.1 dst 192.0.2.99 dir out action block
 conditions ipLocalAddress 192.0.2.1 ipRemoteAddress 192.0.2.99
 filter_body outboundTransportV4 block "$conditions"
 refused left POST /filters FWP_E_ALREADY_EXISTS "$filter"
+said=$(member .detail)
+[[ $said == *': dir out action block priority 0 src 192.0.2.1/32 dst 192.0.2.99/32' ]] || fail "which it is, is not said: $said"
+refused left POST '/filters?dryRun=true' FWP_E_ALREADY_EXISTS "$filter"
+[ "$(member .detail)" = "$said" ] || fail "a dry run says otherwise: $BODY"
 must left GET /filters 200
 [ "$(member '.items | length')" = 0 ] || fail "a refused filter is there"
 
@@ -85,6 +89,28 @@ begin "the same conditions twice"
 conditions ipProtocol 1
 filter_body outboundTransportV4 block "$conditions"
 refused left POST /filters FWP_E_ALREADY_EXISTS "$filter"
+said=$(member '.detail, .pointer')
+refused left POST '/filters?dryRun=true' FWP_E_ALREADY_EXISTS "$filter"
+[ "$(member '.detail, .pointer')" = "$said" ] || fail "a dry run says otherwise: $BODY"
+
+begin "a dry run of a transaction says what its commit would, and changes nothing"
+must left POST /sessions 201 '{}'
+in_session=$(member .sessionKey)
+must left POST "/sessions/$in_session/transaction" 201 '{}'
+must left POST /filters 201 "$filter"
+refused left POST "/sessions/$in_session/transaction/commit?dryRun=true" FWP_E_ALREADY_EXISTS
+said=$(member .detail)
+before=$(policies_of left)
+must left DELETE "/filters/$filter_id" 204
+must left POST "/sessions/$in_session/transaction/commit?dryRun=true" 204
+[ "$(policies_of left)" = "$before" ] || fail "a policy has come or gone"
+must left DELETE "/sessions/$in_session/transaction" 204
+must left POST "/sessions/$in_session/transaction" 201 '{}'
+must left POST /filters 201 "$filter"
+refused left POST "/sessions/$in_session/transaction/commit" FWP_E_ALREADY_EXISTS
+[ "${said#*filter [0-9]}" != "$said" ] && [ "$(member .detail)" = "$said" ] || fail "other words: $said, $BODY"
+must left DELETE "/sessions/$in_session" 204
+in_session=
 
 wipe left
 begin "a transaction replaces a filter, and no packet gets through in between"
@@ -148,7 +174,9 @@ wait_for "the policies of the store" has_policy 192.0.2.77
 begin "drift is told and mended"
 must left GET /drift 200
 [ "$(member '[.sasMissing,.sasLeftOver,.policiesMissing,.policiesLeftOver]|add')" = 0 ] || fail "$BODY"
-[ "$(member .foreign)" -ge 1 ] || fail "the foreign policy does not count: $BODY"
+[ "$(member .foreign)" = 1 ] || fail "the foreign policy does not count alone: $BODY"
+ready() { left curl -s http://127.0.0.1:9180/readyz; }
+ready | grep -qx 'filters ok' || fail "readyz: $(ready)"
 # In its place somebody else's lets all pass: that is no difference that the service mends.
 ip -n left xfrm policy update src 0.0.0.0/0 dst 192.0.2.2 dir out priority 7
 compare left
@@ -159,15 +187,19 @@ compare left
 [ "$(member .policiesMissing)" = 1 ] || fail "$BODY"
 must left GET "/filters/$(member '.missingFilterIds[0]')" 200
 member .conditions | grep -q 192.0.2.2 || fail "another filter is named: $BODY"
-left curl -sf http://127.0.0.1:9180/readyz | grep -q ', the last comparison found 1 missing and 0 left over$' ||
-    fail "readyz: $(left curl -s http://127.0.0.1:9180/readyz)"
+ready | grep -q ', the last comparison found 1 missing and 0 left over$' || fail "readyz: $(ready)"
+ready | grep -qx 'filters 1 of 2 not enforced, GET /drift names them' || fail "readyz: $(ready)"
+metrics=$(left curl -s http://127.0.0.1:9180/metrics)
+grep -qx 'sa_contextd_filters_unenforced 1' <<<"$metrics" || fail "the gauge is another: $(grep sa_contextd_filters <<<"$metrics")"
 passes 192.0.2.2 || fail "the stranger's policy is gone"
 ip -n left xfrm policy delete src 0.0.0.0/0 dst 192.0.2.2 dir out
 must left POST /reconcile 200
 must left GET /drift 200
 [ "$(member .policiesMissing)" = 0 ] || fail "$BODY"
 ! passes 192.0.2.2 || fail "the filter was not mended"
+ready | grep -qx 'filters ok' || fail "readyz: $(ready)"
 metrics=$(left curl -s http://127.0.0.1:9180/metrics)
+grep -qx 'sa_contextd_filters_unenforced 0' <<<"$metrics" || fail "the gauge is another: $(grep sa_contextd_filters <<<"$metrics")"
 grep -q '^sa_contextd_plane_repairs_total [1-9]' <<<"$metrics" || fail "repairs are not counted"
 grep -q '^sa_contextd_xfrm_stat_total{counter="XfrmOutPolBlock"} [1-9]' <<<"$metrics" ||
     fail "the kernel's counters are not shown"

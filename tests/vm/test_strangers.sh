@@ -119,13 +119,28 @@ ip -n left xfrm policy update src 192.0.2.1 dst 192.0.2.2 dir out action block p
 is_missed() { grep -q '"event":"the data plane is not as it should be.*"policiesMissing":1' "$work/left.log"; }
 soon "the comparison" is_missed
 ip -n left xfrm policy list src 192.0.2.1 | grep -q 'action block priority 7' || fail "it is gone"
+names_it() {
+    grep -q '"event":"the data plane does not enforce a filter; each comparison tries it again","filterId":'"$left_filter,"'.*dir out action block priority 7 src 192.0.2.1/32 dst 192.0.2.2/32"' "$work/left.log"
+}
+soon "its name" names_it
+! grep -q 'unprotected\|mending' "$work/left.log" || fail "the log knows more than there is: $(cat "$work/left.log")"
+
+begin "when his goes the service's comes, also when mending did not help for long"
+is_in_vain() { [ "$(grep -c '"event":"the data plane is still not as it should be' "$work/left.log")" -ge 3 ]; }
+soon "comparisons in vain" is_in_vain
+ip -n left xfrm policy delete src 192.0.2.1 dst 192.0.2.2 dir out
+is_back() { ip -n left xfrm policy list dir out | grep -A3 'src 192.0.2.1/32 dst 192.0.2.2' | grep -q tmpl; }
+soon "the filter's policy" is_back
+is_enforced() { left curl -s http://127.0.0.1:9180/readyz | grep -qx 'filters ok'; }
+soon "readyz to say so" is_enforced
+grep -q '"event":"the data plane enforces a filter that it refused before","filterId":'"$left_filter}" "$work/left.log" || fail "the log does not say so"
+ip -n left xfrm policy update src 192.0.2.1 dst 192.0.2.2 dir out action block priority 7
 
 begin "so it is after a restart, and when his goes the service's comes"
 restart
 must left GET /drift 200
 [ "$(member .policiesMissing)" = 1 ] || fail "the filter that was refused is not missed: $BODY"
 ip -n left xfrm policy delete src 192.0.2.1 dst 192.0.2.2 dir out
-is_back() { ip -n left xfrm policy list dir out | grep -A3 'src 192.0.2.1/32 dst 192.0.2.2' | grep -q tmpl; }
 soon "the filter's policy" is_back
 
 begin "tear down"
