@@ -6,6 +6,7 @@
 
 #include "tests/unit/fake_plane.h"
 #include "tests/unit/policy_fixture.h"
+#include "tests/unit/provider_context_fixture.h"
 
 static const enum ipsec_layer outbound = IPSEC_LAYER_OUTBOUND_TRANSPORT_V4;
 static const enum ipsec_layer inbound = IPSEC_LAYER_INBOUND_TRANSPORT_V4;
@@ -208,7 +209,7 @@ assert_dry_run_says_the_same(struct fixture *fixture,
 }
 
 static enum ipsec_status
-add_outbound(struct ipsec_session *session)
+add_spoken_for(struct ipsec_session *session)
 {
     const struct ipsec_filter filter = transport_filter(outbound);
     uint64_t id = 0;
@@ -224,9 +225,36 @@ a_dry_run_says_that_packets_are_spoken_for(void **state)
 
     (void)add_transport_filter(fixture, outbound);
     end_batch(fixture);
-    assert_dry_run_says_the_same(fixture, &fixture->session, add_outbound, IPSEC_ALREADY_EXISTS);
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_spoken_for, IPSEC_ALREADY_EXISTS);
     assert_string_equal(fixture->fault.pointer, "/conditions");
     assert_int_equal(fake_plane_state.filter_count, 1);
+}
+
+static enum ipsec_status
+add_site(struct ipsec_session *session)
+{
+    const struct ipsec_provider_context policy = tunnel_policy();
+    const struct ipsec_tunnel tunnel = {
+        .tunnel_policy = &policy,
+        .condition_count = 1,
+        .conditions = { { .field = IPSEC_CONDITION_IP_REMOTE_ADDRESS,
+                          .prefix_length = 16,
+                          .address = { .bytes = { 10, 2 } } } },
+        .ip_version = IPSEC_IP_VERSION_V4,
+    };
+    struct ipsec_tunnel_made made;
+
+    return ipsec_tunnel_add(session, &tunnel, &made);
+}
+
+static void
+a_dry_run_says_so_of_tunnels_too(void **state)
+{
+    struct fixture *fixture = start(state);
+
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_site, IPSEC_OK);
+    end_batch(fixture);
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_site, IPSEC_ALREADY_EXISTS);
 }
 
 static void
@@ -235,7 +263,8 @@ a_dry_run_says_what_else_the_plane_would(void **state)
     struct fixture *fixture = start(state);
 
     fake_plane_state.filter_refusal = IPSEC_RPC_DISCONNECTED;
-    assert_dry_run_says_the_same(fixture, &fixture->session, add_outbound, IPSEC_RPC_DISCONNECTED);
+    assert_dry_run_says_the_same(fixture, &fixture->session, add_spoken_for,
+                                 IPSEC_RPC_DISCONNECTED);
 }
 
 static void
@@ -348,6 +377,7 @@ main(void)
         FIXTURE_TEST(what_an_aborted_transaction_added_never_was_there),
         FIXTURE_TEST(a_dry_run_leaves_the_plane_alone),
         FIXTURE_TEST(a_dry_run_says_that_packets_are_spoken_for),
+        FIXTURE_TEST(a_dry_run_says_so_of_tunnels_too),
         FIXTURE_TEST(a_dry_run_says_what_else_the_plane_would),
         FIXTURE_TEST(a_dry_commit_replaces_a_filter_and_changes_nothing),
         FIXTURE_TEST(a_dry_commit_finds_two_of_its_own_with_the_same_packets),
