@@ -13,6 +13,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/plane_exempt.h"
+#include "engine/plane_mark.h"
 #include "engine/rounds.h"
 
 static enum ipsec_status check_options(const struct ipsec_engine_options *options,
@@ -27,10 +28,13 @@ static enum ipsec_status open_state(struct ipsec_engine *engine,
                                     const char *path,
                                     const struct plane_ops *plane_ops,
                                     struct ipsec_fault *fault);
+static enum ipsec_status take_plane(const struct ipsec_engine *engine,
+                                    const struct plane_ops *plane_ops,
+                                    struct ipsec_fault *fault);
 static enum ipsec_status start_thread(struct ipsec_engine *engine, struct ipsec_fault *fault);
 static void free_engine(struct ipsec_engine *engine);
 static void *engine_thread(void *argument);
-static void flush_plane(const struct sa_database *database);
+static void flush_plane(const struct ipsec_engine *engine);
 
 enum ipsec_status
 ipsec_engine_open(const struct ipsec_engine_options *options,
@@ -322,10 +326,13 @@ open_state(struct ipsec_engine *engine,
     enum ipsec_status status = sa_database_configure(&engine->state.sa, options, plane_ops, fault);
     if (status != IPSEC_OK)
         return status;
-    engine->options.plane_uri = NULL; /* borrowed, too */
     status = engine->runner.store_ops->open(path, fault, &engine->runner.store);
     if (status == IPSEC_OK)
         status = state_load(&engine->state, engine->runner.store_ops, engine->runner.store, fault);
+    if (status == IPSEC_OK)
+        status = take_plane(engine, plane_ops, fault);
+    engine->options.plane_uri = NULL; /* borrowed, too */
+    engine->options.plane_netns = NULL;
     if (status != IPSEC_OK) {
         if (fault != NULL && fault->pointer[0] == '\0')
             (void)snprintf(fault->pointer, sizeof fault->pointer, "store");
@@ -340,6 +347,23 @@ open_state(struct ipsec_engine *engine,
                                "no memory for the ranks of the store's filters");
     figures_publish(&engine->figures, &engine->state);
     return IPSEC_OK;
+}
+
+/* Before the plane makes its first object the store knows which one it is. */
+static enum ipsec_status
+take_plane(const struct ipsec_engine *engine,
+           const struct plane_ops *plane_ops,
+           struct ipsec_fault *fault)
+{
+    const struct sa_database *database = &engine->state.sa;
+    struct store_plane own;
+    enum ipsec_status status = plane_mark_of(&engine->options, plane_ops, fault, &own);
+
+    if (status == IPSEC_OK)
+        status = plane_mark_put(engine->runner.store_ops, engine->runner.store, &own, fault);
+    if (status == IPSEC_OK && database->plane_ops->start != NULL)
+        status = database->plane_ops->start(database->plane, fault);
+    return status;
 }
 
 /* Signals are for other threads. */
@@ -382,19 +406,26 @@ engine_thread(void *argument)
     while (rounds_run(engine))
         continue;
     if (engine->options.flush_on_close)
-        flush_plane(&engine->state.sa);
+        flush_plane(engine);
     return NULL;
 }
 
 static void
-flush_plane(const struct sa_database *database)
+flush_plane(const struct ipsec_engine *engine)
 {
+    const struct sa_database *database = &engine->state.sa;
+    struct ipsec_fault fault = { 0 };
     enum ipsec_status status = IPSEC_OK;
 
     if (database->plane_ops->flush != NULL)
         status = database->plane_ops->flush(database->plane);
-    if (status != IPSEC_OK)
+    if (status != IPSEC_OK) {
         log_error("the data plane can't be flushed, what is there stays",
                   LOG_TEXT("plane", database->plane_ops->name),
                   LOG_TEXT("code", ipsec_status_name(status)));
+        return;
+    }
+    if (plane_mark_forget(engine->runner.store_ops, engine->runner.store, &fault) != IPSEC_OK)
+        log_error("the store still says that the data plane has something of it",
+                  LOG_TEXT("plane", database->plane_ops->name), LOG_TEXT("reason", fault.detail));
 }

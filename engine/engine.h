@@ -46,12 +46,14 @@ struct ipsec_security_listener {
 };
 
 struct ipsec_engine_options {
-    const char *store_uri; /* "memory:" or "sqlite:PATH" */
-    uint32_t queue_depth;  /* calls waiting at most; beyond it submit says so at once */
-    uint32_t max_batch;    /* calls a commit */
-    const char *plane_uri; /* "none", "xfrm", "xfrm:instance=NUMBER"; null: none */
-    bool flush_on_close;   /* nothing of the service stays in the data plane */
-    const int *exempt_fds; /* listening TCP sockets: their traffic passes whatever filters say */
+    const char *store_uri;   /* "memory:" or "sqlite:PATH" */
+    uint32_t queue_depth;    /* calls waiting at most; beyond it submit says so at once */
+    uint32_t max_batch;      /* calls a commit */
+    const char *plane_uri;   /* "none", "xfrm", "xfrm:instance=NUMBER"; null: none */
+    const char *plane_netns; /* the network namespace that the process has entered, for the store to
+                                remember; null: none */
+    bool flush_on_close;     /* nothing of the service stays in the data plane */
+    const int *exempt_fds;   /* listening TCP sockets: their traffic passes whatever filters say */
     size_t exempt_fd_count;
     uint32_t max_contexts;               /* 0: no limit but memory */
     uint32_t max_sessions;               /* explicit ones; 0: none may be opened */
@@ -77,6 +79,11 @@ struct ipsec_engine_options {
  * asked what it can do.  Nothing is created, migrated, locked or installed.  With a store that
  * another process has open the status is IPSEC_RPC_CALL_REJECTED and the rest unknown. */
 NODISCARD enum ipsec_status ipsec_engine_check_store(const struct ipsec_engine_options *options,
+                                                     struct ipsec_fault *fault);
+/* Without an engine: takes away all that the data plane has of this service.  It is the plane that
+ * the store remembers, else the one that 'options' name; on success the store remembers none.
+ * Fails with IPSEC_RPC_CALL_REJECTED while somebody else has the store or the plane. */
+NODISCARD enum ipsec_status ipsec_engine_flush_plane(const struct ipsec_engine_options *options,
                                                      struct ipsec_fault *fault);
 NODISCARD enum ipsec_status ipsec_engine_check_plane(const struct ipsec_engine_options *options,
                                                      struct ipsec_fault *fault);

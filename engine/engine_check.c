@@ -6,7 +6,13 @@
 
 #include "engine/engine_internal.h"
 #include "engine/plane/plane.h"
+#include "engine/plane_mark.h"
+#include "engine/rounds.h"
 #include "engine/store/store.h"
+
+static enum ipsec_status check_mark(const struct ipsec_engine_options *options,
+                                    const struct ipsec_engine *engine,
+                                    struct ipsec_fault *fault);
 
 enum ipsec_status
 ipsec_engine_check_store(const struct ipsec_engine_options *options, struct ipsec_fault *fault)
@@ -25,6 +31,8 @@ ipsec_engine_check_store(const struct ipsec_engine_options *options, struct ipse
     looking.flush_on_close = false;
     status = ipsec_engine_open_unthreaded(&looking, ops->peek != NULL ? ops->peek : ops, path,
                                           fault, &engine);
+    if (status == IPSEC_OK)
+        status = check_mark(options, engine, fault);
     ipsec_engine_discard(engine);
     return status;
 }
@@ -39,4 +47,20 @@ ipsec_engine_check_plane(const struct ipsec_engine_options *options, struct ipse
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "plane",
                                "\"%s\" names no data plane", options->plane_uri);
     return ops->check == NULL ? IPSEC_OK : ops->check(argument, fault);
+}
+
+/* A plane that the options don't name right, ipsec_engine_check_plane() tells. */
+static enum ipsec_status
+check_mark(const struct ipsec_engine_options *options,
+           const struct ipsec_engine *engine,
+           struct ipsec_fault *fault)
+{
+    struct store_plane own;
+    struct store_plane remembered;
+
+    if (plane_mark_of(options, NULL, NULL, &own) != IPSEC_OK)
+        return IPSEC_OK;
+    enum ipsec_status status =
+        plane_mark_read(engine->runner.store_ops, engine->runner.store, fault, &remembered);
+    return status == IPSEC_OK ? plane_mark_check(&remembered, &own, fault) : status;
 }

@@ -21,6 +21,7 @@ engine_setup_fill(struct engine_setup *setup, const struct options *options)
         .queue_depth = options->queue_depth,
         .max_batch = options->max_batch,
         .plane_uri = setup->plane,
+        .plane_netns = options->netns,
         .flush_on_close = strcmp(options->on_shutdown, "flush") == 0,
         .max_contexts = options->max_contexts,
         .max_sessions = options->max_sessions,

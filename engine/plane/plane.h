@@ -139,11 +139,29 @@ enum plane_doubt {
                         */
 };
 
+/* What tells a plane's objects from those of other services with a plane of that name. */
+struct plane_identity {
+    uint32_t instance;
+    char netns[256]; /* network namespace; "": the process's own */
+};
+
 struct plane_ops {
     const char *name; /* "none"; the URI is "none" or "none:ARGUMENT" */
     enum ipsec_status (*open)(const char *argument,
                               struct ipsec_fault *fault,
                               struct plane **plane_out);
+    /* Makes what the service itself needs, and from here on objects of its may be there.  After
+     * open, which makes none.  May be null. */
+    enum ipsec_status (*start)(struct plane *plane, struct ipsec_fault *fault);
+    /* Of the plane that open would open, without opening it.  Null: no object outlives the
+     * process. */
+    enum ipsec_status (*identify)(const char *argument,
+                                  struct ipsec_fault *fault,
+                                  struct plane_identity *identity_out);
+    /* Takes away what a plane of that argument left behind, as flush does, without opening one:
+     * what it could make does not matter.  IPSEC_RPC_CALL_REJECTED: one is open.  Null: nothing is
+     * ever left. */
+    enum ipsec_status (*clear)(const char *argument, struct ipsec_fault *fault);
     /* Whether open would succeed; changes nothing.  Null: it would. */
     enum ipsec_status (*check)(const char *argument, struct ipsec_fault *fault);
     void (*close)(struct plane *plane); /* accepts null */
@@ -178,7 +196,8 @@ struct plane_ops {
     /* So does that of this socket, of that IP version, whatever its address.  Null: nothing is
      * ever cut off. */
     enum ipsec_status (*bypass)(int fd, uint8_t ip_version);
-    /* Takes away all that is of this service.  Null: there is nothing. */
+    /* Takes away all that is of this service, says in the log how much that was, and looks whether
+     * nothing of it is left: else it fails.  Null: there is nothing. */
     enum ipsec_status (*flush)(struct plane *plane);
     /* A descriptor that is readable when SAs have ended.  Null: none ever does by itself. */
     int (*event_fd)(const struct plane *plane);

@@ -59,9 +59,9 @@ xfrm_close(struct plane *plane)
     free(plane);
 }
 
-/* Changes nothing in the kernel. */
+/* Its sockets, and nobody else has the instance. */
 static enum ipsec_status
-open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
+open_place(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
 {
     struct settings settings = { .instance = 0 };
     struct plane *plane = NULL;
@@ -83,8 +83,6 @@ open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane
     status = open_sockets(plane, &settings, fault);
     if (status == IPSEC_OK)
         status = take_place(plane, fault);
-    if (status == IPSEC_OK)
-        status = xfrm_probe(plane, fault);
     if (status != IPSEC_OK) {
         xfrm_close(plane);
         return status;
@@ -93,13 +91,14 @@ open_plane(const char *argument, struct ipsec_fault *fault, struct plane **plane
     return IPSEC_OK;
 }
 
+/* Changes nothing in the kernel. */
 static enum ipsec_status
 xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_out)
 {
-    enum ipsec_status status = open_plane(argument, fault, plane_out);
+    enum ipsec_status status = open_place(argument, fault, plane_out);
 
     if (status == IPSEC_OK)
-        status = xfrm_exempt_neighbours(*plane_out, fault);
+        status = xfrm_probe(*plane_out, fault);
     if (status != IPSEC_OK) {
         xfrm_close(*plane_out);
         *plane_out = NULL;
@@ -108,10 +107,39 @@ xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_
 }
 
 static enum ipsec_status
+xfrm_clear(const char *argument, struct ipsec_fault *fault)
+{
+    struct plane *plane;
+    enum ipsec_status status = open_place(argument, fault, &plane);
+
+    if (status != IPSEC_OK)
+        return status;
+    status = xfrm_flush(plane);
+    if (status != IPSEC_OK)
+        status = ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, "plane",
+                                 "the kernel may still have SAs and policies of plane-instance "
+                                 "%u: %s",
+                                 plane->instance, ipsec_status_text(status));
+    xfrm_close(plane);
+    return status;
+}
+
+static enum ipsec_status
+xfrm_identify(const char *argument, struct ipsec_fault *fault, struct plane_identity *identity_out)
+{
+    struct settings settings = { .instance = 0 };
+    enum ipsec_status status = parse(argument, &settings, fault);
+
+    *identity_out = (struct plane_identity){ .instance = settings.instance };
+    memcpy(identity_out->netns, settings.namespace, sizeof settings.namespace);
+    return status;
+}
+
+static enum ipsec_status
 xfrm_check(const char *argument, struct ipsec_fault *fault)
 {
     struct plane *plane;
-    enum ipsec_status status = open_plane(argument, fault, &plane);
+    enum ipsec_status status = xfrm_open(argument, fault, &plane);
 
     xfrm_close(plane);
     return status;
@@ -238,6 +266,9 @@ xfrm_capability(const struct plane *plane, size_t index)
 const struct plane_ops plane_xfrm = {
     .name = "xfrm",
     .open = xfrm_open,
+    .start = xfrm_exempt_neighbours,
+    .identify = xfrm_identify,
+    .clear = xfrm_clear,
     .check = xfrm_check,
     .close = xfrm_close,
     .apply = xfrm_apply,

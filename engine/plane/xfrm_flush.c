@@ -8,7 +8,7 @@
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
-#define TRIES 3
+#define TRIES 4
 
 /* What names a state, or a policy. */
 struct name {
@@ -85,9 +85,10 @@ send_deletes(struct plane *plane, int *error_out)
     return done;
 }
 
-/* 0, an errno, or NETLINK_UNKNOWN; '*count_out' grows by how many it deleted in any case. */
+/* 0, an errno, or NETLINK_UNKNOWN; '*found_out' is how many there were, and '*count_out' grows by
+ * how many it deleted in any case. */
 static int
-try_flush(struct plane *plane, bool is_policy, size_t *count_out)
+try_flush(struct plane *plane, bool is_policy, size_t *found_out, size_t *count_out)
 {
     struct names names = { .plane = plane };
     void *room = netlink_room(plane->requests);
@@ -111,19 +112,22 @@ try_flush(struct plane *plane, bool is_policy, size_t *count_out)
             *count_out += send_deletes(plane, &error);
     }
     *count_out += send_deletes(plane, &error);
+    *found_out = names.count;
     free(names.array);
     return error;
 }
 
-/* What became of requests whose answers got lost, another look tells. */
+/* It is done when a look finds nothing any more; that also tells what became of requests whose
+ * answers got lost. */
 static int
 flush_kind(struct plane *plane, bool is_policy, size_t *count_out)
 {
     int error = NETLINK_UNKNOWN;
+    size_t found = 0;
 
-    for (int i = 0; i < TRIES && error == NETLINK_UNKNOWN; i++)
-        error = try_flush(plane, is_policy, count_out);
-    return error;
+    for (int i = 0; i < TRIES && (error == NETLINK_UNKNOWN || (error == 0 && found > 0)); i++)
+        error = try_flush(plane, is_policy, &found, count_out);
+    return error == 0 && found > 0 ? EBUSY : error;
 }
 
 enum ipsec_status

@@ -74,6 +74,14 @@ sqlite_file_look(const char *path,
     return IPSEC_OK;
 }
 
+bool
+sqlite_file_is_there(const char *path)
+{
+    struct stat properties;
+
+    return lstat(path, &properties) == 0 || errno != ENOENT;
+}
+
 void
 sqlite_file_clear(struct sqlite_file *file)
 {

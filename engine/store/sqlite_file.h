@@ -34,6 +34,8 @@ NODISCARD enum ipsec_status sqlite_file_look(const char *path,
                                              struct ipsec_fault *fault,
                                              struct sqlite_file *file_out,
                                              bool *is_there_out);
+/* Whether something has that name; also when that can't be found out. */
+bool sqlite_file_is_there(const char *path);
 void sqlite_file_clear(struct sqlite_file *file);
 
 /* Makes the names of new files durable. */

@@ -119,6 +119,12 @@ peek_read_replay(struct store *store,
     return peek_commit(store, NULL, 0, NULL, fault);
 }
 
+static enum ipsec_status
+peek_read_plane(struct store *store, struct store_plane *plane_out, struct ipsec_fault *fault)
+{
+    return sqlite_rows_read_plane(store->db, store->file.label, plane_out, fault);
+}
+
 const struct store_ops store_sqlite_peek = {
     .name = "sqlite",
     .open = peek_open,
@@ -127,6 +133,7 @@ const struct store_ops store_sqlite_peek = {
     .commit = peek_commit,
     .probe = peek_probe,
     .read_replay = peek_read_replay,
+    .read_plane = peek_read_plane,
 };
 
 static enum ipsec_status

@@ -11,6 +11,8 @@
 #include "engine/store/sqlite_bind.h"
 #include "engine/store/sqlite_text.h"
 
+static enum ipsec_status read_row_of_marks(struct sqlite_reader *reader, const char *query);
+static void read_short_text(struct sqlite_reader *reader, int column, char *text, size_t size);
 static enum ipsec_status load_principals(struct sqlite_reader reader,
                                          const struct store_loader *loader);
 static enum ipsec_status load_sessions(struct sqlite_reader reader,
@@ -93,6 +95,15 @@ sqlite_rows_put_marks(struct sqlite3_stmt *statement,
 }
 
 int
+sqlite_rows_put_plane(struct sqlite3_stmt *statement, const struct store_plane *plane)
+{
+    sqlite_bind_text(statement, 1, plane->name);
+    sqlite_bind_integer(statement, 2, plane->instance);
+    sqlite_bind_text(statement, 3, plane->netns);
+    return sqlite_bind_run(statement);
+}
+
+int
 sqlite_rows_delete(struct sqlite3_stmt *statement, uint64_t number)
 {
     sqlite_bind_integer(statement, 1, number);
@@ -106,17 +117,10 @@ sqlite_rows_read_marks(struct sqlite3 *db,
                        struct ipsec_fault *fault)
 {
     struct sqlite_reader reader = { .db = db, .label = label, .table = "marks", .fault = fault };
-    bool found = false;
-    enum ipsec_status status = sqlite_reader_open(
+    enum ipsec_status status = read_row_of_marks(
         &reader, "SELECT id, last_luid, revision, last_replay_number FROM marks WHERE id = 1");
 
-    if (status == IPSEC_OK)
-        status = sqlite_reader_next(&reader, &found);
-    if (status == IPSEC_OK && !found) {
-        status = ipsec_fault_set(fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
-                                 "store %s: table marks has no row", label);
-    } else if (status == IPSEC_OK) {
-        sqlite_reader_begin_row(&reader, 1, 1);
+    if (status == IPSEC_OK) {
         *marks_out = (struct store_marks){
             .last_luid = sqlite_reader_integer(&reader, 1, 0, IPSEC_LUID_MAX),
             .revision = sqlite_reader_integer(&reader, 2, 0, INT64_MAX),
@@ -126,6 +130,57 @@ sqlite_rows_read_marks(struct sqlite3 *db,
     }
     sqlite_reader_close(&reader);
     return status;
+}
+
+enum ipsec_status
+sqlite_rows_read_plane(struct sqlite3 *db,
+                       const char *label,
+                       struct store_plane *plane_out,
+                       struct ipsec_fault *fault)
+{
+    struct sqlite_reader reader = { .db = db, .label = label, .table = "marks", .fault = fault };
+    enum ipsec_status status = read_row_of_marks(
+        &reader, "SELECT id, plane, plane_instance, plane_netns FROM marks WHERE id = 1");
+
+    if (status == IPSEC_OK) {
+        *plane_out = (struct store_plane){
+            .instance = (uint32_t)sqlite_reader_integer(&reader, 2, 0, UINT32_MAX),
+        };
+        read_short_text(&reader, 1, plane_out->name, sizeof plane_out->name);
+        read_short_text(&reader, 3, plane_out->netns, sizeof plane_out->netns);
+        status = sqlite_reader_end_row(&reader);
+    }
+    sqlite_reader_close(&reader);
+    return status;
+}
+
+/* Opens 'reader' and stands in the only row. */
+static enum ipsec_status
+read_row_of_marks(struct sqlite_reader *reader, const char *query)
+{
+    bool found = false;
+    enum ipsec_status status = sqlite_reader_open(reader, query);
+
+    if (status == IPSEC_OK)
+        status = sqlite_reader_next(reader, &found);
+    if (status != IPSEC_OK)
+        return status;
+    if (!found)
+        return ipsec_fault_set(reader->fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, NULL,
+                               "store %s: table marks has no row", reader->label);
+    sqlite_reader_begin_row(reader, 1, 1);
+    return IPSEC_OK;
+}
+
+static void
+read_short_text(struct sqlite_reader *reader, int column, char *text, size_t size)
+{
+    const char *found = sqlite_reader_text(reader, column);
+
+    if (strlen(found) < size)
+        memcpy(text, found, strlen(found) + 1);
+    else
+        sqlite_reader_mark_bad(reader, column, "is too long");
 }
 
 enum ipsec_status

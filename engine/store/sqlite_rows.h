@@ -57,12 +57,22 @@ NODISCARD int sqlite_rows_put_marks(struct sqlite3_stmt *statement,
                                     const struct store_marks *marks,
                                     const struct store_marks *previous);
 
+#define SQLITE_ROWS_PUT_PLANE                                                                      \
+    "UPDATE marks SET plane = ?1, plane_instance = ?2, plane_netns = ?3 WHERE id = 1"
+NODISCARD int sqlite_rows_put_plane(struct sqlite3_stmt *statement,
+                                    const struct store_plane *plane);
+
 /* Deletes by one number: the statement's only parameter. */
 NODISCARD int sqlite_rows_delete(struct sqlite3_stmt *statement, uint64_t number);
 
 NODISCARD enum ipsec_status sqlite_rows_read_marks(struct sqlite3 *db,
                                                    const char *label,
                                                    struct store_marks *marks_out,
+                                                   struct ipsec_fault *fault);
+
+NODISCARD enum ipsec_status sqlite_rows_read_plane(struct sqlite3 *db,
+                                                   const char *label,
+                                                   struct store_plane *plane_out,
                                                    struct ipsec_fault *fault);
 
 /* Hands every record to 'loader', in the order that store.h promises.  No record may have a number

@@ -234,9 +234,16 @@ static const char add_ipsec_ids[] = "ALTER TABLE sa_bundle ADD COLUMN mm_target_
                                     "ALTER TABLE sa_bundle ADD COLUMN explicit_credentials TEXT;"
                                     "ALTER TABLE sa_bundle ADD COLUMN tokens TEXT;";
 
+/* Version 6: which data plane may have objects of this store, "" for none.  A file of before says
+ * that none has, whatever there is: nobody wrote it down. */
+static const char add_plane[] =
+    "ALTER TABLE marks ADD COLUMN plane TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE marks ADD COLUMN plane_instance INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE marks ADD COLUMN plane_netns TEXT NOT NULL DEFAULT '';";
+
 /* Step i leads from version i to i + 1. */
-static const char *const steps[] = { create_records, create_views, create_policy, create_keyed_sas,
-                                     add_ipsec_ids };
+static const char *const steps[] = { create_records,   create_views,  create_policy,
+                                     create_keyed_sas, add_ipsec_ids, add_plane };
 _Static_assert(sizeof steps / sizeof *steps == SQLITE_SCHEMA_VERSION, "a step for each version");
 
 static int read_integer(struct sqlite3 *db, const char *query, int *value_out);

@@ -14,7 +14,7 @@ struct sqlite3;
 #define SQLITE_SCHEMA_APPLICATION_ID 0x73614378
 
 /* What this program writes; kept in "PRAGMA user_version". */
-enum { SQLITE_SCHEMA_VERSION = 5 };
+enum { SQLITE_SCHEMA_VERSION = 6 };
 
 /* The file may have been written by others: nothing in its schema is to run code of its own. Before
  * the first statement. */

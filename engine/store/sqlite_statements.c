@@ -43,6 +43,7 @@ static const char *const queries[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_READ_REPLAY] = "SELECT answer FROM replay WHERE number = ?1",
     [SQLITE_STATEMENT_PUT_MARKS] = SQLITE_ROWS_PUT_MARKS,
     [SQLITE_STATEMENT_PROBE] = SQLITE_ROWS_PROBE,
+    [SQLITE_STATEMENT_PUT_PLANE] = SQLITE_ROWS_PUT_PLANE,
 };
 
 static int write_sa_context(sqlite3_stmt *const *statements, const struct store_change *change);

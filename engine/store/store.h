@@ -7,6 +7,7 @@
  * calls; calls never overlap; every one may block.  A store keeps no copy of what it is handed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,16 @@ struct store_quarantine {
 struct store_descriptor {
     uint8_t container; /* enum ipsec_container */
     const char *text;  /* JSON, as in the access file */
+};
+
+/* Which data plane may have objects of this store, as it was opened last: it is written before the
+ * first of them is made. */
+#define STORE_PLANE_NAME_MAX 15
+#define STORE_PLANE_NETNS_MAX 255
+struct store_plane {
+    char name[STORE_PLANE_NAME_MAX + 1];   /* "xfrm"; "": none may */
+    char netns[STORE_PLANE_NETNS_MAX + 1]; /* network namespace; "": the one the process began in */
+    uint32_t instance;
 };
 
 enum store_change_kind {
@@ -120,6 +131,9 @@ struct store_ops {
                               struct ipsec_fault *fault,
                               struct store **store_out);
     void (*close)(struct store *store); /* accepts null */
+    /* Whether there is anything at 'path' for open; else it would create it.  Null: it always
+     * creates. */
+    bool (*is_there)(const char *path);
     enum ipsec_status (*load)(struct store *store,
                               const struct store_loader *loader,
                               struct store_marks *marks_out,
@@ -139,8 +153,18 @@ struct store_ops {
                                      struct ipsec_fault *fault,
                                      void **answer_out,
                                      size_t *answer_size_out);
-    /* The same store for looking at it: open creates, migrates and locks nothing, load works as
-     * ever, all else fails.  Null: open changes nothing by itself. */
+    /* Which plane may have objects of this store.  Null, as the next: what the store holds ends
+     * with the process, and nobody could come back to them. */
+    enum ipsec_status (*read_plane)(struct store *store,
+                                    struct store_plane *plane_out,
+                                    struct ipsec_fault *fault);
+    /* All or nothing, durable on IPSEC_OK, as a commit is.  Null, too, where it is only looked at.
+     */
+    enum ipsec_status (*write_plane)(struct store *store,
+                                     const struct store_plane *plane,
+                                     struct ipsec_fault *fault);
+    /* The same store for looking at it: open creates, migrates and locks nothing, load and
+     * read_plane work as ever, all else fails.  Null: open changes nothing by itself. */
     const struct store_ops *peek;
 };
 

@@ -59,12 +59,15 @@ struct attempt {
 static enum ipsec_status check_marks(struct store *store, struct ipsec_fault *fault);
 static enum ipsec_status make_ready(struct store *store, struct ipsec_fault *fault);
 static void give_up(struct store *store, bool committing);
+static enum ipsec_status
+fail(struct store *store, const struct attempt *attempt, struct ipsec_fault *fault);
 static int run(struct store *store, enum sqlite_statement statement);
 static struct attempt write_probe(struct store *store);
 static struct attempt write_changes(struct store *store,
                                     const struct store_change *changes,
                                     size_t change_count,
                                     const struct store_marks *marks);
+static struct attempt write_plane(struct store *store, const struct store_plane *plane);
 static struct attempt
 begin(struct store *store, enum sqlite_statement statement, const struct store_marks *marks);
 static void finish(struct store *store, struct attempt *attempt);
@@ -165,11 +168,8 @@ sqlite_commit(struct store *store,
     (void)sqlite3_busy_timeout(store->connection.db, COMMIT_BUSY_TIMEOUT_MS);
     struct attempt attempt = write_changes(store, changes, change_count, marks);
     (void)sqlite3_busy_timeout(store->connection.db, 0);
-    if (attempt.result != SQLITE_OK) {
-        status = explain(store, &attempt, false, fault);
-        give_up(store, attempt.committing);
-        return status;
-    }
+    if (attempt.result != SQLITE_OK)
+        return fail(store, &attempt, fault);
     store->marks = *marks;
     if (store->connection.log_pages >= store->checkpoint_at)
         checkpoint(store);
@@ -184,11 +184,7 @@ sqlite_probe(struct store *store, struct ipsec_fault *fault)
         return status;
 
     struct attempt attempt = write_probe(store);
-    if (attempt.result != SQLITE_OK) {
-        status = explain(store, &attempt, false, fault);
-        give_up(store, attempt.committing);
-    }
-    return status;
+    return attempt.result == SQLITE_OK ? IPSEC_OK : fail(store, &attempt, fault);
 }
 
 static enum ipsec_status
@@ -229,14 +225,40 @@ sqlite_read_replay(struct store *store,
     return status;
 }
 
+static enum ipsec_status
+sqlite_read_plane(struct store *store, struct store_plane *plane_out, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = make_ready(store, fault);
+
+    return status == IPSEC_OK
+               ? sqlite_rows_read_plane(store->connection.db, store->file.label, plane_out, fault)
+               : status;
+}
+
+static enum ipsec_status
+sqlite_write_plane(struct store *store, const struct store_plane *plane, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = make_ready(store, fault);
+    if (status != IPSEC_OK)
+        return status;
+
+    (void)sqlite3_busy_timeout(store->connection.db, SQLITE_OPEN_BUSY_TIMEOUT_MS);
+    struct attempt attempt = write_plane(store, plane);
+    (void)sqlite3_busy_timeout(store->connection.db, 0);
+    return attempt.result == SQLITE_OK ? IPSEC_OK : fail(store, &attempt, fault);
+}
+
 const struct store_ops store_sqlite = {
     .name = "sqlite",
     .open = sqlite_open,
     .close = sqlite_close,
+    .is_there = sqlite_file_is_there,
     .load = sqlite_load,
     .commit = sqlite_commit,
     .probe = sqlite_probe,
     .read_replay = sqlite_read_replay,
+    .read_plane = sqlite_read_plane,
+    .write_plane = sqlite_write_plane,
     .peek = &store_sqlite_peek,
 };
 
@@ -305,6 +327,16 @@ give_up(struct store *store, bool committing)
     (void)!make_ready(store, NULL);
 }
 
+/* The status of a call whose transaction failed, and comes out of it. */
+static enum ipsec_status
+fail(struct store *store, const struct attempt *attempt, struct ipsec_fault *fault)
+{
+    enum ipsec_status status = explain(store, attempt, false, fault);
+
+    give_up(store, attempt->committing);
+    return status;
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static int
@@ -332,6 +364,18 @@ write_changes(struct store *store,
 
     for (size_t i = 0; i < change_count && attempt.result == SQLITE_OK; i++)
         attempt.result = sqlite_statements_write(&store->connection.statements, &changes[i]);
+    finish(store, &attempt);
+    return attempt;
+}
+
+static struct attempt
+write_plane(struct store *store, const struct store_plane *plane)
+{
+    struct attempt attempt = begin(store, SQLITE_STATEMENT_PUT_MARKS, &store->marks);
+
+    if (attempt.result == SQLITE_OK)
+        attempt.result = sqlite_rows_put_plane(
+            store->connection.statements.prepared[SQLITE_STATEMENT_PUT_PLANE], plane);
     finish(store, &attempt);
     return attempt;
 }

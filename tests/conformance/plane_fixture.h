@@ -113,6 +113,8 @@ plane_test_open(struct plane_under_test *test)
     struct ipsec_fault fault = { .status = IPSEC_OK };
     enum ipsec_status status = test->ops->open("", &fault, &test->plane);
 
+    if (status == IPSEC_OK && test->ops->start != NULL)
+        status = test->ops->start(test->plane, &fault);
     if (status != IPSEC_OK)
         print_message("%s\n", fault.detail);
     assert_int_equal(status, IPSEC_OK);
@@ -137,6 +139,8 @@ plane_test_begin(struct plane_under_test *test, const struct plane_ops *ops)
     if (ops == &plane_xfrm && unshare(CLONE_NEWNET) != 0)
         skip();
     status = ops->open("", &fault, &test->plane);
+    if (status == IPSEC_OK && ops->start != NULL)
+        status = ops->start(test->plane, &fault);
     if (status != IPSEC_OK)
         print_message("%s\n", fault.detail);
     if (ops == &plane_xfrm &&

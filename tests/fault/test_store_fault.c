@@ -218,6 +218,40 @@ after_one_failure_exactly_the_acknowledged_commits_are_there(void **state)
 }
 
 static void
+the_plane_is_remembered_or_refused_and_then_survives_a_power_cut(void **state)
+{
+    static const struct store_plane first = { .name = "xfrm", .instance = 1 };
+    static const struct store_plane second = { .name = "xfrm", .instance = 2, .netns = "blue" };
+
+    (void)state;
+    for (size_t i = 0; i < PLAN_COUNT; i++) {
+        bool failed = true;
+        for (uint64_t n = 1; failed; n++) {
+            struct script script;
+            struct fault_plan plan = plans[i];
+            struct ipsec_fault fault = { 0 };
+            struct store_plane found;
+            plan.first = n;
+            start(&script);
+            assert_int_equal(store_sqlite.write_plane(script.store, &first, &fault), IPSEC_OK);
+            fault_vfs_plan(&plan);
+            enum ipsec_status status = store_sqlite.write_plane(script.store, &second, &fault);
+            failed = fault_vfs_failed();
+            if (status != IPSEC_OK)
+                assert_explained(status, &fault, plan.error);
+            fault_vfs_stop();
+            store_sqlite.close(script.store);
+            fault_vfs_cut_power(n);
+            open_again(&script);
+            assert_int_equal(store_sqlite.read_plane(script.store, &found, &fault), IPSEC_OK);
+            assert_int_equal(found.instance, status == IPSEC_OK ? 2 : 1);
+            assert_string_equal(found.netns, status == IPSEC_OK ? "blue" : "");
+            finish(&script);
+        }
+    }
+}
+
+static void
 a_crash_right_after_a_failure_brings_nothing_back(void **state)
 {
     (void)state;
@@ -493,6 +527,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(after_one_failure_exactly_the_acknowledged_commits_are_there),
+        cmocka_unit_test(the_plane_is_remembered_or_refused_and_then_survives_a_power_cut),
         cmocka_unit_test(a_crash_right_after_a_failure_brings_nothing_back),
         cmocka_unit_test(while_failures_last_every_commit_is_refused_and_afterwards_all_works),
         cmocka_unit_test(after_a_power_cut_exactly_the_acknowledged_commits_are_there),

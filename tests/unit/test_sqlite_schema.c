@@ -42,7 +42,7 @@ a_newer_schema_is_refused_with_both_versions(void **state)
     store_sqlite.close(open_store(fixture->path));
     free(run_sql(fixture->path, "PRAGMA user_version = 99"));
     assert_refused(fixture->path, IPSEC_RPC_VERSION_MISMATCH,
-                   "schema version 99, this program knows versions up to 5");
+                   "schema version 99, this program knows versions up to 6");
     free(run_sql(fixture->path, "PRAGMA user_version = -1"));
     assert_refused(fixture->path, IPSEC_RPC_INVALID_DATA, "impossible schema version -1");
 }
@@ -66,7 +66,7 @@ version_1_is_migrated_with_its_rows(void **state)
                                 "state 0 c0000201"));
     assert_non_null(strstr(all, "answer 1 \"{}\"\nmarks 7 3 1\n"));
 
-    assert_sql(fixture->path, "PRAGMA user_version", "5");
+    assert_sql(fixture->path, "PRAGMA user_version", "6");
     assert_sql(fixture->path,
                "SELECT concat FROM (SELECT id || ' ' || state || ' ' || spi || ' ' || created_at ||"
                " ' ' || created_by AS concat FROM sa_context_text)",
@@ -168,6 +168,9 @@ identities_of_bundles_are_null_or_whole(void **state)
         "ALTER TABLE sa_bundle DROP COLUMN em_target_name;"
         "ALTER TABLE sa_bundle DROP COLUMN explicit_credentials;"
         "ALTER TABLE sa_bundle DROP COLUMN tokens;"
+        "ALTER TABLE marks DROP COLUMN plane;"
+        "ALTER TABLE marks DROP COLUMN plane_instance;"
+        "ALTER TABLE marks DROP COLUMN plane_netns;"
         "PRAGMA user_version = 4;";
     static const struct {
         const char *sql;
@@ -224,6 +227,70 @@ marks_that_cannot_be_are_refused(void **state)
     assert_refused(fixture->path, IPSEC_RPC_INVALID_DATA, "table marks has no row");
     free(run_sql(fixture->path, "DROP TABLE marks"));
     assert_refused(fixture->path, IPSEC_RPC_INVALID_DATA, "no such table");
+}
+
+/* What version 6 added to the marks: no plane is remembered in those of version 5. */
+static void
+the_plane_of_a_migrated_file_is_none_until_it_is_written(void **state)
+{
+    static const char before[] = "ALTER TABLE marks DROP COLUMN plane;"
+                                 "ALTER TABLE marks DROP COLUMN plane_instance;"
+                                 "ALTER TABLE marks DROP COLUMN plane_netns;"
+                                 "PRAGMA user_version = 5;";
+    static const struct store_plane planes[] = {
+        { .name = "xfrm", .instance = UINT32_MAX, .netns = "blue" },
+        { .name = "xfrm", .instance = 3 },
+        { .name = "" },
+    };
+    static const struct {
+        const char *sql;
+        const char *words;
+    } cases[] = {
+        { "plane = 'a name of 16 let'", "table marks, row 1: plane is too long" },
+        { "plane_instance = -1", "row 1: plane_instance is out of range" },
+        { "plane_instance = 4294967296", "row 1: plane_instance is out of range" },
+        { "plane_netns = printf('%.*c', 256, 'n')", "row 1: plane_netns is too long" },
+    };
+    struct fixture *fixture = *state;
+    struct ipsec_fault fault = { 0 };
+    struct store_plane found = { .instance = 1 };
+
+    free(run_sql(fixture->path, sqlite_version_1));
+    store_sqlite.close(open_store(fixture->path));
+    free(run_sql(fixture->path, before));
+    struct store *store = NULL;
+    assert_int_equal(store_sqlite_peek.open(fixture->path, &fault, &store), IPSEC_OK);
+    assert_int_equal(store_sqlite_peek.read_plane(store, &found, &fault), IPSEC_OK);
+    assert_true(found.name[0] == '\0' && found.netns[0] == '\0' && found.instance == 0);
+    store_sqlite_peek.close(store);
+    assert_sql(fixture->path, "PRAGMA user_version", "5");
+
+    for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) {
+        store = open_store(fixture->path);
+        assert_int_equal(store_sqlite.write_plane(store, &planes[i], &fault), IPSEC_OK);
+        store_sqlite.close(store);
+        store = open_store(fixture->path);
+        assert_int_equal(store_sqlite.read_plane(store, &found, &fault), IPSEC_OK);
+        store_sqlite.close(store);
+        assert_string_equal(found.name, planes[i].name);
+        assert_string_equal(found.netns, planes[i].netns);
+        assert_int_equal(found.instance, planes[i].instance);
+    }
+    assert_sql(fixture->path, "SELECT last_luid || ' ' || revision FROM marks", "7 3");
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[100];
+
+        free(run_sql(fixture->path, "UPDATE marks SET plane = '', plane_instance = 0,"
+                                    " plane_netns = ''"));
+        (void)snprintf(sql, sizeof sql, "UPDATE marks SET %s", cases[i].sql);
+        free(run_sql(fixture->path, sql));
+        store = open_store(fixture->path);
+        assert_int_equal(store_sqlite.read_plane(store, &found, &fault), IPSEC_RPC_INVALID_DATA);
+        store_sqlite.close(store);
+        if (strstr(fault.detail, cases[i].words) == NULL)
+            fail_msg("'%s' does not say '%s'", fault.detail, cases[i].words);
+    }
 }
 
 static void
@@ -288,6 +355,7 @@ main(void)
         SQLITE_TEST(a_row_that_cannot_be_ends_the_load_with_its_name),
         SQLITE_TEST(identities_of_bundles_are_null_or_whole),
         SQLITE_TEST(marks_that_cannot_be_are_refused),
+        SQLITE_TEST(the_plane_of_a_migrated_file_is_none_until_it_is_written),
         SQLITE_TEST(garbage_in_the_middle_is_reported),
         SQLITE_TEST(a_truncated_file_is_reported),
     };
