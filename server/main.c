@@ -17,6 +17,7 @@
 #include "server/address_limits.h"
 #include "server/check.h"
 #include "server/engine_setup.h"
+#include "server/flush.h"
 #include "server/harden.h"
 #include "server/healthcheck.h"
 #include "server/listen.h"
@@ -67,6 +68,7 @@ static bool drain(struct daemon *daemon);
 static void configure_log(const struct options *options);
 static void warn_of_security(const struct security *security, const struct options *options);
 static problem_sink refuse;
+static int exit_code_of(enum ipsec_status status);
 static int complain(const struct ipsec_fault *fault, int exit_code);
 
 int
@@ -99,6 +101,9 @@ main(int argc, char **argv)
         exit_code = check_run(&daemon->options) ? EXIT_SUCCESS : EXIT_USAGE;
         if (exit_code == EXIT_SUCCESS)
             log_info("configuration is good", LOG_TEXT("version", SAC_VERSION));
+    } else if (daemon->options.flush) {
+        configure_log(&daemon->options);
+        exit_code = flush_run(&daemon->options);
     } else {
         configure_log(&daemon->options);
         harden_binding(argv);
@@ -126,8 +131,9 @@ serve(struct daemon *daemon)
         return exit_code;
     }
 
-    if (open_service(daemon, security, &fault) != IPSEC_OK) {
-        exit_code = complain(&fault, EXIT_FAILURE);
+    enum ipsec_status status = open_service(daemon, security, &fault);
+    if (status != IPSEC_OK) {
+        exit_code = complain(&fault, exit_code_of(status));
     } else {
         notify_manager("READY=1");
         wait_for_signals(daemon, &signals);
@@ -163,9 +169,8 @@ prepare(struct daemon *daemon, struct security **security_out)
     struct security *security = NULL;
     enum ipsec_status status = become_service(daemon, &fault);
 
-    /* What the system refuses today it may grant tomorrow; a bad name stays bad. */
     if (status != IPSEC_OK)
-        return complain(&fault, status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE);
+        return complain(&fault, exit_code_of(status));
     status = security_load(&daemon->options, &fault, &security);
     if (status == IPSEC_OK)
         warn_of_security(security, &daemon->options);
@@ -466,6 +471,13 @@ refuse(void *unused, const struct ipsec_fault *problem)
 {
     (void)unused;
     (void)complain(problem, EXIT_USAGE);
+}
+
+/* What the system refuses today it may grant tomorrow; a bad name stays bad. */
+static int
+exit_code_of(enum ipsec_status status)
+{
+    return status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 static int

@@ -101,6 +101,8 @@ const struct option_row option_rows[] = {
       "switch to this user after binding the sockets; it must be able to read all files" },
     { "check", OPTION_SWITCH, AT(check), "", 0, 0, NULL, "",
       "read everything, say what is wrong, exit" },
+    { "flush", OPTION_SWITCH, AT(flush), "", 0, 0, NULL, "",
+      "no service running: take its SAs and policies out of the kernel, exit" },
     { "healthcheck", OPTION_SWITCH, AT(healthcheck), "", 0, 0, NULL, "",
       "ask the running daemon's /readyz at ops-listen, exit 0 when it is ready" },
     { "help", OPTION_SWITCH, AT(help), "", 0, 0, NULL, "", "print this and exit" },

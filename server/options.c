@@ -43,10 +43,13 @@ options_read(int argc, char *const *argv, struct options *options)
     }
     for (size_t row = 0; row < option_row_count; row++)
         choose(options, &option_rows[row], sources);
-    for (size_t row = 0; row < option_row_count; row++)
-        require(options, &option_rows[row]);
     if (options->help || options->version || options->healthcheck)
         options->check = false;
+    /* Of two the one that changes nothing. */
+    if (options->check)
+        options->flush = false;
+    for (size_t row = 0; row < option_row_count; row++)
+        require(options, &option_rows[row]);
     return !options->is_bad;
 }
 
@@ -97,7 +100,8 @@ require(struct options *options, const struct option_row *row)
 
     /* What else would be in a file that could not be read, nobody knows. */
     if (row->fallback != NULL || (*text)[0] != '\0' || options->stand_in[row - option_rows] ||
-        options->has_unread_file || options->help || options->version || options->healthcheck)
+        options->has_unread_file || options->help || options->version || options->healthcheck ||
+        options->flush)
         return;
     option_refuse(options, IPSEC_INVALID_PARAMETER, row->name, "option '%s' is required",
                   row->name);

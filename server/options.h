@@ -65,6 +65,7 @@ struct options {
 
     /* What was asked for instead of serving. */
     bool check;
+    bool flush;
     bool help;
     bool version;
     bool healthcheck;
@@ -82,7 +83,8 @@ struct options {
 
 /* Reads the command line, the environment and the file that either names, to the end.  False:
  * 'problems' has one sentence for everything that was wrong, which names the option and where it
- * was set.  Required options are not asked for with --help, --version and --healthcheck. */
+ * was set.  Required options are not asked for with --help, --version, --healthcheck and
+ * --flush. */
 NODISCARD bool options_read(int argc, char *const *argv, struct options *options);
 /* Whether a problem told of that option, and its default (of a required one: "") stands in. */
 bool options_is_stand_in(const struct options *options, const char *name);
