@@ -225,7 +225,7 @@ open_file(const char *file, int create, struct ipsec_fault *fault, int *fd_out)
 
     int fd = open(file, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | create, 0600);
     if (fd < 0)
-        return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL, "%s",
+        return auth_file_fault(fault, ipsec_status_of_errno(errno), file, NULL, "%s",
                                errno == ELOOP ? "is a symbolic link, which is not followed"
                                               : strerror(errno));
     if (fstat(fd, &properties) != 0 || !S_ISREG(properties.st_mode)) {
@@ -248,7 +248,7 @@ check_folder(const char *file, struct ipsec_fault *fault)
     free(folder);
     if (may)
         return IPSEC_OK;
-    return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL,
+    return auth_file_fault(fault, ipsec_status_of_errno(error), file, NULL,
                            "cannot be made in its folder: %s", strerror(error));
 }
 

@@ -22,13 +22,14 @@ auth_file_read(const char *file, struct ipsec_fault *fault, struct buffer *conte
     /* Without O_NONBLOCK a FIFO in place of the file would hold the start for ever. */
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL, "%s", strerror(errno));
+        return auth_file_fault(fault, ipsec_status_of_errno(errno), file, NULL, "%s",
+                               strerror(errno));
 
     struct stat properties;
     enum ipsec_status status;
     if (fstat(fd, &properties) != 0)
         status =
-            auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL, "%s", strerror(errno));
+            auth_file_fault(fault, ipsec_status_of_errno(errno), file, NULL, "%s", strerror(errno));
     else if (!S_ISREG(properties.st_mode))
         status = auth_file_fault(fault, IPSEC_INVALID_PARAMETER, file, NULL, "not a regular file");
     else
@@ -71,7 +72,7 @@ read_all(int fd, const char *file, struct ipsec_fault *fault, struct buffer *con
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return auth_file_fault(fault, IPSEC_RPC_SYS_CALL_FAILED, file, NULL, "%s",
+            return auth_file_fault(fault, ipsec_status_of_errno(errno), file, NULL, "%s",
                                    strerror(errno));
         if (count == 0)
             break;

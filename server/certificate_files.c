@@ -125,17 +125,20 @@ read_file(const char *option, const char *file, struct ipsec_fault *fault, gnutl
     struct stat properties = { .st_mode = 0 };
     /* Without O_NONBLOCK a FIFO in place of the file would hold the start for ever. */
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const char *cause = fd < 0 || fstat(fd, &properties) != 0 ? strerror(errno) : NULL;
+    int failed = fd < 0 || fstat(fd, &properties) != 0 ? errno : 0;
+    const char *cause = NULL;
 
-    if (cause == NULL && !S_ISREG(properties.st_mode))
+    if (failed == 0 && !S_ISREG(properties.st_mode))
         cause = "not a regular file";
-    else if (cause == NULL && properties.st_size > FILE_MAXIMUM)
+    else if (failed == 0 && properties.st_size > FILE_MAXIMUM)
         cause = "larger than 1048576 bytes";
     if (fd >= 0)
         (void)close(fd);
-    if (cause != NULL)
-        return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, option,
-                               "%s %s: %s", option, file, cause);
+    if (failed != 0 || cause != NULL)
+        return ipsec_fault_set(
+            fault, failed != 0 ? ipsec_status_of_errno(failed) : IPSEC_INVALID_PARAMETER,
+            IPSEC_FAULT_SERVICE, option, "%s %s: %s", option, file,
+            failed != 0 ? strerror(failed) : cause);
     int error = gnutls_load_file(file, contents);
     return error == 0 ? IPSEC_OK : refuse(fault, option, file, "cannot be read", error);
 }

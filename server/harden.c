@@ -332,6 +332,6 @@ drop_capabilities(bool keeps_net_admin, struct ipsec_fault *fault)
 static enum ipsec_status
 refuse(struct ipsec_fault *fault, const char *what, int error)
 {
-    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, NULL, "%s: %s",
+    return ipsec_fault_set(fault, ipsec_status_of_errno(error), IPSEC_FAULT_SERVICE, NULL, "%s: %s",
                            what, strerror(error));
 }

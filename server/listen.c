@@ -222,6 +222,6 @@ refuse_call(struct ipsec_fault *fault, const char *option, const char *text, int
                         : error == EACCES        ? "ports below 1024 take CAP_NET_BIND_SERVICE"
                                                  : "cannot listen there";
 
-    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, option,
+    return ipsec_fault_set(fault, ipsec_status_of_errno(error), IPSEC_FAULT_SERVICE, option,
                            "%s '%s': %s: %s", option, text, cause, strerror(error));
 }

@@ -22,15 +22,16 @@ netns_enter(const char *name, struct ipsec_fault *fault)
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "netns",
                                "'%s' can't be the name of a network namespace", name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "netns",
                                "there is no network namespace '%s': %s: %s", name, path,
                                strerror(errno));
-    int error = setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
-    close(fd);
+    int error = fd >= 0 && setns(fd, CLONE_NEWNET) == 0 ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
     if (error == 0)
         return IPSEC_OK;
-    return ipsec_fault_set(fault, IPSEC_RPC_SYS_CALL_FAILED, IPSEC_FAULT_SERVICE, "netns",
+    return ipsec_fault_set(fault, ipsec_status_of_errno(error), IPSEC_FAULT_SERVICE, "netns",
                            "the network namespace '%s' can't be entered%s: %s", name,
                            error == EPERM ? ", which takes CAP_SYS_ADMIN" : "", strerror(error));
 }

@@ -4,6 +4,7 @@
 #include "server/option_source.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,14 +101,17 @@ void
 option_source_read_file(const char *file, struct option_source *members, struct options *options)
 {
     json_error_t error;
+    errno = 0;
     json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
+    int failed = errno;
     size_t owned = 0;
     const char *name;
     json_t *value;
 
     options->has_unread_file = !json_is_object(root);
     if (root == NULL && error.line < 1) /* it was not read at all */
-        option_refuse(options, IPSEC_INVALID_PARAMETER, "config", "config: %s", error.text);
+        option_refuse(options, ipsec_status_of_errno(failed), "config", "config %s: %s", file,
+                      failed != 0 ? strerror(failed) : error.text);
     else if (root == NULL)
         option_refuse(options, IPSEC_INVALID_PARAMETER, "config", "config %s:%d: %s", file,
                       error.line, error.text);

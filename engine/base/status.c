@@ -3,6 +3,7 @@
  * status.c: names of statuses and the filling of faults. */
 #include "engine/base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,12 @@ const char *
 ipsec_status_text(enum ipsec_status status)
 {
     return row_of(status)->text;
+}
+
+enum ipsec_status
+ipsec_status_of_errno(int error)
+{
+    return error == EACCES || error == EPERM ? IPSEC_RPC_ACCESS_DENIED : IPSEC_RPC_SYS_CALL_FAILED;
 }
 
 bool

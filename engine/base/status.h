@@ -60,6 +60,10 @@ NODISCARD enum ipsec_status ipsec_fault_set(struct ipsec_fault *fault,
                                             const char *format,
                                             ...) PRINTF_FORMAT(5, 6);
 
+/* For a call of the system that failed: IPSEC_RPC_ACCESS_DENIED when the process may not, whatever
+ * it was; else IPSEC_RPC_SYS_CALL_FAILED. */
+NODISCARD enum ipsec_status ipsec_status_of_errno(int error);
+
 /* Puts 'prefix' ("/inbound") before the pointer of a fault in a body and returns its status: the
  * thing that was checked stands in a larger one. */
 NODISCARD enum ipsec_status ipsec_fault_prefix(struct ipsec_fault *fault, const char *prefix);

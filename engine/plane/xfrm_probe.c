@@ -79,8 +79,7 @@ xfrm_probe(struct plane *plane, struct ipsec_fault *fault)
 
         if (error == EPERM)
             return ipsec_fault_set(fault, IPSEC_RPC_ACCESS_DENIED, IPSEC_FAULT_SERVICE, "plane",
-                                   "the kernel's IPsec may not be changed: CAP_NET_ADMIN is "
-                                   "missing");
+                                   "the plane \"xfrm\" takes CAP_NET_ADMIN");
         plane->capabilities[plane->capability_count++] = (struct plane_capability){
             .name = transform->name,
             .transform = transform->transform,

@@ -147,12 +147,33 @@ else
 fi
 if [ "$(id -u)" = 0 ] && "${as_nobody[@]}" test -r "$SA_CONTEXTD" -a -x "$SA_CONTEXTD"; then
     AS=("${as_nobody[@]}")
-    sqlite "another's file" 'Permission denied' "$S/state.db"
-    sqlite "another's folder" 'Permission denied' "$S/new.db"
-    finds "another's folder for the audit log" audit-log 'Permission denied' --listen 127.0.0.1:0 --ops-listen off \
+    # denied NAME OPTION WORDS ARGUMENT…: and by the same code, whatever it is that may not be had.
+    denied() {
+        finds "$@"
+        is "$1: its code" "$(jq -r 'select(.event == "configuration refused") | .code' "$WORK/out" | xargs)" RPC_E_ACCESS_DENIED
+        is "$1: at a start" "$(jq -r 'select(.event == "cannot start") | .code' "$WORK/start" | xargs)" RPC_E_ACCESS_DENIED
+    }
+    denied "another's store" store 'Permission denied' "${QUIET[@]}" --store "sqlite:$S/state.db"
+    denied "another's folder" store 'Permission denied' "${QUIET[@]}" --store "sqlite:$S/new.db"
+    denied "another's folder for the audit log" audit-log 'Permission denied' --listen 127.0.0.1:0 --ops-listen off \
         "${MEMORY[@]}" --audit-log "$S/audit.log"
+    install -m 600 /dev/null "$S/own.log"
+    echo '{}' >"$S/own.json" && chmod 600 "$S/own.json"
+    for pair in tls-cert=$PKI/server.pem tls-key=$PKI/server.key client-ca=$PKI/ca.pem client-crl=$PKI/crl.pem \
+        access=$WORK/access.json; do
+        chmod 600 "${pair#*=}"
+        crl=()
+        [ "${pair%%=*}" != client-crl ] || crl=(--client-crl "$PKI/crl.pem")
+        denied "another's ${pair%%=*}" "${pair%%=*}" "${pair%%=*} ${pair#*=}: Permission denied" "${QUIET[@]}" "${MEMORY[@]}" \
+            "${crl[@]}"
+        chmod 644 "${pair#*=}"
+    done
+    denied "another's audit log" audit-log "audit-log $S/own.log: Permission denied" --listen 127.0.0.1:0 --ops-listen off \
+        "${MEMORY[@]}" --audit-log "$S/own.log"
+    denied "another's options" config "config $S/own.json: Permission denied" "${QUIET[@]}" "${MEMORY[@]}" --config "$S/own.json"
+    denied "another user" user 'cannot switch the user: Operation not permitted' "${QUIET[@]}" "${MEMORY[@]}" --user root
     if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 1 ]; then
-        finds "a port of the system's" listen 'CAP_NET_BIND_SERVICE' "${LISTEN[@]}" 127.0.0.1:1 --ops-listen off
+        denied "a port of the system's" listen 'CAP_NET_BIND_SERVICE' "${LISTEN[@]}" 127.0.0.1:1 --ops-listen off
     fi
     AS=()
 else

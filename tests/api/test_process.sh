@@ -62,7 +62,7 @@ exits "--healthcheck of no address" 2 'ADDRESS:PORT' --healthcheck --ops-listen 
 exits "--healthcheck with a bad option" 2 'workers' --healthcheck --workers many
 exits "-h" 0 'queue-depth' -h
 exits "--version and something more" 2 'surprise' --version surprise
-exits "a file that is not there" 2 'config: unable to open' --config "$WORK/nowhere.json"
+exits "a file that is not there" 2 '/nowhere.json: No such file' --config "$WORK/nowhere.json"
 echo '{"workers": 1,' >"$WORK/cut.json"
 exits "a file that is no JSON" 2 "config $WORK/cut.json:2: " --config "$WORK/cut.json"
 "$SA_CONTEXTD" --version >"$WORK/version"
