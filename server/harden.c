@@ -187,8 +187,10 @@ harden_descriptor_limit(unsigned int connections, size_t workers)
     if (limit.rlim_cur >= wanted)
         return connections;
     unsigned int fit = limit.rlim_cur > beside ? (unsigned int)(limit.rlim_cur - beside) : 1;
-    log_warning("descriptor limit below max-connections, fewer connections fit: raise the limit "
-                "(LimitNOFILE= of systemd, ulimit -n) or lower max-connections",
+    /* What is soft of the limit was raised. */
+    log_warning("the hard limit of descriptors is too low for max-connections: no more than "
+                "'connections' are taken at once; raise it to 'wanted' (LimitNOFILE= of systemd, "
+                "--ulimit nofile= of a container, ulimit -Hn as root) or lower max-connections",
                 LOG_NUMBER("limit", limit.rlim_cur), LOG_NUMBER("wanted", wanted),
                 LOG_NUMBER("connections", fit));
     return fit;

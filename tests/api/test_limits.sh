@@ -64,4 +64,39 @@ is "two on one connection" "$(curl -sS --max-time 20 --cacert "$PKI/ca.pem" --ce
     --key "$PKI/$CLIENT.key" -H "If-None-Match: $TAG" -o /dev/null -o /dev/null \
     -w '%{http_code} %{num_connects} ' "$URL/filters/$OUT4" "$URL/filters/$OUT4")" "304 1 304 0 "
 
+# --- Descriptors ----------------------------------------------------------------------------------
+
+stop_daemon
+cat >"$WORK/few" <<SH
+#!/bin/sh
+ulimit -Sn 100 && ulimit -Hn 400 && exec '$SA_CONTEXTD' "\$@"
+SH
+chmod +x "$WORK/few"
+SA_CONTEXTD=$WORK/few start_daemon --workers 1 || exit 1
+told=$(jq -r 'select(.event | startswith("the hard limit of descriptors")) | "\(.limit) \(.wanted) \(.connections)"' "$LOG")
+is "the hard limit of descriptors, what all connections take, how many it has room for" "$told" "400 16648 136"
+taken=$(python3 - "${URL##*:}" <<'PY'
+import socket, sys
+
+def is_cut(connection):
+    # Who is not cut gets no answer to nothing either: wait for none but the last.
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except BlockingIOError:
+        return False
+
+connections = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(200)]
+connections[-1].settimeout(60)
+is_cut(connections[-1])
+for connection in connections:
+    connection.setblocking(False)
+print(200 - sum(is_cut(connection) for connection in connections))
+PY
+)
+is "so many are taken" "$taken" 136
+call GET /whoami
+answered "and when they are gone, others" 200
+
 finish
