@@ -206,11 +206,18 @@ policy_drop_changes(struct engine_state *state)
 }
 
 bool
-policy_delete_owned(struct engine_state *state, struct session_entry *entry)
+policy_delete_owned(struct engine_state *state,
+                    struct session_entry *entry,
+                    const struct ipsec_call *call)
 {
     const struct ipsec_caller process = { .principal = NULL };
     struct ipsec_fault fault;
-    struct ipsec_session session = { .state = state, .caller = &process, .fault = &fault };
+    struct ipsec_session session = {
+        .state = state,
+        .caller = &process,
+        .fault = &fault,
+        .call = call,
+    };
 
     while (entry->owned != NULL) {
         struct policy_object *object = entry->owned;

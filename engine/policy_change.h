@@ -10,6 +10,7 @@
 #include "engine/base/status.h"
 
 struct engine_state;
+struct ipsec_call;
 struct ipsec_session;
 struct session_entry;
 
@@ -24,6 +25,9 @@ NODISCARD enum ipsec_status policy_commit_changes(struct ipsec_session *session)
 /* Forgets all that the write transaction did, at once and for good. */
 void policy_drop_changes(struct engine_state *state);
 
-/* Deletes the dynamic objects of a session that ends.  It does not wait for the lock: no other
- * session's object can refer to them.  False: no memory; the caller undoes what was done. */
-NODISCARD bool policy_delete_owned(struct engine_state *state, struct session_entry *entry);
+/* Deletes the dynamic objects of a session that 'call' ends; null: its time does.  It does not wait
+ * for the lock: no other session's object can refer to them.  False: no memory; the caller undoes
+ * what was done. */
+NODISCARD bool policy_delete_owned(struct engine_state *state,
+                                   struct session_entry *entry,
+                                   const struct ipsec_call *call);

@@ -63,7 +63,7 @@ ipsec_session_close(struct ipsec_session *session, const struct ipsec_guid *key)
 
     if (status != IPSEC_OK)
         return status;
-    if (!session_close(session->state, entry))
+    if (!session_close(session, entry))
         return session_no_memory(session);
     return IPSEC_OK;
 }

@@ -302,6 +302,31 @@ a_dry_commit_finds_two_of_its_own_with_the_same_packets(void **state)
 }
 
 static void
+a_dry_close_of_a_session_leaves_the_plane_alone(void **state)
+{
+    struct fixture *fixture = start(state);
+    struct ipsec_session owner = open_session(fixture, IPSEC_SESSION_DYNAMIC);
+    const struct ipsec_filter filter = transport_filter(outbound);
+    struct ipsec_call dry = { .dry_run = true };
+    uint64_t id = add_filter_in(&owner, &filter);
+
+    end_batch(fixture);
+    fake_plane_state.filter_refusal = IPSEC_ALREADY_EXISTS;
+    fixture->session.call = &dry;
+    assert_int_equal(ipsec_session_close(&fixture->session, &owner.entry->record.key), IPSEC_OK);
+    fixture->session.call = NULL;
+    assert_true(in_plane(id)->is_released);
+    undo_all(fixture);
+    assert_false(in_plane(id)->is_released);
+    assert_int_equal(fixture->state.plane_check.plane_failures, 0);
+    assert_int_equal(fixture->state.filters.unenforced_count, 0);
+
+    assert_int_equal(ipsec_session_close(&fixture->session, &owner.entry->record.key), IPSEC_OK);
+    end_batch(fixture);
+    assert_int_equal(fake_plane_state.filter_count, 0);
+}
+
+static void
 what_the_plane_cannot_express_is_refused_before_anything_changes(void **state)
 {
     struct fixture *fixture = start(state);
@@ -381,6 +406,7 @@ main(void)
         FIXTURE_TEST(a_dry_run_says_what_else_the_plane_would),
         FIXTURE_TEST(a_dry_commit_replaces_a_filter_and_changes_nothing),
         FIXTURE_TEST(a_dry_commit_finds_two_of_its_own_with_the_same_packets),
+        FIXTURE_TEST(a_dry_close_of_a_session_leaves_the_plane_alone),
         FIXTURE_TEST(what_the_plane_cannot_express_is_refused_before_anything_changes),
         FIXTURE_TEST(heavier_filters_come_before_lighter_ones_also_when_ranks_run_out),
         FIXTURE_TEST(after_a_loss_all_that_is_in_force_is_made_again),
