@@ -283,6 +283,21 @@ unmake(struct plane *plane,
     note(plane, id, 0);
 }
 
+/* Of a filter that the kernel can't have, so nothing of it is there.  One that is stored all the
+ * same, for another plane took it, is missing for as long as it stays. */
+static void
+leave_out(struct plane *plane, struct plane_action *action, uint64_t id)
+{
+    bool is_add = action->kind == PLANE_ADD_FILTER;
+
+    if (is_add && action->filter.is_stored && number_map_reserve(&plane->filters, 1))
+        note(plane, id, XFRM_FILTER_UNSURE);
+    if (action->kind == PLANE_DELETE_FILTER)
+        note(plane, id, 0);
+    if (!is_add && action->kind != PLANE_UPDATE_FILTER && action->kind != PLANE_TRY_FILTER)
+        action->status = IPSEC_OK; /* there is nothing to release, keep or delete */
+}
+
 void
 xfrm_policies_apply(struct plane *plane, struct plane_action *action)
 {
@@ -295,7 +310,9 @@ xfrm_policies_apply(struct plane *plane, struct plane_action *action)
     action->holder = 0;
     memset(action->replaced, 0, sizeof action->replaced);
     action->status = xfrm_filter_policies(&action->filter, plane->instance, policies, &count, NULL);
-    if (action->status != IPSEC_OK || count == 0)
+    if (action->status != IPSEC_OK)
+        leave_out(plane, action, id);
+    if (count == 0)
         return;
     if (action->kind == PLANE_ADD_FILTER) {
         make(plane, action, policies, count);

@@ -515,6 +515,41 @@ a_try_says_what_adding_would_and_changes_nothing(void **state)
     netlink_close(netlink);
 }
 
+/* As one that another plane took, or an older kernel: no packet goes by it, and that shows. */
+static void
+a_stored_filter_that_cannot_be_expressed_is_missing(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    static struct plane_drift drift;
+    struct ipsec_filter filter = outbound_filter(11, 7);
+    const struct plane_filter what = { .filter = &filter, .is_stored = true };
+
+    filter.conditions[0] = (struct ipsec_condition){
+        .field = IPSEC_CONDITION_FLAGS,
+        .match = IPSEC_MATCH_FLAGS_ALL_SET,
+        .number = 1,
+    };
+    plane_test_begin(&test, &plane_xfrm);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what),
+                         IPSEC_CALLOUT_NOTIFICATION_FAILED);
+        assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+        assert_int_equal(drift.filters_missing, 1);
+        assert_int_equal(drift.names.filters_missing.count, 1);
+        assert_int_equal(drift.names.filters_missing.ids[0], 11);
+    }
+
+    /* It goes like one that is there, and may stay after all. */
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_KEEP_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_DELETE_FILTER, &what), IPSEC_OK);
+    assert_int_equal(test.ops->find_drift(test.plane, &drift), IPSEC_OK);
+    assert_int_equal(drift.filters_missing, 0);
+    plane_test_close(&test);
+}
+
 /* Neither the service's nor those of a keying daemon: they decide on packets of one socket. */
 static void
 policies_of_sockets_are_nobody_elses(void **state)
@@ -800,6 +835,7 @@ main(void)
         cmocka_unit_test(a_udp_port_is_closed_when_its_sa_has_ended),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
         cmocka_unit_test(a_try_says_what_adding_would_and_changes_nothing),
+        cmocka_unit_test(a_stored_filter_that_cannot_be_expressed_is_missing),
         cmocka_unit_test(policies_of_sockets_are_nobody_elses),
         cmocka_unit_test(who_is_in_the_way_is_said),
         cmocka_unit_test(sas_that_the_kernel_does_not_list_are_neither_lost_nor_left_over),
