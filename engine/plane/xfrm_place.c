@@ -74,6 +74,7 @@ xfrm_place_refuse(struct plane *plane,
                   const struct kernel_policy *there)
 {
     AUTO(buffer) text = BUFFER(XFRM_OBSTACLE_SIZE - 1);
+    uint64_t owner = 0;
 
     action->status = xfrm_policies_status(error, &action->reason);
     action->holder = holder;
@@ -83,6 +84,10 @@ xfrm_place_refuse(struct plane *plane,
                                  : "a policy of another owner is there for exactly these packets";
     if (holder != 0 || there == NULL)
         return;
+    if (xfrm_policies_own(plane, there, &owner)) {
+        action->reason = "the service's own packets are exempt under just these conditions";
+        return;
+    }
     buffer_append_text(&text, action->reason);
     buffer_append_text(&text, ": ");
     describe(there, &text);

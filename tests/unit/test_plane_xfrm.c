@@ -792,6 +792,21 @@ the_services_own_port_is_exempt(void **state)
     /* After a restart they are there already. */
     assert_int_equal(test.ops->exempt(test.plane, IPSEC_IP_VERSION_V4, &one, 8443), IPSEC_OK);
     assert_int_equal(count_policies(netlink), OWN_POLICIES + 4);
+    /* A filter of just these packets is not for somebody else's sake refused. */
+    const struct ipsec_filter filter = {
+        .id = 11,
+        .layer = IPSEC_LAYER_OUTBOUND_TRANSPORT_V6,
+        .action = IPSEC_ACTION_BLOCK,
+        .condition_count = 2,
+        .conditions = { { .field = IPSEC_CONDITION_IP_PROTOCOL, .number = IPPROTO_TCP },
+                        { .field = IPSEC_CONDITION_IP_LOCAL_PORT, .number = 8443 } },
+    };
+    struct plane_action action = { .kind = PLANE_ADD_FILTER, .filter = { .filter = &filter } };
+    test.ops->apply(test.plane, &action, 1);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(action.holder, 0);
+    assert_non_null(strstr(action.reason, "the service's own packets are exempt"));
+    assert_string_equal(try_filter(&test, &filter).reason, action.reason);
     plane_test_close(&test);
     netlink_close(netlink);
 }
