@@ -47,7 +47,7 @@ struct ipsec_fault {
     enum ipsec_status status;
     enum ipsec_fault_place place;
     char pointer[96];
-    char detail[240];
+    char detail[352];
     uint64_t oldest_sequence; /* with IPSEC_NOTIFICATION_DROPPED: from where to go on; else 0 */
 };
 

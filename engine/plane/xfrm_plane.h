@@ -16,7 +16,7 @@
 #include "engine/plane/xfrm_udp.h"
 
 #define XFRM_CAPABILITIES_MAX 32
-#define XFRM_OBSTACLE_SIZE 256
+#define XFRM_OBSTACLE_SIZE 304
 
 /* What SAs of one direction carried, and what they refused of ESP and of AH. */
 struct xfrm_sums {

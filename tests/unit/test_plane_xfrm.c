@@ -15,6 +15,7 @@
 
 #include "engine/plane/netlink.h"
 #include "engine/plane/xfrm_msg.h"
+#include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 #include "engine/plane/xfrm_udp.h"
 #include "tests/conformance/plane_fixture.h"
@@ -515,6 +516,68 @@ a_try_says_what_adding_would_and_changes_nothing(void **state)
     netlink_close(netlink);
 }
 
+static void
+who_is_in_the_way_is_said_whole(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct kernel_policy policy = {
+        .selector = { .ip_version = IPSEC_IP_VERSION_V6,
+                      .ip_protocol = IPPROTO_TCP,
+                      .source_prefix = 128,
+                      .destination_prefix = 128,
+                      .source_port = 40000,
+                      .source_port_mask = 0xfff0,
+                      .destination_port = 50000,
+                      .destination_port_mask = 0xfff0 },
+        .direction = KERNEL_POLICY_OUT,
+        .priority = UINT32_MAX,
+    };
+    struct ipsec_filter filter = {
+        .id = 11,
+        .layer = IPSEC_LAYER_OUTBOUND_TRANSPORT_V6,
+        .action = IPSEC_ACTION_PERMIT,
+        .condition_count = 5,
+        .conditions = { { .field = IPSEC_CONDITION_IP_PROTOCOL, .number = IPPROTO_TCP },
+                        { .field = IPSEC_CONDITION_IP_LOCAL_ADDRESS, .prefix_length = 128 },
+                        { .field = IPSEC_CONDITION_IP_REMOTE_ADDRESS, .prefix_length = 128 },
+                        { .field = IPSEC_CONDITION_IP_LOCAL_PORT,
+                          .match = IPSEC_MATCH_RANGE,
+                          .number = 40000,
+                          .number_high = 40015 },
+                        { .field = IPSEC_CONDITION_IP_REMOTE_PORT,
+                          .match = IPSEC_MATCH_RANGE,
+                          .number = 50000,
+                          .number_high = 50015 } },
+    };
+    const struct xfrm_owner owner = { .instance = UINT32_MAX, .id = 11 };
+    struct ipsec_fault fault;
+    struct netlink_result result;
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    memset(policy.selector.source.bytes, 0x2a, 16);
+    memset(policy.selector.destination.bytes, 0x2b, 16);
+    xfrm_owner_write(&owner, policy.owner);
+    assert_int_not_equal(xfrm_msg_add_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &policy), 0);
+    netlink_add(netlink);
+    netlink_send(netlink, &result, NULL, NULL);
+    assert_int_equal(result.error, 0);
+    filter.conditions[1].address = policy.selector.source;
+    filter.conditions[2].address = policy.selector.destination;
+
+    struct plane_action action = try_filter(&test, &filter);
+    assert_int_equal(action.status, IPSEC_ALREADY_EXISTS);
+    assert_int_equal(ipsec_fault_set(&fault, action.status, IPSEC_FAULT_BODY, NULL,
+                                     "the data plane refuses the filter: %s", action.reason),
+                     IPSEC_ALREADY_EXISTS);
+    assert_non_null(strstr(fault.detail, "plane-instance 4294967295, "));
+    assert_non_null(strstr(fault.detail, " dport 50000/0xfff0"));
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
 /* As one that another plane took, or an older kernel: no packet goes by it, and that shows. */
 static void
 a_stored_filter_that_cannot_be_expressed_is_missing(void **state)
@@ -792,7 +855,7 @@ the_services_own_port_is_exempt(void **state)
     /* After a restart they are there already. */
     assert_int_equal(test.ops->exempt(test.plane, IPSEC_IP_VERSION_V4, &one, 8443), IPSEC_OK);
     assert_int_equal(count_policies(netlink), OWN_POLICIES + 4);
-    /* A filter of just these packets is not for somebody else's sake refused. */
+    /* Who wants a filter of just these packets is told of no other owner. */
     const struct ipsec_filter filter = {
         .id = 11,
         .layer = IPSEC_LAYER_OUTBOUND_TRANSPORT_V6,
@@ -850,6 +913,7 @@ main(void)
         cmocka_unit_test(a_udp_port_is_closed_when_its_sa_has_ended),
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
         cmocka_unit_test(a_try_says_what_adding_would_and_changes_nothing),
+        cmocka_unit_test(who_is_in_the_way_is_said_whole),
         cmocka_unit_test(a_stored_filter_that_cannot_be_expressed_is_missing),
         cmocka_unit_test(policies_of_sockets_are_nobody_elses),
         cmocka_unit_test(who_is_in_the_way_is_said),
