@@ -5,7 +5,7 @@
  * Each worker drives an HTTP library daemon of its own from outside: one poll over the library's
  * epoll descriptor, the worker's completion eventfd and its wake-up eventfd, then one run of the
  * library.  So completions are resumed in the worker's own thread, one wake-up a batch, and calls
- * made in a round are handed to the engine together at its end. */
+ * made in a round are handed to the engine some at a time, the last at its end. */
 #pragma once
 
 #include <pthread.h>
