@@ -216,7 +216,8 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
     bool follows = policies[0].template_count > 0 &&
                    (action->filter.policy == NULL || action->filter.policy->proposal_count == 0);
     const struct kernel_policy *there = &policies[0];
-    uint64_t protocols = follows ? number_map_find(&plane->filters, id) & BOTH_PROTOCOLS : 0;
+    uint64_t known = number_map_find(&plane->filters, id) & ~XFRM_FILTER_RELEASED;
+    uint64_t protocols = follows ? known & BOTH_PROTOCOLS : 0;
     bool adopts = follows && protocols == 0;
     size_t done = 0;
     int error = 0;
@@ -226,6 +227,7 @@ make(struct plane *plane, struct plane_action *action, struct kernel_policy *pol
         action->status = IPSEC_RPC_OUT_OF_RESOURCES;
         return;
     }
+    note(plane, id, known); /* it stays, even if it can't be made */
     /* What it follows is known, unless it is from before the start: then the kernel knows. */
     for (size_t i = 0; i < count && protocols != 0; i++)
         set_protocols(&policies[i], protocols);

@@ -578,6 +578,45 @@ who_is_in_the_way_is_said_whole(void **state)
     netlink_close(netlink);
 }
 
+/* A delete that is undone while somebody else has a part of its place. */
+static void
+what_cannot_be_added_again_is_released_no_more(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    const struct ipsec_provider_context context = {
+        .ip_version = IPSEC_IP_VERSION_V4,
+        .local_endpoint = { .bytes = { 192, 0, 2, 1 } },
+        .remote_endpoint = { .bytes = { 192, 0, 2, 2 } },
+    };
+    struct ipsec_filter tunnel = outbound_filter(11, 7);
+    struct ipsec_filter other = outbound_filter(12, 7);
+    const struct plane_filter what = { .filter = &tunnel, .policy = &context };
+    const struct kernel_policy foreign = {
+        .selector = { .source_prefix = 32, .source = { .bytes = { 198, 51, 100, 7 } } },
+        .direction = KERNEL_POLICY_FORWARD,
+    };
+    struct netlink_result result;
+    struct netlink *netlink = NULL;
+
+    tunnel.layer = other.layer = IPSEC_LAYER_INBOUND_TRANSPORT_V4;
+    tunnel.callout = IPSEC_CALLOUT_INBOUND_TUNNEL_V4;
+    other.callout = IPSEC_CALLOUT_INBOUND_TRANSPORT_V4;
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_OK);
+    assert_int_equal(plane_do_filter(&test, PLANE_RELEASE_FILTER, &what), IPSEC_OK);
+    assert_int_not_equal(xfrm_msg_set_policy(netlink_room(netlink), XFRM_MSG_MAX_SIZE, &foreign),
+                         0);
+    netlink_add(netlink);
+    netlink_send(netlink, &result, NULL, NULL);
+    assert_int_equal(result.error, 0);
+    assert_int_equal(plane_do_filter(&test, PLANE_ADD_FILTER, &what), IPSEC_ALREADY_EXISTS);
+    assert_int_equal(try_filter(&test, &other).holder, 11);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
 /* As one that another plane took, or an older kernel: no packet goes by it, and that shows. */
 static void
 a_stored_filter_that_cannot_be_expressed_is_missing(void **state)
@@ -914,6 +953,7 @@ main(void)
         cmocka_unit_test(a_filter_that_is_spoken_for_is_refused),
         cmocka_unit_test(a_try_says_what_adding_would_and_changes_nothing),
         cmocka_unit_test(who_is_in_the_way_is_said_whole),
+        cmocka_unit_test(what_cannot_be_added_again_is_released_no_more),
         cmocka_unit_test(a_stored_filter_that_cannot_be_expressed_is_missing),
         cmocka_unit_test(policies_of_sockets_are_nobody_elses),
         cmocka_unit_test(who_is_in_the_way_is_said),
