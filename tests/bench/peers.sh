@@ -151,7 +151,7 @@ insert_rows() {
         sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
 
-# start_daemon NAME: a daemon with its own store, kept in $work/NAME over restarts.  Leaves
+# start_daemon NAME [OPTION]...: a daemon with its own store, kept in $work/NAME over restarts.  Leaves
 # daemon_pid, daemon_port and, in daemon_start_seconds, the time until it was ready.
 start_daemon() {
     local name=$1 folder=$work/$1 ops begin
@@ -162,7 +162,7 @@ start_daemon() {
     begin=$EPOCHREALTIME
     "$daemon" --listen "127.0.0.1:$daemon_port" --ops-listen "$ops" --access "$work/access.json" \
         --tls-cert "$pki/server.crt" --tls-key "$pki/server.key" --client-ca "$pki/ca.crt" \
-        --store "sqlite:$folder/state.db" --larval-timeout-seconds 0 "${daemon_options[@]}" >>"$folder/log" 2>&1 &
+        --store "sqlite:$folder/state.db" --larval-timeout-seconds 0 "${daemon_options[@]}" "${@:2}" >>"$folder/log" 2>&1 &
     daemon_pid=$!
     disown "$daemon_pid"
     server_pids+=("$daemon_pid")

@@ -28,9 +28,22 @@ resident_bytes() {
     awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$1/status"
 }
 
-# add_samples TITLE METRIC CONNECTIONS PEER BOUND: medians of the daemon and of a peer.
+# add_samples TITLE METRIC CONNECTIONS PEER BOUND [DAEMON]: medians of the daemon and of a peer.
 add_samples() {
-    add_row "$1, connections: $3" "$(median "daemon-$2-$3")" "$(median "$4-$2-$3")" "$5"
+    add_row "$1, connections: $3" "$(median "${6:-daemon}-$2-$3")" "$(median "$4-$2-$3")" "$5"
+}
+
+# add_cpu_row TITLE CONNECTIONS DAEMON BOUND: requests for a second of CPU time, beside nginx.
+add_cpu_row() {
+    add_row "$1, connections: $2" "$(calculate "1e6 / $(median "$3-cpu-$2")")" \
+        "$(calculate "1e6 / $(median "nginx-cpu-$2")")" "$4"
+}
+
+# add_tail_row TITLE CONNECTIONS DAEMON BOUND: by Little's law a request takes connections / rate in
+# the mean.
+add_tail_row() {
+    add_row "$1, connections: $2" "$(median "$3-p99-$2")" \
+        "$(calculate "2 * $(median fdatasync-p99) + 1e6 * $2 / $(median "$3-rate-$2")")" "$4"
 }
 
 # add_row TITLE OURS THEIRS BOUND: BOUND is on the ratio, '<= 2' or '>= 10', or empty.

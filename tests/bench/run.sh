@@ -80,7 +80,7 @@ span=(--seconds "$seconds" --warm-up "$warm_up")
 few_contexts=1000
 load_average=$(cut -d' ' -f1 /proc/loadavg)
 missed=0
-table=() rows=() notes=()
+table=() rows=() notes=() daemons=(daemon)
 
 # shellcheck source=tests/bench/peers.sh
 . "$here/peers.sh"
@@ -103,6 +103,7 @@ main() {
     add_peers
     if $with_daemon; then
         add_daemon daemon
+        add_one_worker
         compare_rates 64
         compare_latency
         compare_batches
@@ -142,7 +143,7 @@ compare_rates() {
 
     for ((round = 1; round <= rounds; round++)); do
         probe_disk
-        for target in nginx nginx-all daemon etcd; do
+        for target in nginx nginx-all "${daemons[@]}" etcd; do
             progress "$target, $connections connections, round $round of $rounds"
             load_target "$target" --connections "$connections" "${span[@]}"
             sample "$target-rate-$connections" "$(member requestsPerSecond "$result")"
@@ -158,19 +159,18 @@ compare_rates() {
     add_samples "requests/s to nginx" rate "$connections" nginx "$bound_nginx"
     add_samples "requests/s to nginx, a worker a CPU" rate "$connections" nginx-all ''
     add_samples "requests/s to etcd" rate "$connections" etcd "$bound_etcd"
-    add_row "requests a CPU second to nginx, connections: $connections" \
-        "$(calculate "1e6 / $(median "daemon-cpu-$connections")")" \
-        "$(calculate "1e6 / $(median "nginx-cpu-$connections")")" "$bound_cpu"
+    add_cpu_row "requests a CPU second to nginx" "$connections" daemon "$bound_cpu"
     add_samples "CPU us a request to nginx" cpu "$connections" nginx ''
     add_samples "CPU us a request to etcd" cpu "$connections" etcd ''
     add_samples "p50 us to nginx" p50 "$connections" nginx ''
     add_samples "p99 us to nginx" p99 "$connections" nginx ''
     add_samples "p99.9 us to nginx" p999 "$connections" nginx ''
-    # By Little's law a request takes connections / rate in the mean.
-    add_row "p99 us to 2 fdatasync p99 + queueing, connections: $connections" \
-        "$(median "daemon-p99-$connections")" \
-        "$(calculate "2 * $(median fdatasync-p99) +
-            1e6 * $connections / $(median "daemon-rate-$connections")")" "$bound_tail"
+    add_tail_row "p99 us to 2 fdatasync p99 + queueing" "$connections" daemon "$bound_tail"
+    [[ ${daemons[*]} == *one-worker* ]] || return 0
+    add_samples "requests/s to nginx, a worker each" rate "$connections" nginx '' one-worker
+    add_samples "requests/s to etcd, one worker" rate "$connections" etcd '' one-worker
+    add_cpu_row "requests a CPU second to nginx, a worker each" "$connections" one-worker ''
+    add_tail_row "p99 us to 2 fdatasync p99 + queueing, one worker" "$connections" one-worker ''
 }
 
 # The median with one connection against what the disk and the protocol take anyway.
@@ -261,15 +261,22 @@ add_peers() {
         "{\"key\":\"{key}\",\"value\":\"$(traffic 1 | base64 -w0)\"}" 200
 }
 
-# add_daemon NAME: a daemon with a store of its own and a pair of filters.
+# add_daemon NAME [OPTION]...: a daemon with a store of its own and a pair of filters.
 add_daemon() {
     local url filter
 
-    start_daemon "$1"
+    start_daemon "$@"
     url=https://127.0.0.1:$daemon_port
     filter=$(add_filters "$url/filters")
     target_filter[$1]=$filter
     add_target "$1" "$daemon_pid" "$url/sa-contexts" "$(traffic "$filter")" 201
+}
+
+# A second daemon, with one worker as nginx has, unless the number was given.
+add_one_worker() {
+    [[ " ${daemon_options[*]} " != *" --workers"* ]] || return 0
+    add_daemon one-worker --workers 1
+    daemons+=(one-worker)
 }
 
 # traffic FILTER: the body that creates a context.
