@@ -134,7 +134,9 @@ static const struct codec_field drift_fields[] = {
                 "policiesMissing",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
-                .summary = "Policies of filters that the data plane does not have."),
+                .summary = "Policies of filters, and permits of what the service needs, that the "
+                           "data plane does not "
+                           "have."),
     CODEC_FIELD(drift_report,
                 drift.policies_left_over,
                 "policiesLeftOver",
@@ -146,7 +148,8 @@ static const struct codec_field drift_fields[] = {
                 "foreign",
                 .kind = CODEC_UNSIGNED,
                 .flags = CODEC_REQUIRED,
-                .summary = "SAs and policies of others, which are never touched."),
+                .summary =
+                    "SAs and policies of others, but not those of single sockets; never touched."),
     CODEC_FIELD(drift_report,
                 drift.compared_at_ms,
                 "comparedAt",

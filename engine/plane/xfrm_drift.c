@@ -124,17 +124,19 @@ see_policy(struct comparison *comparison, const struct kernel_policy *policy)
     const struct plane *plane = comparison->plane;
     struct plane_drift *drift = comparison->drift;
     struct xfrm_owner owner;
+    bool is_exemption = false;
     size_t place = 0;
 
     /* Of a single socket, like those that let the service's own packets pass: it decides on nobody
      * else's, and comes and goes with its socket. */
     if (policy->direction >= KERNEL_POLICY_DIRECTION_COUNT)
         return;
+    is_exemption = xfrm_exemptions_see(comparison->plane, policy);
     if (!xfrm_owner_read(policy->owner, &owner) || owner.instance != plane->instance) {
         drift->foreign++;
         return;
     }
-    if (owner.id == 0 && xfrm_exemptions_see(comparison->plane, policy))
+    if (owner.id == 0 && is_exemption)
         return;
     place = number_map_place(&plane->filters, owner.id);
     if (owner.id != 0 && place < plane->filters.capacity) {

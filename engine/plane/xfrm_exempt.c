@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 
+#include "engine/base/buffer.h"
 #include "engine/base/log.h"
 #include "engine/plane/xfrm_filter.h"
 #include "engine/plane/xfrm_owner.h"
@@ -20,6 +21,8 @@ static enum ipsec_status permit(struct plane *plane,
                                 const uint8_t *directions,
                                 size_t count);
 static int put(struct plane *plane, struct xfrm_exemption *exemption);
+static void tell(struct xfrm_exemption *exemption, const struct kernel_policy *there);
+static bool lets_pass(const struct kernel_policy *policy);
 
 enum ipsec_status
 xfrm_exempt_neighbours(struct plane *plane, struct ipsec_fault *fault)
@@ -84,7 +87,13 @@ void
 xfrm_exemptions_look(struct plane *plane)
 {
     for (size_t i = 0; i < plane->exemption_count; i++)
-        plane->exemptions[i].is_seen = false;
+        plane->exemptions[i].holds = false;
+}
+
+bool
+xfrm_exemptions_have(const struct plane *plane, const struct kernel_policy *policy)
+{
+    return find(plane, policy) != NULL;
 }
 
 bool
@@ -94,8 +103,7 @@ xfrm_exemptions_see(struct plane *plane, const struct kernel_policy *policy)
 
     if (exemption == NULL)
         return false;
-    exemption->is_seen = true;
-    exemption->is_ours = true;
+    exemption->holds |= lets_pass(policy);
     return true;
 }
 
@@ -103,7 +111,7 @@ void
 xfrm_exemptions_restore(struct plane *plane)
 {
     for (size_t i = 0; i < plane->exemption_count; i++) {
-        if (!plane->exemptions[i].is_seen)
+        if (!plane->exemptions[i].holds)
             (void)put(plane, &plane->exemptions[i]);
     }
 }
@@ -114,7 +122,7 @@ xfrm_exemptions_missing(const struct plane *plane)
     uint64_t missing = 0;
 
     for (size_t i = 0; i < plane->exemption_count; i++)
-        missing += plane->exemptions[i].is_ours && !plane->exemptions[i].is_seen;
+        missing += !plane->exemptions[i].holds;
     return missing;
 }
 
@@ -167,7 +175,6 @@ permit(struct plane *plane,
             *exemption = (struct xfrm_exemption){
                 .selector = selectors[i],
                 .direction = directions[i],
-                .is_ours = true,
             };
         }
         int error = put(plane, exemption);
@@ -177,8 +184,8 @@ permit(struct plane *plane,
     return IPSEC_OK;
 }
 
-/* The permit is there afterwards, or another policy for the same packets: 0, an errno, or
- * NETLINK_UNKNOWN. */
+/* The permit is there afterwards, or a policy of somebody else for the same packets: 0, an errno,
+ * or NETLINK_UNKNOWN. */
 static int
 put(struct plane *plane, struct xfrm_exemption *exemption)
 {
@@ -192,7 +199,7 @@ put(struct plane *plane, struct xfrm_exemption *exemption)
         .priority = XFRM_PRIORITY_EXEMPT,
     };
     struct kernel_policy there;
-    bool was_ours = exemption->is_ours;
+    uint64_t id = 0;
     int error = 0;
 
     xfrm_owner_write(&owner, policy.owner);
@@ -201,15 +208,44 @@ put(struct plane *plane, struct xfrm_exemption *exemption)
         error = xfrm_policies_ask(plane, &policy, &there);
     else
         there = policy;
-    if (error != 0)
-        return error;
-    /* It may be of an earlier start. */
-    exemption->is_ours = memcmp(there.owner, policy.owner, sizeof there.owner) == 0;
-    if (was_ours && (there.is_block || there.template_count > 0))
-        log_warning("another policy decides on packets that the service needs",
-                    LOG_NUMBER("protocol", policy.selector.ip_protocol),
-                    LOG_NUMBER("port", policy.selector.source_port_mask != 0
-                                           ? policy.selector.source_port
-                                           : policy.selector.destination_port));
-    return 0;
+    /* It may be of an earlier start, of another instance, or that of a filter. */
+    if (error == 0 && !lets_pass(&there) && xfrm_policies_own(plane, &there, &id)) {
+        error = xfrm_policies_change(plane, &policy, XFRM_POLICY_SET);
+        there = policy;
+    }
+    if (error == 0)
+        tell(exemption, &there);
+    return error;
+}
+
+/* Once, and when it has changed. */
+static void
+tell(struct xfrm_exemption *exemption, const struct kernel_policy *there)
+{
+    const struct kernel_selector *selector = &exemption->selector;
+    uint16_t port =
+        selector->source_port_mask != 0 ? selector->source_port : selector->destination_port;
+    AUTO(buffer) text = BUFFER(XFRM_OBSTACLE_SIZE);
+
+    exemption->holds = lets_pass(there);
+    if (exemption->holds != exemption->is_told)
+        return;
+    exemption->is_told = !exemption->holds;
+    if (exemption->holds) {
+        log_info("packets that the service needs pass again",
+                 LOG_NUMBER("protocol", selector->ip_protocol), LOG_NUMBER("port", port));
+        return;
+    }
+    xfrm_place_describe(there, &text);
+    log_warning("another policy decides on packets that the service needs",
+                LOG_NUMBER("protocol", selector->ip_protocol), LOG_NUMBER("port", port),
+                LOG_TEXT("policy", buffer_text(&text)));
+}
+
+/* Above all policies of filters. */
+static bool
+lets_pass(const struct kernel_policy *policy)
+{
+    return !policy->is_block && policy->template_count == 0 &&
+           policy->priority <= XFRM_PRIORITY_EXEMPT;
 }

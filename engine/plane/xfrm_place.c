@@ -11,8 +11,6 @@
 #include "engine/plane/xfrm_owner.h"
 #include "engine/plane/xfrm_plane.h"
 
-static void describe(const struct kernel_policy *policy, struct buffer *text);
-
 void
 xfrm_places_init(struct plane *plane)
 {
@@ -90,7 +88,7 @@ xfrm_place_refuse(struct plane *plane,
     }
     buffer_append_text(&text, action->reason);
     buffer_append_text(&text, ": ");
-    describe(there, &text);
+    xfrm_place_describe(there, &text);
     if (!text.failed) {
         memcpy(plane->obstacle, text.data, text.size);
         plane->obstacle[text.size] = '\0';
@@ -194,9 +192,8 @@ describe_port(const char *name, uint16_t port, uint16_t mask, struct buffer *tex
         buffer_append_format(text, " %s %u/0x%x", name, port, mask);
 }
 
-/* In those of ip(8), so that whoever reads them can ask for it. */
-static void
-describe(const struct kernel_policy *policy, struct buffer *text)
+void
+xfrm_place_describe(const struct kernel_policy *policy, struct buffer *text)
 {
     static const char *const directions[KERNEL_POLICY_DIRECTION_COUNT] = { "in", "out", "fwd" };
     const struct kernel_selector *selector = &policy->selector;

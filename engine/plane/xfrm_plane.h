@@ -38,8 +38,8 @@ struct xfrm_found {
 struct xfrm_exemption {
     struct kernel_selector selector;
     uint8_t direction; /* enum kernel_policy_direction */
-    bool is_ours;      /* false: another policy is in its place */
-    bool is_seen;      /* by the latest look at the kernel */
+    bool holds;   /* by the latest look at the kernel: these packets pass, whoever sees to it */
+    bool is_told; /* that they do not */
 };
 
 /* What the plane knows of a filter: the number of its policies, and bits. */
@@ -159,6 +159,8 @@ int xfrm_place_check(const struct plane *plane,
                      uint64_t id,
                      uint64_t *owner_out,
                      uint64_t *holder_out);
+/* In the words of ip(8), so that whoever reads them can ask for it. */
+void xfrm_place_describe(const struct kernel_policy *policy, struct buffer *text);
 /* A filter is refused for 'error'.  With EEXIST 'holder' is the filter that has the place; 0:
  * 'there' is somebody else's policy; null: it is not known. */
 void xfrm_place_refuse(struct plane *plane,
@@ -189,8 +191,11 @@ NODISCARD enum ipsec_status xfrm_exempt_service(struct plane *plane,
                                                 uint8_t ip_version,
                                                 const struct ipsec_address *address,
                                                 uint16_t port);
-/* A look at the kernel begins; it sees one of filter 0: false when that is no permit of now; what
- * was not seen is put there again, or is missing. */
+/* Whether a policy, whoever's, has the place of a permit of now. */
+bool xfrm_exemptions_have(const struct plane *plane, const struct kernel_policy *policy);
+/* A look at the kernel begins; it sees a policy, whoever's: false when that is not in the place of
+ * a permit of now; where none was seen that lets packets pass it is put there again, or is missing.
+ */
 void xfrm_exemptions_look(struct plane *plane);
 bool xfrm_exemptions_see(struct plane *plane, const struct kernel_policy *policy);
 void xfrm_exemptions_restore(struct plane *plane);

@@ -427,12 +427,14 @@ find_left_over(void *context, const struct nlmsghdr *message, size_t size)
 {
     struct left_over *left = context;
     struct xfrm_msg read;
+    bool is_exemption = false;
     uint64_t id = 0;
 
-    if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_POLICY ||
-        !xfrm_policies_own(left->plane, &read.policy, &id) ||
-        (id == 0 ? xfrm_exemptions_see(left->plane, &read.policy)
-                 : number_map_find(&left->plane->filters, id) != 0))
+    if (!xfrm_msg_read(message, size, &read) || read.kind != XFRM_MSG_KIND_POLICY)
+        return;
+    is_exemption = xfrm_exemptions_see(left->plane, &read.policy);
+    if (!xfrm_policies_own(left->plane, &read.policy, &id) ||
+        (id == 0 ? is_exemption : number_map_find(&left->plane->filters, id) != 0))
         return;
     if (left->count == left->capacity) {
         size_t capacity = left->capacity == 0 ? 16 : left->capacity * 2;

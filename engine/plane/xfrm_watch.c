@@ -59,7 +59,8 @@ xfrm_watch_doubt(struct plane *plane, enum plane_doubt doubt)
 }
 
 /* Of a policy that somebody else deleted, or put into a place of which nobody tells what was there.
- * One that is deleted was this service's, or stood in the way of a filter that can be made now.
+ * One that is deleted was this service's, or stood in the way of a filter that can be made now, or
+ * did for this service what another instance needs, too.
  * Services of another instance replace nothing but what is theirs. */
 static enum plane_doubt
 doubt_of(const struct plane *plane, const struct kernel_policy *policy, bool is_deleted)
@@ -70,7 +71,8 @@ doubt_of(const struct plane *plane, const struct kernel_policy *policy, bool is_
     if (is_deleted && is_tagged && owner.instance == plane->instance)
         return PLANE_DOUBT_SURE;
     if (is_deleted)
-        return number_map_find(&plane->blocked, xfrm_place_key(plane, policy)) != 0
+        return number_map_find(&plane->blocked, xfrm_place_key(plane, policy)) != 0 ||
+                       xfrm_exemptions_have(plane, policy)
                    ? PLANE_DOUBT_SURE
                    : PLANE_DOUBT_NONE;
     return is_tagged && owner.instance != plane->instance ? PLANE_DOUBT_NONE : PLANE_DOUBT_FAINT;

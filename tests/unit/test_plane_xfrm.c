@@ -914,6 +914,87 @@ the_services_own_port_is_exempt(void **state)
 }
 
 static void
+change_policy(struct netlink *netlink, const struct kernel_policy *policy, bool is_delete)
+{
+    struct netlink_result result;
+    void *room = netlink_room(netlink);
+    size_t size = is_delete
+                      ? xfrm_msg_delete_policy(room, XFRM_MSG_MAX_SIZE, &policy->selector,
+                                               (enum kernel_policy_direction)policy->direction)
+                      : xfrm_msg_set_policy(room, XFRM_MSG_MAX_SIZE, policy);
+
+    assert_int_not_equal(size, 0);
+    netlink_add(netlink);
+    netlink_send(netlink, &result, NULL, NULL);
+    assert_int_equal(result.error, 0);
+}
+
+static uint64_t
+missing_filters(struct plane_under_test *test)
+{
+    static struct plane_drift drift;
+
+    assert_int_equal(test->ops->find_drift(test->plane, &drift), IPSEC_OK);
+    return drift.filters_missing;
+}
+
+/* Whoever lets the packets pass that the service needs; another service needs the same ones. */
+static void
+what_the_service_needs_is_missed_until_somebody_lets_it_pass(void **state)
+{
+    (void)state;
+    struct plane_under_test test;
+    struct kernel_policy policy = {
+        .selector = { .ip_version = IPSEC_IP_VERSION_V6,
+                      .ip_protocol = IPPROTO_ICMPV6,
+                      .source_port = 136,
+                      .source_port_mask = 0xfffe },
+        .direction = KERNEL_POLICY_IN,
+        .is_block = true,
+    };
+    const struct xfrm_owner other = { .instance = 5, .direction = KERNEL_POLICY_IN };
+    struct netlink *netlink = NULL;
+
+    plane_test_begin(&test, &plane_xfrm);
+    assert_int_equal(netlink_open(NETWORK_HERE, NULL, &netlink), 0);
+    assert_int_equal(missing_filters(&test), 0);
+
+    change_policy(netlink, &policy, false);
+    assert_int_equal(missing_filters(&test), 1);
+    test.ops->resume_done(test.plane); /* somebody else's is not touched */
+    assert_int_equal(missing_filters(&test), 1);
+
+    policy.is_block = false;
+    policy.priority = UINT32_MAX; /* below filters */
+    change_policy(netlink, &policy, false);
+    assert_int_equal(missing_filters(&test), 1);
+    policy.priority = 1;
+    xfrm_owner_write(&other, policy.owner);
+    change_policy(netlink, &policy, false);
+    assert_int_equal(missing_filters(&test), 0);
+
+    /* The other service ends and takes its own away. */
+    (void)test.ops->take_doubt(test.plane);
+    change_policy(netlink, &policy, true);
+    assert_int_equal(test.ops->take_doubt(test.plane), PLANE_DOUBT_SURE);
+    assert_int_equal(missing_filters(&test), 1);
+    test.ops->resume_done(test.plane);
+    assert_int_equal(missing_filters(&test), 0);
+    assert_int_equal(count_policies(netlink), OWN_POLICIES);
+
+    /* What was made of this service's own is put right. */
+    const struct xfrm_owner own = { .instance = 0, .direction = KERNEL_POLICY_IN };
+    xfrm_owner_write(&own, policy.owner);
+    policy.is_block = true;
+    change_policy(netlink, &policy, false);
+    assert_int_equal(missing_filters(&test), 1);
+    test.ops->resume_done(test.plane);
+    assert_int_equal(missing_filters(&test), 0);
+    plane_test_close(&test);
+    netlink_close(netlink);
+}
+
+static void
 arguments_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -963,6 +1044,7 @@ main(void)
         cmocka_unit_test(what_a_filter_follows_is_known_after_a_restart),
         cmocka_unit_test(a_filter_that_gets_its_place_back_follows_what_it_did),
         cmocka_unit_test(the_services_own_port_is_exempt),
+        cmocka_unit_test(what_the_service_needs_is_missed_until_somebody_lets_it_pass),
         cmocka_unit_test(arguments_that_are_none_are_refused),
     };
 

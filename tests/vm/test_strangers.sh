@@ -143,6 +143,24 @@ must left GET /drift 200
 ip -n left xfrm policy delete src 192.0.2.1 dst 192.0.2.2 dir out
 soon "the filter's policy" is_back
 
+begin "somebody else blocks what the service needs: that is missed and said until his goes"
+permit=(src 0.0.0.0/0 dst 127.0.0.1/32 proto tcp dport 8443 dir in)
+has_permit() { ip -n left xfrm policy get "${permit[@]}" | grep -q 'priority 1 '; }
+has_permit || fail "the service's port is not exempt: $(policies)"
+restart
+ip -n left xfrm policy update "${permit[@]}" action block priority 0
+is_blocked() { grep -q '"event":"another policy decides on packets that the service needs".*"policy":"dir in action block priority 0 src 0.0.0.0/0 dst 127.0.0.1/32' "$work/left.log"; }
+soon "a line about it" is_blocked
+for _ in 1 2; do
+    must left GET /drift 200
+    [ "$(member .policiesMissing)" = 1 ] || fail "$BODY"
+    pause 1
+done
+ip -n left xfrm policy delete "${permit[@]}"
+soon "the permit" has_permit
+passes_again() { grep -q '"event":"packets that the service needs pass again"' "$work/left.log"; }
+soon "a line about that" passes_again
+
 begin "tear down"
 kill "$ping_pid"
 wait "$ping_pid" 2>/dev/null || true
