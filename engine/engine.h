@@ -82,7 +82,8 @@ NODISCARD enum ipsec_status ipsec_engine_check_store(const struct ipsec_engine_o
                                                      struct ipsec_fault *fault);
 /* Without an engine: takes away all that the data plane has of this service.  It is the plane that
  * the store remembers, else the one that 'options' name; on success the store remembers none.
- * Fails with IPSEC_RPC_CALL_REJECTED while somebody else has the store or the plane. */
+ * Fails with IPSEC_RPC_CALL_REJECTED while somebody else has the store or the plane, with
+ * IPSEC_INVALID_PARAMETER where there is no such store. */
 NODISCARD enum ipsec_status ipsec_engine_flush_plane(const struct ipsec_engine_options *options,
                                                      struct ipsec_fault *fault);
 NODISCARD enum ipsec_status ipsec_engine_check_plane(const struct ipsec_engine_options *options,

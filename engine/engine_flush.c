@@ -37,8 +37,13 @@ ipsec_engine_flush_plane(const struct ipsec_engine_options *options, struct ipse
 
     if (status != IPSEC_OK)
         return status;
-    /* None is made where none is. */
-    if (ops->is_there != NULL && ops->is_there(path))
+    /* None is made where none is; one that remembers nothing by its nature is not opened. */
+    if (ops->is_there != NULL && !ops->is_there(path))
+        status = ipsec_fault_set(fault, IPSEC_INVALID_PARAMETER, IPSEC_FAULT_SERVICE, "store",
+                                 "there is no store %.160s: name the one that the service had, "
+                                 "nothing was flushed",
+                                 path);
+    else if (ops->is_there != NULL)
         status = ops->open(path, fault, &store);
     if (status == IPSEC_OK)
         status = flush_beside(ops, store, options, fault);

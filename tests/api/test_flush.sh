@@ -57,10 +57,12 @@ check "with the same one it has nothing to say" grep -vqF -- --flush "$WORK/out"
 # --- --flush --------------------------------------------------------------------------------------
 
 run --flush --store "sqlite:$S/none.db"
-says "nothing to flush" 0 "nothing to flush: this plane leaves nothing behind, and the store remembers none" - sqlite:
-check "no store is made for it" test ! -e "$S/none.db"
-run --flush --store "sqlite:$S/none/state.db"
-is "nor is one missed" "$GOT" 0
+says "a store that is not there" 2 "cannot flush" store "there is no store $S/none.db"
+check "none is made" test ! -e "$S/none.db"
+run --flush --store "sqlite:$S/none/state.db" --plane xfrm
+says "nor in a folder that is not there" 2 "cannot flush" store "there is no store $S/none/state.db"
+run --flush --store memory:
+says "nothing to flush" 0 "nothing to flush: this plane leaves nothing behind, and the store remembers none" - memory:
 run --flush --store "$STORE" --netns surely-none
 says "no such namespace" 2 "cannot flush" netns surely-none
 remember xfrm 3 blue

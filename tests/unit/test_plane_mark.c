@@ -222,8 +222,9 @@ a_flush_without_an_engine_keeps_to_what_is_remembered(void **state)
     struct ipsec_engine_options options = { .store_uri = uri, .plane_uri = "none" };
 
     (void)snprintf(uri, sizeof uri, "sqlite:%s", fixture->path);
-    /* Nothing is left by this plane, and no store is made. */
-    assert_int_equal(ipsec_engine_flush_plane(&options, &fault), IPSEC_OK);
+    /* A store that is not there is not this service's, and none is made. */
+    assert_int_equal(ipsec_engine_flush_plane(&options, &fault), IPSEC_INVALID_PARAMETER);
+    assert_string_equal(fault.pointer, "store");
     char *files = list_files(fixture->path);
     assert_string_equal(files, "");
     free(files);
