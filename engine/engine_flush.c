@@ -25,7 +25,11 @@ static enum ipsec_status choose_plane(const struct store_plane *remembered,
                                       struct store_plane *mark_out);
 static enum ipsec_status flush_plane(const struct store_plane *mark,
                                      const struct ipsec_engine_options *options,
-                                     struct ipsec_fault *fault);
+                                     struct ipsec_fault *fault,
+                                     struct plane_removed *removed_out);
+static void tell(const struct store_plane *mark,
+                 const struct ipsec_engine_options *options,
+                 const struct plane_removed *removed);
 
 enum ipsec_status
 ipsec_engine_flush_plane(const struct ipsec_engine_options *options, struct ipsec_fault *fault)
@@ -61,6 +65,7 @@ flush_beside(const struct store_ops *ops,
              struct ipsec_fault *fault)
 {
     struct store_plane remembered = { .name = "" };
+    struct plane_removed removed = { .sas = 0 };
     struct store_plane mark;
     enum ipsec_status status = IPSEC_OK;
 
@@ -69,7 +74,11 @@ flush_beside(const struct store_ops *ops,
     if (status == IPSEC_OK)
         status = choose_plane(&remembered, options, fault, &mark);
     if (status == IPSEC_OK)
-        status = flush_plane(&mark, options, fault);
+        status = flush_plane(&mark, options, fault, &removed);
+    if (status == IPSEC_OK && remembered.name[0] != '\0' && removed.sas + removed.policies == 0)
+        log_warning("nothing was found in this network namespace: if the service ran in another "
+                    "one (a container, systemd's NetworkNamespacePath), run --flush there",
+                    LOG_TEXT("store", options->store_uri));
     if (status == IPSEC_OK && store != NULL)
         status = plane_mark_forget(ops, store, fault);
     return status;
@@ -104,7 +113,8 @@ choose_plane(const struct store_plane *remembered,
 static enum ipsec_status
 flush_plane(const struct store_plane *mark,
             const struct ipsec_engine_options *options,
-            struct ipsec_fault *fault)
+            struct ipsec_fault *fault,
+            struct plane_removed *removed_out)
 {
     bool has_entered = options->plane_netns != NULL && options->plane_netns[0] != '\0';
     const char *netns = has_entered ? "" : mark->netns;
@@ -123,10 +133,27 @@ flush_plane(const struct store_plane *mark,
         return ipsec_fault_set(
             fault, IPSEC_RPC_INVALID_DATA, IPSEC_FAULT_SERVICE, "store",
             "the store remembers a data plane \"%s\", which this program has not", mark->name);
-    enum ipsec_status status = ops->clear(argument, fault);
+    enum ipsec_status status = ops->clear(argument, fault, removed_out);
+    if (status == IPSEC_OK || removed_out->sas + removed_out->policies > 0)
+        tell(mark, options, removed_out);
     if (status == IPSEC_RPC_CALL_REJECTED)
         return ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, "plane-instance",
                                "a service runs with plane-instance %u: stop it before",
                                mark->instance);
     return status;
+}
+
+static void
+tell(const struct store_plane *mark,
+     const struct ipsec_engine_options *options,
+     const struct plane_removed *removed)
+{
+    const struct log_field fields[] = {
+        LOG_NUMBER("removedSas", removed->sas), LOG_NUMBER("removedPolicies", removed->policies),
+        LOG_TEXT("plane", mark->name),          LOG_NUMBER("planeInstance", mark->instance),
+        LOG_TEXT("store", options->store_uri),  LOG_TEXT("netns", mark->netns),
+    };
+    size_t count = sizeof fields / sizeof *fields - (mark->netns[0] == '\0' ? 1 : 0);
+
+    log_line(LOG_LEVEL_INFO, "flushed what the kernel had of this service", fields, count);
 }

@@ -145,6 +145,12 @@ struct plane_identity {
     char netns[256]; /* network namespace; "": the process's own */
 };
 
+/* What a plane took away. */
+struct plane_removed {
+    size_t sas;
+    size_t policies;
+};
+
 struct plane_ops {
     const char *name; /* "none"; the URI is "none" or "none:ARGUMENT" */
     enum ipsec_status (*open)(const char *argument,
@@ -159,9 +165,11 @@ struct plane_ops {
                                   struct ipsec_fault *fault,
                                   struct plane_identity *identity_out);
     /* Takes away what a plane of that argument left behind, as flush does, without opening one:
-     * what it could make does not matter.  IPSEC_RPC_CALL_REJECTED: one is open.  Null: nothing is
-     * ever left. */
-    enum ipsec_status (*clear)(const char *argument, struct ipsec_fault *fault);
+     * what it could make does not matter, and counts it, on failure too.  IPSEC_RPC_CALL_REJECTED:
+     * one is open.  Null: nothing is ever left. */
+    enum ipsec_status (*clear)(const char *argument,
+                               struct ipsec_fault *fault,
+                               struct plane_removed *removed_out);
     /* Whether open would succeed; changes nothing.  Null: it would. */
     enum ipsec_status (*check)(const char *argument, struct ipsec_fault *fault);
     void (*close)(struct plane *plane); /* accepts null */

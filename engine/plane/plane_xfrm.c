@@ -107,14 +107,15 @@ xfrm_open(const char *argument, struct ipsec_fault *fault, struct plane **plane_
 }
 
 static enum ipsec_status
-xfrm_clear(const char *argument, struct ipsec_fault *fault)
+xfrm_clear(const char *argument, struct ipsec_fault *fault, struct plane_removed *removed_out)
 {
     struct plane *plane;
     enum ipsec_status status = open_place(argument, fault, &plane);
 
+    *removed_out = (struct plane_removed){ .sas = 0 };
     if (status != IPSEC_OK)
         return status;
-    status = xfrm_flush(plane);
+    status = xfrm_take_away(plane, removed_out);
     if (status != IPSEC_OK)
         status = ipsec_fault_set(fault, status, IPSEC_FAULT_SERVICE, "plane",
                                  "the kernel may still have SAs and policies of plane-instance "

@@ -133,16 +133,24 @@ flush_kind(struct plane *plane, bool is_policy, size_t *count_out)
 enum ipsec_status
 xfrm_flush(struct plane *plane)
 {
-    const char *reason = NULL;
-    size_t states = 0;
-    size_t policies = 0;
-    /* Policies last: if this is cut short, packets are held up rather than sent in the clear. */
-    int error = flush_kind(plane, false, &states);
+    struct plane_removed removed;
+    enum ipsec_status status = xfrm_take_away(plane, &removed);
 
+    log_info("flushed what the kernel had of this service", LOG_NUMBER("removedSas", removed.sas),
+             LOG_NUMBER("removedPolicies", removed.policies));
+    return status;
+}
+
+enum ipsec_status
+xfrm_take_away(struct plane *plane, struct plane_removed *removed_out)
+{
+    const char *reason = NULL;
+
+    *removed_out = (struct plane_removed){ .sas = 0 };
+    /* Policies last: if this is cut short, packets are held up rather than sent in the clear. */
+    int error = flush_kind(plane, false, &removed_out->sas);
     if (error == 0)
-        error = flush_kind(plane, true, &policies);
-    log_info("flushed what the kernel had of this service", LOG_NUMBER("removedSas", states),
-             LOG_NUMBER("removedPolicies", policies));
+        error = flush_kind(plane, true, &removed_out->policies);
     number_map_clear(&plane->installed);
     number_map_clear(&plane->filters);
     xfrm_udp_retain(&plane->udp, &plane->installed);

@@ -218,6 +218,8 @@ void xfrm_watch_doubt(struct plane *plane, enum plane_doubt doubt);
 /* --- xfrm_flush.c --- */
 /* Deletes what is of this service. */
 NODISCARD enum ipsec_status xfrm_flush(struct plane *plane);
+/* The same, counted instead of told; on failure, too. */
+NODISCARD enum ipsec_status xfrm_take_away(struct plane *plane, struct plane_removed *removed_out);
 
 /* --- xfrm_probe.c --- */
 /* Makes and deletes one SA of each transform, in a network namespace of its own where that may be

@@ -92,11 +92,21 @@ if unshare -rn bash -c "$script" - true 2>/dev/null; then
     run --flush --store "$STORE" --plane none
     is "it takes away what the remembered instance has" "$GOT $(tail -n 1 "$WORK/out")" "0 10.0.0.3 10.0.0.4"
     is "counts it in one line" "$(jq -rR 'fromjson? | "\(.removedSas) \(.removedPolicies)"' "$WORK/out" | xargs)" "0 2"
+    is "and says where it looked" "$(jq -rR 'fromjson? | select(.removedSas) | "\(.plane) \(.planeInstance) \(.store) \(.netns)"' "$WORK/out")" \
+        "xfrm 3 $STORE null"
+    nothing="nothing was found in this network namespace: if the service ran in another one"
+    check "of another place it does not speak then" sh -c "! grep -qF '$nothing' '$WORK/out'"
     is "and forgets it" "$(mark)" " 0 "
+    remember xfrm 5
+    run --flush --store "$STORE"
+    is "where nothing is found" "$GOT $(tail -n 1 "$WORK/out") $(mark)" "0 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4  0 "
+    is "it warns of another place" "$(jq -rR --arg nothing "$nothing" 'fromjson? | select(.event | startswith($nothing)) | .level' "$WORK/out")" warning
     run --flush --store "$STORE" --plane none
     is "a second one has nothing to do" "$GOT $(tail -n 1 "$WORK/out")" "0 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4"
     run --flush --store memory: --plane xfrm --plane-instance 4
     is "without a remembered one it is the configured one" "$GOT $(tail -n 1 "$WORK/out")" "0 10.0.0.1 10.0.0.2 10.0.0.4"
+    run --flush --store memory: --plane xfrm --plane-instance 4
+    is "and no surprise that nothing is found" "$GOT $(grep -cF "$nothing" "$WORK/out")" "0 0"
     # The place of the instance is of the namespace: its holder is this python.
     remember xfrm 3
     script='python3 -c "import socket, subprocess, sys
