@@ -121,7 +121,7 @@ check_process(struct check *check)
 
     if (options->netns[0] != '\0')
         judge(check, "netns", netns_enter(options->netns, &fault), &fault);
-    judge(check, "user",
+    judge(check, NULL,
           harden_privileges(options->user, engine_setup_needs_net_admin(options), &fault), &fault);
 }
 

@@ -4,7 +4,9 @@
 #include "server/flush.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/log.h"
 #include "server/engine_setup.h"
@@ -16,6 +18,8 @@
 enum { EXIT_USAGE = 2 };
 
 static enum ipsec_status become_service(const struct options *options, struct ipsec_fault *fault);
+
+static void add_hint(const struct options *options, struct ipsec_fault *fault);
 
 int
 flush_run(const struct options *options)
@@ -29,6 +33,7 @@ flush_run(const struct options *options)
         status = ipsec_engine_flush_plane(&setup.options, &fault);
     if (status == IPSEC_OK)
         return EXIT_SUCCESS;
+    add_hint(options, &fault);
     problem_log(LOG_LEVEL_ERROR, "cannot flush", &fault);
     return status == IPSEC_INVALID_PARAMETER ? EXIT_USAGE : EXIT_FAILURE;
 }
@@ -45,4 +50,16 @@ become_service(const struct options *options, struct ipsec_fault *fault)
     if (status == IPSEC_OK)
         status = harden_privileges(options->user, true, fault);
     return status;
+}
+
+/* Root without its capabilities may not read what is of the service's user. */
+static void
+add_hint(const struct options *options, struct ipsec_fault *fault)
+{
+    size_t length = strlen(fault->detail);
+
+    if (fault->status == IPSEC_RPC_ACCESS_DENIED && strcmp(fault->pointer, "store") == 0 &&
+        options->user[0] == '\0')
+        (void)snprintf(fault->detail + length, sizeof fault->detail - length,
+                       " (if it is of the service's user, name that with --user)");
 }

@@ -291,7 +291,8 @@ switch_user(const char *user, struct ipsec_fault *fault)
     const struct passwd *entry = getpwnam(user);
     if (entry == NULL || initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
         setuid(entry->pw_uid) != 0)
-        return refuse(fault, "cannot switch the user", errno);
+        return ipsec_fault_set(fault, ipsec_status_of_errno(errno), IPSEC_FAULT_SERVICE, "user",
+                               "the process can't become user '%s': %s", user, strerror(errno));
     return IPSEC_OK;
 }
 

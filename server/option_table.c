@@ -71,7 +71,7 @@ const struct option_row option_rows[] = {
     { "max-watchers", OPTION_NUMBER, AT(max_watchers), "1024", 1, 1000000, NULL, "N",
       "event streams at once; beyond it callers get 503" },
     { "kept-events", OPTION_NUMBER, AT(kept_events), "65536", 16, 16777216, NULL, "N",
-      "changes that a watcher may go back or fall behind; 64 bytes each" },
+      "changes that a watcher may go back or fall behind; 88 bytes each, and their labels" },
     { "event-heartbeat-seconds", OPTION_NUMBER, AT(event_heartbeat_seconds), "15", 1, 3600, NULL,
       "S", "an event stream without a change gets a heartbeat after that" },
     { "max-connections", OPTION_NUMBER, AT(max_connections), "16384", 1, 1000000, NULL, "N",

@@ -16,6 +16,7 @@ enum { SOURCE_COUNT = 3 };
 static void choose(struct options *options,
                    const struct option_row *row,
                    const struct option_source *const *sources);
+static bool has_one_task(struct options *options);
 static void require(struct options *options, const struct option_row *row);
 static bool set_row(struct options *options,
                     const struct option_row *row,
@@ -43,12 +44,10 @@ options_read(int argc, char *const *argv, struct options *options)
     }
     for (size_t row = 0; row < option_row_count; row++)
         choose(options, &option_rows[row], sources);
-    if (options->help || options->version || options->healthcheck)
-        options->check = false;
-    /* Of two the one that changes nothing. */
-    if (options->check)
-        options->flush = false;
-    for (size_t row = 0; row < option_row_count; row++)
+    if (options->help || options->version)
+        options->check = options->flush = options->healthcheck = false;
+    bool is_one = has_one_task(options);
+    for (size_t row = 0; row < option_row_count && is_one; row++)
         require(options, &option_rows[row]);
     return !options->is_bad;
 }
@@ -90,6 +89,21 @@ choose(struct options *options,
     }
     if (row->type != OPTION_SWITCH)
         (void)set_row(options, row, row->fallback != NULL ? row->fallback : "", "default");
+}
+
+/* Or none, which is to serve.  Whoever wants two gets none. */
+static bool
+has_one_task(struct options *options)
+{
+    const char *first = options->check ? "check" : "flush";
+    const char *second = options->healthcheck ? "healthcheck" : "flush";
+
+    if (options->check + options->flush + options->healthcheck < 2)
+        return true;
+    option_refuse(options, IPSEC_INVALID_PARAMETER, second,
+                  "--%s and --%s exclude each other: give one of them", first, second);
+    options->check = options->flush = options->healthcheck = false;
+    return false;
 }
 
 static void

@@ -171,7 +171,7 @@ if [ "$(id -u)" = 0 ] && "${as_nobody[@]}" test -r "$SA_CONTEXTD" -a -x "$SA_CON
     denied "another's audit log" audit-log "audit-log $S/own.log: Permission denied" --listen 127.0.0.1:0 --ops-listen off \
         "${MEMORY[@]}" --audit-log "$S/own.log"
     denied "another's options" config "config $S/own.json: Permission denied" "${QUIET[@]}" "${MEMORY[@]}" --config "$S/own.json"
-    denied "another user" user 'cannot switch the user: Operation not permitted' "${QUIET[@]}" "${MEMORY[@]}" --user root
+    denied "another user" user "the process can't become user 'root': Operation not permitted" "${QUIET[@]}" "${MEMORY[@]}" --user root
     if [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 1 ]; then
         denied "a port of the system's" listen 'CAP_NET_BIND_SERVICE' "${LISTEN[@]}" 127.0.0.1:1 --ops-listen off
     fi

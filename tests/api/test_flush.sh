@@ -28,7 +28,7 @@ says() {
     local found
     found=$(jq -r --arg event "$3" 'select(.event == $event) | .option // "-"' "$WORK/out" | xargs)
     is "$1" "$GOT $found" "$2 $4"
-    check "$1: in words" grep -qF "$5" "$WORK/out"
+    check "$1: in words" grep -qF -- "$5" "$WORK/out"
 }
 
 # --- Another plane --------------------------------------------------------------------------------
@@ -69,12 +69,26 @@ remember xfrm 3 blue
 run --flush --store "$STORE"
 says "what is in another namespace" 2 "cannot flush" netns "namespace 'blue': say so with --netns"
 remember xfrm 3
-run --check --flush "${BASE[@]}"
-is "--check comes first" "$GOT $(mark)" "2 xfrm 3 "
+run --check --flush --store "$STORE"
+says "beside --check" 2 "cannot start" flush "--check and --flush exclude each other"
+run --flush --healthcheck --store "$STORE"
+says "beside --healthcheck" 2 "cannot start" healthcheck "--flush and --healthcheck exclude each other"
+run --healthcheck --check
+says "nor these two" 2 "cannot start" healthcheck "--check and --healthcheck exclude each other"
+is "nothing is flushed by them" "$(mark)" "xfrm 3 "
+run --flush --check --help
+is "--help comes first" "$GOT" 0
 run --flush=yes --store "$STORE"
 is "it takes no value" "$GOT" 2
 run --flush --store redis:x
 says "no store at all" 2 "cannot flush" store "names no store"
+
+if [ "$(id -u)" = 0 ]; then
+    chown nobody "$S" "$S"/*
+    run --flush --store "$STORE"
+    says "as root on another user's store" 1 "cannot flush" store "name that with --user"
+    chown root "$S" "$S"/*
+fi
 
 # A network namespace of our own, with policies as the service tags them and one of somebody else.
 made=$(python3 -c 'import sys
