@@ -77,7 +77,8 @@ struct ipsec_engine_options {
 
 /* Whether ipsec_engine_open() would succeed: the store is read as a start would, the data plane
  * asked what it can do.  Nothing is created, migrated, locked or installed.  With a store that
- * another process has open the status is IPSEC_RPC_CALL_REJECTED and the rest unknown. */
+ * another process has open the status is IPSEC_RPC_CALL_REJECTED and the rest unknown, unless it
+ * remembers another plane: that is refused as ever, but only told with 'flush_on_close'. */
 NODISCARD enum ipsec_status ipsec_engine_check_store(const struct ipsec_engine_options *options,
                                                      struct ipsec_fault *fault);
 /* Without an engine: takes away all that the data plane has of this service.  It is the plane that

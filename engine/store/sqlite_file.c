@@ -74,6 +74,16 @@ sqlite_file_look(const char *path,
     return IPSEC_OK;
 }
 
+enum ipsec_status
+sqlite_file_find(const char *path, struct ipsec_fault *fault, struct sqlite_file *file_out)
+{
+    *file_out = (struct sqlite_file){ .lock_fd = -1 };
+    enum ipsec_status status = find_place(path, fault, file_out);
+    if (status != IPSEC_OK)
+        sqlite_file_clear(file_out);
+    return status;
+}
+
 bool
 sqlite_file_is_there(const char *path)
 {

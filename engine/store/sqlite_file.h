@@ -34,6 +34,9 @@ NODISCARD enum ipsec_status sqlite_file_look(const char *path,
                                              struct ipsec_fault *fault,
                                              struct sqlite_file *file_out,
                                              bool *is_there_out);
+/* Only where its files are; they are not looked at. */
+NODISCARD enum ipsec_status
+sqlite_file_find(const char *path, struct ipsec_fault *fault, struct sqlite_file *file_out);
 /* Whether something has that name; also when that can't be found out. */
 bool sqlite_file_is_there(const char *path);
 void sqlite_file_clear(struct sqlite_file *file);

@@ -4,7 +4,7 @@
  *
  * No file is created, no lock kept, no log copied.  What is not there yet, or of an older schema,
  * is made or migrated in memory, so that the rows are read by the same code as ever.  What another
- * process has open is left to it: that one has read it all. */
+ * process has open is left to it: that one has read it all.  Only its plane is looked up there. */
 #include "engine/store/store.h"
 
 #include <stdio.h>
@@ -31,6 +31,8 @@ struct store {
 
 static void peek_close(struct store *store);
 static enum ipsec_status open_file(struct store *store, struct ipsec_fault *fault);
+static enum ipsec_status
+open_read_only(struct store *store, bool has_log, struct ipsec_fault *fault);
 static enum ipsec_status move_to_memory(struct store *store, struct ipsec_fault *fault);
 static enum ipsec_status open_memory(struct store *store, struct ipsec_fault *fault);
 static void write_uri(const struct store *store, bool has_log, struct buffer *uri);
@@ -125,6 +127,22 @@ peek_read_plane(struct store *store, struct store_plane *plane_out, struct ipsec
     return sqlite_rows_read_plane(store->db, store->file.label, plane_out, fault);
 }
 
+/* As anybody who reads along: by a snapshot, which the log is part of. */
+static enum ipsec_status
+peek_read_plane_beside(const char *path, struct store_plane *plane_out, struct ipsec_fault *fault)
+{
+    struct store store = { .file = { .lock_fd = -1 } };
+    enum ipsec_status status = sqlite_file_find(path, fault, &store.file);
+
+    if (status == IPSEC_OK)
+        status = open_read_only(&store, true, fault);
+    if (status == IPSEC_OK)
+        status = peek_read_plane(&store, plane_out, fault);
+    (void)sqlite3_close(store.db);
+    sqlite_file_clear(&store.file);
+    return status;
+}
+
 const struct store_ops store_sqlite_peek = {
     .name = "sqlite",
     .open = peek_open,
@@ -134,12 +152,12 @@ const struct store_ops store_sqlite_peek = {
     .probe = peek_probe,
     .read_replay = peek_read_replay,
     .read_plane = peek_read_plane,
+    .read_plane_beside = peek_read_plane_beside,
 };
 
 static enum ipsec_status
 open_file(struct store *store, struct ipsec_fault *fault)
 {
-    AUTO(buffer) uri = BUFFER(URI_MAXIMUM);
     struct stat log;
     bool has_log = stat(store->file.log_path, &log) == 0 && log.st_size > 0;
 
@@ -150,6 +168,17 @@ open_file(struct store *store, struct ipsec_fault *fault)
             LOG_TEXT("file", store->file.label));
         return open_memory(store, fault);
     }
+    enum ipsec_status status = open_read_only(store, has_log, fault);
+    if (status == IPSEC_OK && !sqlite_schema_is_current(store->db))
+        status = move_to_memory(store, fault);
+    return status;
+}
+
+static enum ipsec_status
+open_read_only(struct store *store, bool has_log, struct ipsec_fault *fault)
+{
+    AUTO(buffer) uri = BUFFER(URI_MAXIMUM);
+
     write_uri(store, has_log, &uri);
     if (buffer_text(&uri) == NULL)
         return ipsec_fault_set(fault, IPSEC_RPC_OUT_OF_RESOURCES, IPSEC_FAULT_SERVICE, NULL,
@@ -160,10 +189,7 @@ open_file(struct store *store, struct ipsec_fault *fault)
     if (result != SQLITE_OK)
         return sqlite_error_set(fault, store->db, result, true, store->file.label, "open it");
     sqlite_schema_distrust(store->db);
-    enum ipsec_status status = sqlite_schema_check(store->db, store->file.label, fault);
-    if (status == IPSEC_OK && !sqlite_schema_is_current(store->db))
-        status = move_to_memory(store, fault);
-    return status;
+    return sqlite_schema_check(store->db, store->file.label, fault);
 }
 
 /* An older schema: the start will migrate it. */

@@ -166,6 +166,11 @@ struct store_ops {
     /* The same store for looking at it: open creates, migrates and locks nothing, load and
      * read_plane work as ever, all else fails.  Null: open changes nothing by itself. */
     const struct store_ops *peek;
+    /* What read_plane would tell of the store at 'path', which another process has open.  May be
+     * null. */
+    enum ipsec_status (*read_plane_beside)(const char *path,
+                                           struct store_plane *plane_out,
+                                           struct ipsec_fault *fault);
 };
 
 extern const struct store_ops store_memory;

@@ -38,9 +38,17 @@ add_filters
 is "the plane without packets is not remembered" "$(mark)" " 0 "
 run --flush --store "$STORE"
 says "beside a service" 1 "cannot flush" store "process $DAEMON_PID has it open"
-stop_daemon
 remember xfrm 3
 way="clear the kernel with --flush: it may have SAs and policies of this store under xfrm, instance 3, which none would leave"
+before=$(listing)
+run --check "${BASE[@]}"
+says "--check with another plane beside the service" 2 "configuration refused" plane "$way"
+run --check "${BASE[@]}" --on-shutdown flush
+says "with a stop that flushes" 0 "checked beside what runs" store "with another plane: this starts only when that one flushes"
+is "which leaves no trace either" "$(listing)" "$before"
+call GET "/filters/$OUT4"
+answered "and the service goes on" 200
+stop_daemon
 before=$(listing)
 run --check "${BASE[@]}"
 says "--check with another plane" 2 "configuration refused" plane "$way"
